@@ -1,0 +1,1 @@
+//! Deploys SQL rules: lowers plans to group graphs and runs them.

@@ -1,0 +1,1 @@
+//! The shop's use cases as group graphs: filter products, complete image sets, search.

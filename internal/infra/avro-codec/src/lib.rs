@@ -1,0 +1,1 @@
+//! Avro in the Confluent wire format, with schemas kept in a Schema Registry.

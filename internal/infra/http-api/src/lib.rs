@@ -1,0 +1,1 @@
+//! The HTTP face of a long-running program: metrics, health and readiness.

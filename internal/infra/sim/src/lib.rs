@@ -1,0 +1,1 @@
+//! The world in memory: a log, tables and a clock for tests.

@@ -1,0 +1,1 @@
+//! Group tables in sled.

@@ -1,0 +1,1 @@
+//! Logs to the terminal and metrics for Prometheus.
