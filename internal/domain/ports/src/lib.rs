@@ -1,1 +1,27 @@
 //! What the framework asks of the outside world: the log, the table store, the codec and the clock.
+//!
+//! Traits only, and the errors they answer with. The runtime is written against them; `kafka-log` and `sled-table` keep
+//! them in production, `sim` in tests. Every adapter passes the suites of the `contract` feature.
+//!
+//! Calls block: a worker is a thread that owns its partitions, so that a record crosses neither a thread nor an executor
+//! on its way from the log's buffer to the callback.
+//!
+//! ```
+//! use millstream_ports::{Codec, Utf8};
+//! assert_eq!(Utf8.decode(b"lamp")?, "lamp");
+//! # Ok::<(), millstream_ports::CodecError>(())
+//! ```
+
+mod codec;
+#[cfg(feature = "contract")]
+pub mod contract;
+mod error;
+mod log;
+mod table;
+mod world;
+
+pub use codec::{Bytes, Codec, CodecError, DecimalText, Int64, Nullable, Utf8};
+pub use error::{Action, PortError};
+pub use log::{GroupLog, Outlet, Polled, SendRecord, Start, Tag, Tail};
+pub use table::TableStore;
+pub use world::{TableId, TopicDescription, TopicSpec, World};

@@ -1,0 +1,10 @@
+//! The suites that every adapter passes. They panic where a promise is broken, as tests do.
+#![allow(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "these are tests, kept where every adapter can call them"
+)]
+
+mod table;
+
+pub use table::table_store;

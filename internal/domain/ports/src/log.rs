@@ -1,0 +1,162 @@
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use millstream_model::{HeaderSource, Offset, Partition, RecordView, Timestamp, TopicName};
+
+use crate::PortError;
+
+/// Marks sends whose acknowledged offsets the sender wants back, such as one partition's changelog.
+///
+/// [`Tag::NONE`] marks those it does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Tag(pub usize);
+
+impl Tag {
+    /// No offset is wanted back.
+    pub const NONE: Self = Self(usize::MAX);
+}
+
+/// A record on its way out.
+#[derive(Clone, Copy)]
+pub struct SendRecord<'a> {
+    /// Where to.
+    pub topic: &'a TopicName,
+    /// To which partition; `None` lets the log spread records over all.
+    pub partition: Option<Partition>,
+    /// Its key.
+    pub key: Option<&'a [u8]>,
+    /// Its value; `None` is a tombstone.
+    pub value: Option<&'a [u8]>,
+    /// Its headers.
+    pub headers: &'a dyn HeaderSource,
+    /// Its time; `None` is the time of sending.
+    pub timestamp: Option<Timestamp>,
+    /// Whether and where its offset is noted once acknowledged.
+    pub tag: Tag,
+}
+
+/// Writes records. Sends are queued, and in doubt until [`Outlet::settle`] says otherwise.
+///
+/// An adapter MUST keep the order of the sends to one partition, MUST wait for all in-sync replicas, and MUST write
+/// nothing twice by retrying.
+pub trait Outlet: Send + 'static {
+    /// Queues a record, waiting while the queue is full.
+    ///
+    /// # Errors
+    /// When the record can't be queued: too large, no such topic, or an earlier send failed for good.
+    fn send(&mut self, record: &SendRecord<'_>) -> Result<(), PortError>;
+
+    /// Waits until every queued record is acknowledged.
+    ///
+    /// # Errors
+    /// When any record sent since the last success was refused or timed out. Nothing sent since is then certain.
+    fn settle(&mut self) -> Result<(), PortError>;
+
+    /// The highest acknowledged offset among the sends with this tag.
+    fn acknowledged(&self, tag: Tag) -> Option<Offset>;
+}
+
+/// What a poll of a group member brought beside records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Polled {
+    /// Records, or none in the time given.
+    Records(usize),
+    /// The group gave these partitions to this member, of every input alike. Nothing is read of them until [`GroupLog::start`].
+    Assigned(Vec<Partition>),
+    /// The group takes these partitions away. They stay this member's until [`GroupLog::release`].
+    Revoked(Vec<Partition>),
+    /// These partitions are somebody else's already; nothing done for them can be committed.
+    Lost(Vec<Partition>),
+}
+
+/// A member of a consumer group: reads the inputs of the partitions it owns, writes, and commits.
+///
+/// **Invariant:** inputs are co-partitioned, and the member owns partition `p` of either all inputs or none.
+pub trait GroupLog: Outlet {
+    /// Waits up to `wait` for something to happen, then hands over up to `max` records that are there.
+    ///
+    /// Records of one partition come in order. [`ControlFlow::Break`] ends the call after the record it answered.
+    ///
+    /// # Errors
+    /// When the group or the brokers refuse this member for good. Faults that pass are waited out inside.
+    fn poll<F>(&mut self, wait: Duration, max: usize, each: F) -> Result<Polled, PortError>
+    where
+        F: FnMut(RecordView<'_>) -> ControlFlow<()>;
+
+    /// Takes over an assignment, paused. Called once for each [`Polled::Assigned`].
+    ///
+    /// # Errors
+    /// When the group refuses it.
+    fn accept(&mut self, partitions: &[Partition]) -> Result<(), PortError>;
+
+    /// Begins reading `partition` of every input, from where the group has committed.
+    ///
+    /// # Errors
+    /// When the partition is not assigned.
+    fn start(&mut self, partition: Partition) -> Result<(), PortError>;
+
+    /// Gives up partitions after [`Polled::Revoked`] or [`Polled::Lost`], so that the group can go on.
+    ///
+    /// # Errors
+    /// When the group refuses it.
+    fn release(&mut self, partitions: &[Partition]) -> Result<(), PortError>;
+
+    /// Commits, for each `(topic, partition, next offset)`, what need not be read again. Waits for the answer.
+    ///
+    /// # Errors
+    /// When the group has moved on, or can't be reached.
+    fn commit(&mut self, positions: &[(usize, Partition, Offset)]) -> Result<(), PortError>;
+
+    /// How many records lie between this member and the end of `partition` of input `topic`, as last seen.
+    fn lag(&self, topic: usize, partition: Partition) -> Option<u64>;
+
+    /// Leaves the group, so that the others need not wait for a time-out.
+    fn leave(&mut self);
+}
+
+/// Where a tail begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// At the oldest record kept.
+    Earliest,
+    /// After the newest record.
+    Latest,
+    /// At this offset, or at the oldest record kept when that is later.
+    At(Offset),
+}
+
+/// Reads partitions by position, in no group: table recovery, joins, lookups and views.
+pub trait Tail: Send + 'static {
+    /// Begins reading a partition of topic `topic` (an index into the names the tail was made with) and gives its bounds:
+    /// the first offset that will be read, and the end as of now.
+    ///
+    /// # Errors
+    /// When the partition does not exist or the brokers can't be reached.
+    fn add(
+        &mut self,
+        topic: usize,
+        partition: Partition,
+        start: Start,
+    ) -> Result<(Offset, Offset), PortError>;
+
+    /// Stops reading a partition. Unknown ones are no error.
+    ///
+    /// # Errors
+    /// When the client refuses it.
+    fn remove(&mut self, topic: usize, partition: Partition) -> Result<(), PortError>;
+
+    /// Waits up to `wait` for a record, then hands over up to `max` that are there; answers how many.
+    ///
+    /// # Errors
+    /// When the brokers refuse the reader for good.
+    fn poll<F>(&mut self, wait: Duration, max: usize, each: F) -> Result<usize, PortError>
+    where
+        F: FnMut(RecordView<'_>) -> ControlFlow<()>;
+
+    /// The offset of the next record that [`Tail::poll`] can hand over; control records and compacted gaps move it on
+    /// even where no record came.
+    ///
+    /// # Errors
+    /// When the partition is not being read.
+    fn position(&self, topic: usize, partition: Partition) -> Result<Offset, PortError>;
+}
