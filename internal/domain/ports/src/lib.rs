@@ -22,6 +22,6 @@ mod world;
 
 pub use codec::{Bytes, Codec, CodecError, DecimalText, Int64, Nullable, Utf8};
 pub use error::{Action, PortError};
-pub use log::{GroupLog, Outlet, Polled, SendRecord, Start, Tag, Tail};
+pub use log::{GroupLog, Outlet, Polled, SendRecord, Start, Tag, Tail, Tally};
 pub use table::TableStore;
 pub use world::{TableId, TopicDescription, TopicSpec, World};

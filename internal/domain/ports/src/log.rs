@@ -35,6 +35,15 @@ pub struct SendRecord<'a> {
     pub tag: Tag,
 }
 
+/// What became of the records an outlet has sent since it was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Acknowledged by all in-sync replicas.
+    pub delivered: u64,
+    /// Refused, or given up after the time allowed.
+    pub failed: u64,
+}
+
 /// Writes records. Sends are queued, and in doubt until [`Outlet::settle`] says otherwise.
 ///
 /// An adapter MUST keep the order of the sends to one partition, MUST wait for all in-sync replicas, and MUST write
@@ -51,6 +60,9 @@ pub trait Outlet: Send + 'static {
     /// # Errors
     /// When any record sent since the last success was refused or timed out. Nothing sent since is then certain.
     fn settle(&mut self) -> Result<(), PortError>;
+
+    /// How many records were delivered and failed so far. What is still queued is in neither.
+    fn tally(&self) -> Tally;
 
     /// The highest acknowledged offset among the sends with this tag.
     fn acknowledged(&self, tag: Tag) -> Option<Offset>;
