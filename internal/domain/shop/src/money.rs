@@ -97,6 +97,11 @@ impl Money {
     pub const fn currency(self) -> Currency {
         self.currency
     }
+
+    /// The currency's code, borrowed from here.
+    pub fn currency_code(&self) -> &str {
+        self.currency.code()
+    }
 }
 
 impl fmt::Display for Money {
