@@ -1,1 +1,61 @@
 //! The framework: processors, views and emitters over the ports, and the one commit.
+//!
+//! A [`GroupGraph`] says which topics a group reads and writes, which table it keeps, and what it does with each record.
+//! A [`Processor`] runs it: each worker is a thread, a member of the Kafka consumer group, and the only owner of its
+//! partitions' state. Callbacks see a [`Context`] and answer a `Result`; their effects are performed by the commit, and
+//! nowhere else.
+//!
+//! What it is not: a client for Kafka (that is the world it runs on) or a scheduler.
+//!
+//! ```
+//! use millstream_ports::{DecimalText, Utf8};
+//! use millstream_runtime::{GroupGraph, Output, Table};
+//!
+//! let counts = Table::new(DecimalText);
+//! let out = Output::new("counts", Utf8, DecimalText);
+//! let (table, output) = (counts.clone(), out.clone());
+//! let graph = GroupGraph::define("counter")
+//!     .input("words", Utf8, Utf8, move |context, word: &str, _: &str| {
+//!         let count = context.get(&table)?.unwrap_or(0) + 1;
+//!         context.set(&table, &count)?;
+//!         Ok(context.emit(&output, &word, &count)?)
+//!     })
+//!     .persist(&counts)
+//!     .output(&out)
+//!     .build()?;
+//! assert_eq!(graph.spec().changelog.as_ref().map(ToString::to_string).as_deref(), Some("counter-table"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod commit;
+mod context;
+mod dead_letter;
+mod desk;
+mod edges;
+mod effects;
+mod emitter;
+mod graph;
+mod layer;
+mod metrics;
+mod partition;
+mod policy;
+mod processor;
+mod query;
+mod rebalance;
+mod recovery;
+mod status;
+mod stop;
+mod view;
+mod worker;
+
+pub use context::{Context, ContextError};
+pub use dead_letter::header as dead_letter_header;
+pub use edges::{Join, Lookup, Loop, Output, Table};
+pub use emitter::{EmitError, Emitter};
+pub use graph::{CallbackResult, GroupBuilder, GroupGraph};
+pub use policy::{Policies, Policy};
+pub use processor::{Processor, ProcessorError, Running, Settings};
+pub use query::TableClient;
+pub use status::{PartitionStatus, Snapshot, Status};
+pub use stop::Stop;
+pub use view::{View, ViewError};

@@ -17,11 +17,13 @@ mod codec;
 pub mod contract;
 mod error;
 mod log;
+mod meter;
 mod table;
 mod world;
 
 pub use codec::{Bytes, Codec, CodecError, DecimalText, Int64, Nullable, Utf8};
 pub use error::{Action, PortError};
 pub use log::{GroupLog, Outlet, Polled, SendRecord, Start, Tag, Tail, Tally};
+pub use meter::{Meter, Sample, SampleKind};
 pub use table::TableStore;
 pub use world::{TableId, TopicDescription, TopicSpec, World};

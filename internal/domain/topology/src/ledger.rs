@@ -1,49 +1,48 @@
-use std::collections::BTreeMap;
+use millstream_model::Offset;
 
-use millstream_model::{Offset, Partition};
-
-/// Which input offsets are done with, and which of those the group has yet to be told.
+/// How far the inputs of one owned partition are done, and which of that the group has yet to be told.
 ///
-/// **Invariant:** a position only moves forward until its partition is forgotten.
+/// **Invariant:** an input's position only moves forward.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OffsetLedger {
-    next: BTreeMap<(usize, Partition), Offset>,
-    uncommitted: BTreeMap<(usize, Partition), Offset>,
+    inputs: Vec<Position>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Position {
+    next: Offset,
+    uncommitted: bool,
 }
 
 impl OffsetLedger {
-    /// Notes that the record at `offset` of an input's partition was processed.
-    ///
-    /// Answers `false`, and notes nothing, for a record that was processed before.
-    pub fn processed(&mut self, input: usize, partition: Partition, offset: Offset) -> bool {
-        let place = (input, partition);
-        if self.next.get(&place).is_some_and(|next| offset < *next) {
-            return false;
+    /// A ledger for a group with `inputs` inputs, of which nothing is known.
+    pub fn new(inputs: usize) -> Self {
+        Self { inputs: vec![Position::default(); inputs] }
+    }
+
+    /// Whether the record at `offset` was processed before, and is being polled again.
+    pub fn knows(&self, input: usize, offset: Offset) -> bool {
+        self.inputs.get(input).is_some_and(|position| offset < position.next)
+    }
+
+    /// Notes that the record at `offset` of an input was processed. A record known already changes nothing.
+    pub fn processed(&mut self, input: usize, offset: Offset) {
+        if let Some(position) = self.inputs.get_mut(input).filter(|position| position.next <= offset) {
+            *position = Position { next: offset.next(), uncommitted: true };
         }
-        self.next.insert(place, offset.next());
-        self.uncommitted.insert(place, offset.next());
-        true
     }
 
-    /// The positions to commit, as `(input, partition, next offset)`.
-    pub fn uncommitted(&self) -> Vec<(usize, Partition, Offset)> {
-        self.uncommitted.iter().map(|((input, partition), next)| (*input, *partition, *next)).collect()
-    }
-
-    /// Whether there is nothing to commit.
-    pub fn is_settled(&self) -> bool {
-        self.uncommitted.is_empty()
+    /// What to commit, as `(input, next offset)`.
+    pub fn uncommitted(&self) -> impl Iterator<Item = (usize, Offset)> + '_ {
+        let positions = self.inputs.iter().enumerate().filter(|(_, position)| position.uncommitted);
+        positions.map(|(input, position)| (input, position.next))
     }
 
     /// Notes that all of [`OffsetLedger::uncommitted`] is committed.
     pub fn committed(&mut self) {
-        self.uncommitted.clear();
-    }
-
-    /// Forgets partitions that are no longer owned.
-    pub fn forget(&mut self, partitions: &[Partition]) {
-        self.next.retain(|(_, partition), _| !partitions.contains(partition));
-        self.uncommitted.retain(|(_, partition), _| !partitions.contains(partition));
+        for position in &mut self.inputs {
+            position.uncommitted = false;
+        }
     }
 }
 
@@ -51,38 +50,26 @@ impl OffsetLedger {
 mod tests {
     use super::*;
 
-    const P0: Partition = Partition::new(0);
-    const P1: Partition = Partition::new(1);
-
     #[test]
-    fn commits_name_the_next_offset_of_each_partition() {
-        let mut ledger = OffsetLedger::default();
+    fn commits_name_the_next_offset_of_each_input() {
+        let mut ledger = OffsetLedger::new(2);
         for offset in 5..9 {
-            assert!(ledger.processed(0, P0, Offset(offset)));
+            ledger.processed(0, Offset(offset));
         }
-        assert!(ledger.processed(1, P1, Offset(0)));
-        assert_eq!(ledger.uncommitted(), [(0, P0, Offset(9)), (1, P1, Offset(1))]);
+        ledger.processed(1, Offset(0));
+        assert_eq!(ledger.uncommitted().collect::<Vec<_>>(), [(0, Offset(9)), (1, Offset(1))]);
         ledger.committed();
-        assert!(ledger.is_settled());
+        assert_eq!(ledger.uncommitted().count(), 0);
     }
 
     #[test]
-    fn a_record_polled_again_is_known() {
-        let mut ledger = OffsetLedger::default();
-        assert!(ledger.processed(0, P0, Offset(3)));
+    fn a_record_polled_again_is_known_and_moves_nothing_back() {
+        let mut ledger = OffsetLedger::new(1);
+        assert!(!ledger.knows(0, Offset(3)));
+        ledger.processed(0, Offset(3));
         ledger.committed();
-        assert!(!ledger.processed(0, P0, Offset(3)));
-        assert!(!ledger.processed(0, P0, Offset(1)));
-        assert!(ledger.is_settled());
-    }
-
-    #[test]
-    fn a_partition_taken_away_is_not_committed() {
-        let mut ledger = OffsetLedger::default();
-        ledger.processed(0, P0, Offset(1));
-        ledger.processed(0, P1, Offset(1));
-        ledger.forget(&[P0]);
-        assert_eq!(ledger.uncommitted(), [(0, P1, Offset(2))]);
-        assert!(ledger.processed(0, P0, Offset(0)), "a later owner may have committed less");
+        assert!(ledger.knows(0, Offset(3)) && ledger.knows(0, Offset(1)) && !ledger.knows(0, Offset(4)));
+        ledger.processed(0, Offset(1));
+        assert_eq!(ledger.uncommitted().count(), 0);
     }
 }

@@ -1,0 +1,105 @@
+//! The only place that writes to topics and tables.
+
+use millstream_model::{NoHeaders, Partition};
+use millstream_ports::{GroupLog, Outlet, PortError, SendRecord, Tag, World};
+
+use crate::desk::Desk;
+use crate::effects::Effect;
+use crate::partition::Plan;
+
+/// Sends what callbacks emitted. It is in doubt until the next [`commit`].
+pub(crate) fn send<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result<(), PortError> {
+    for (effect, key, value) in desk.effects.iter() {
+        let Some(topic) = desk.plan.graph.names.destinations.get(effect.destination) else { continue };
+        log.send(&SendRecord {
+            topic,
+            partition: effect.partition.or_else(|| key.and_then(|key| partition_of(&desk.plan, effect, key))),
+            key,
+            value,
+            headers: effect.headers.as_deref().map_or(&NoHeaders, |headers| headers),
+            timestamp: effect.timestamp,
+            tag: Tag::NONE,
+        })?;
+        desk.status.sent(effect.destination);
+    }
+    desk.effects.clear();
+    Ok(())
+}
+
+fn partition_of(plan: &Plan, effect: &Effect, key: &[u8]) -> Option<Partition> {
+    let width = *plan.widths.get(effect.destination)?;
+    let partitioner = plan.graph.spec.outputs.get(effect.destination).map(|(_, partitioner)| *partitioner);
+    Some(Partition::new(partitioner.unwrap_or_default().partition(key, width)))
+}
+
+/// Commits all that was processed, in this order:
+///
+/// 1. outputs and loop records are acknowledged;
+/// 2. changelog entries are sent to the partition of their table, and acknowledged;
+/// 3. each table's store takes the entries and its changelog offset in one batch;
+/// 4. the input offsets are committed.
+///
+/// A crash between any two steps repeats records and loses none: outputs are safe before the table forgets that they were
+/// due (2), the store never holds what the changelog lacks (3), and no input is passed over before all of its effects are
+/// safe (4).
+pub(crate) fn commit<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result<(), PortError> {
+    send(log, desk)?;
+    log.settle()?;
+    send_changelogs(log, desk)?;
+    log.settle()?;
+    persist_tables(log, desk)?;
+    commit_offsets(log, desk)
+}
+
+fn send_changelogs<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result<(), PortError> {
+    let plan = desk.plan.clone();
+    let Some(changelog) = &plan.graph.spec.changelog else { return Ok(()) };
+    for task in desk.owned() {
+        let (partition, tag) = (task.partition, Tag(task.partition.index()));
+        for (key, value) in task.own_layer().iter().flat_map(|layer| layer.dirty()) {
+            log.send(&SendRecord {
+                topic: changelog,
+                partition: Some(partition),
+                key: Some(key),
+                value,
+                headers: &NoHeaders,
+                timestamp: None,
+                tag,
+            })?;
+        }
+    }
+    Ok(())
+}
+
+fn persist_tables<W: World>(log: &W::Group, desk: &mut Desk<W>) -> Result<(), PortError> {
+    if desk.plan.graph.spec.changelog.is_none() {
+        return Ok(());
+    }
+    for task in desk.owned() {
+        let acknowledged = log.acknowledged(Tag(task.partition.index()));
+        let Some(layer) = task.own_layer().filter(|layer| layer.dirty_bytes() > 0) else { continue };
+        let Some(offset) = acknowledged else {
+            return Err(PortError::stop("a changelog entry was acknowledged without an offset"));
+        };
+        layer.persist(offset.next())?;
+    }
+    Ok(())
+}
+
+fn commit_offsets<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result<(), PortError> {
+    let positions: Vec<_> = desk
+        .owned()
+        .flat_map(|task| {
+            task.ledger.uncommitted().map(|(input, next)| (input, task.partition, next)).collect::<Vec<_>>()
+        })
+        .collect();
+    if positions.is_empty() {
+        return Ok(());
+    }
+    log.commit(&positions)?;
+    for task in desk.owned() {
+        task.ledger.committed();
+    }
+    desk.status.commits += 1;
+    Ok(())
+}

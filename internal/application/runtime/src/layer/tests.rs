@@ -1,0 +1,151 @@
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// A store that is a map, to see through the layer.
+#[derive(Default)]
+struct MapStore(Mutex<(BTreeMap<Vec<u8>, Vec<u8>>, Option<Offset>)>);
+
+impl TableStore for MapStore {
+    fn get(&self, key: &[u8], out: &mut Vec<u8>) -> Result<bool, PortError> {
+        let found = self.0.lock().unwrap().0.get(key).cloned();
+        out.extend(found.iter().flatten());
+        Ok(found.is_some())
+    }
+
+    fn apply<'a>(
+        &self,
+        entries: &mut dyn Iterator<Item = (&'a [u8], Option<&'a [u8]>)>,
+        next: Offset,
+    ) -> Result<(), PortError> {
+        let mut state = self.0.lock().unwrap();
+        for (key, value) in entries {
+            match value {
+                Some(value) => state.0.insert(key.to_vec(), value.to_vec()),
+                None => state.0.remove(key),
+            };
+        }
+        state.1 = Some(next);
+        Ok(())
+    }
+
+    fn changelog_offset(&self) -> Result<Option<Offset>, PortError> {
+        Ok(self.0.lock().unwrap().1)
+    }
+
+    fn scan(&self, _prefix: &[u8], _each: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), PortError> {
+        Ok(())
+    }
+
+    fn count(&self) -> Result<u64, PortError> {
+        Ok(self.0.lock().unwrap().0.len() as u64)
+    }
+
+    fn clear(&self) -> Result<(), PortError> {
+        Ok(())
+    }
+
+    fn flush(&self) -> Result<(), PortError> {
+        Ok(())
+    }
+}
+
+fn layer(cache_bytes: usize) -> TableLayer<MapStore> {
+    TableLayer::new(MapStore::default(), cache_bytes)
+}
+
+#[test]
+fn a_failed_record_leaves_no_trace() {
+    let mut layer = layer(1 << 20);
+    layer.put(b"k", Some(b"1"));
+    layer.accept_staged();
+    layer.put(b"k", Some(b"2"));
+    assert_eq!(layer.get(b"k").unwrap(), Some(&b"2"[..]), "a record reads its own writes");
+    layer.reject_staged();
+    assert_eq!(layer.get(b"k").unwrap(), Some(&b"1"[..]));
+}
+
+#[test]
+fn the_store_sees_writes_only_at_the_commit_and_one_a_key() {
+    let mut layer = layer(1 << 20);
+    for value in [b"1", b"2", b"3"] {
+        layer.put(b"k", Some(value));
+        layer.accept_staged();
+    }
+    assert_eq!(layer.store().count().unwrap(), 0);
+    assert_eq!(layer.dirty(), [(&b"k"[..], Some(&b"3"[..]))]);
+    layer.persist(Offset(9)).unwrap();
+    assert_eq!(layer.store().changelog_offset().unwrap(), Some(Offset(9)));
+    assert_eq!(layer.dirty(), []);
+    assert_eq!(layer.get(b"k").unwrap(), Some(&b"3"[..]));
+}
+
+#[test]
+fn what_was_lost_in_a_rebalance_is_forgotten() {
+    let mut layer = layer(1 << 20);
+    layer.put(b"k", Some(b"1"));
+    layer.accept_staged();
+    layer.discard();
+    assert_eq!(layer.get(b"k").unwrap(), None);
+}
+
+#[derive(Clone, Debug)]
+enum Deed {
+    Put(u8, Option<u8>),
+    Accept,
+    Reject,
+    Persist,
+    Replay(u8, Option<u8>),
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    prop_oneof![
+        6 => (0..40_u8, any::<Option<u8>>()).prop_map(|(key, value)| Deed::Put(key, value)),
+        3 => Just(Deed::Accept),
+        1 => Just(Deed::Reject),
+        2 => Just(Deed::Persist),
+        1 => (0..40_u8, any::<Option<u8>>()).prop_map(|(key, value)| Deed::Replay(key, value)),
+    ]
+}
+
+proptest! {
+    /// Whatever the cache forgets, a read gives what a plain map gives.
+    #[test]
+    fn reads_equal_a_map(deeds in proptest::collection::vec(deed(), 0..200), cache in prop_oneof![Just(0_usize), Just(600), Just(1 << 20)]) {
+        let mut layer = layer(cache);
+        let (mut model, mut staged) = (BTreeMap::new(), BTreeMap::new());
+        for deed in deeds {
+            match deed {
+                Deed::Put(key, value) => {
+                    layer.put(&[key], value.map(|v| [v]).as_ref().map(|v| &v[..]));
+                    staged.insert(key, value);
+                }
+                Deed::Accept => {
+                    layer.accept_staged();
+                    model.append(&mut staged);
+                }
+                Deed::Reject => {
+                    layer.reject_staged();
+                    staged.clear();
+                }
+                Deed::Persist => layer.persist(Offset(1)).unwrap(),
+                Deed::Replay(key, value) => {
+                    layer.reject_staged();
+                    staged.clear();
+                    layer.persist(Offset(1)).unwrap();
+                    let mut batch = Replay::default();
+                    batch.add(&[key], value.map(|v| [v]).as_ref().map(|v| &v[..]));
+                    layer.replay(&batch, Offset(2)).unwrap();
+                    model.insert(key, value);
+                }
+            }
+            for key in 0..40_u8 {
+                let expected = staged.get(&key).or_else(|| model.get(&key)).copied().flatten();
+                prop_assert_eq!(layer.get(&[key]).unwrap().map(<[u8]>::to_vec), expected.map(|v| vec![v]));
+            }
+        }
+    }
+}

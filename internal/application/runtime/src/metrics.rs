@@ -1,0 +1,58 @@
+use millstream_ports::{Sample, SampleKind};
+
+use crate::status::{PartitionStatus, Snapshot};
+
+const RECORDS_IN: (&str, &str) = ("millstream_records_in_total", "Records processed, by input topic.");
+const RECORDS_OUT: (&str, &str) = ("millstream_records_out_total", "Records sent, by destination topic.");
+const SKIPPED: (&str, &str) = ("millstream_records_skipped_total", "Records passed over by policy.");
+const DEAD_LETTERS: (&str, &str) =
+    ("millstream_dead_letters_total", "Records sent to the dead-letter topic.");
+const COMMITS: (&str, &str) = ("millstream_commits_total", "Commits of input offsets.");
+const LAG: (&str, &str) =
+    ("millstream_lag_records", "Records that wait in the inputs of an owned partition.");
+const RUNNING: (&str, &str) =
+    ("millstream_partition_running", "1 while an owned partition is processed, 0 while it recovers.");
+const REPLAYED: (&str, &str) =
+    ("millstream_recovery_replayed_records", "Table records replayed since the partition was assigned.");
+const REMAINING: (&str, &str) =
+    ("millstream_recovery_remaining_records", "Table records still to be replayed.");
+const FAILED: (&str, &str) = ("millstream_processor_failed", "1 once the processor can't go on.");
+
+/// A processor's figures as samples.
+pub(crate) fn samples(group: &str, now: &Snapshot, out: &mut Vec<Sample>) {
+    let group = ("group", group.to_owned());
+    let mut add = |(name, help), kind, mut labels: Vec<(&'static str, String)>, value| {
+        labels.insert(0, group.clone());
+        out.push(Sample { name, help, kind, labels, value });
+    };
+    for (topic, count) in &now.records_in {
+        add(RECORDS_IN, SampleKind::Counter, vec![("topic", topic.to_string())], float(*count));
+    }
+    for (topic, count) in &now.records_out {
+        add(RECORDS_OUT, SampleKind::Counter, vec![("topic", topic.to_string())], float(*count));
+    }
+    for (name, count) in [(SKIPPED, now.skipped), (DEAD_LETTERS, now.dead_letters), (COMMITS, now.commits)] {
+        add(name, SampleKind::Counter, Vec::new(), float(count));
+    }
+    add(FAILED, SampleKind::Gauge, Vec::new(), f64::from(u8::from(now.failure.is_some())));
+    for partition in &now.partitions {
+        for (name, value) in gauges(partition) {
+            add(name, SampleKind::Gauge, vec![("partition", partition.partition.to_string())], value);
+        }
+    }
+}
+
+fn gauges(partition: &PartitionStatus) -> impl Iterator<Item = ((&'static str, &'static str), f64)> {
+    let known = [
+        (RUNNING, f64::from(u8::from(partition.is_running))),
+        (REPLAYED, float(partition.replayed)),
+        (REMAINING, float(partition.remaining)),
+    ];
+    known.into_iter().chain(partition.lag.map(|lag| (LAG, float(lag))))
+}
+
+/// Exact up to 2^53, far beyond what a process counts.
+#[expect(clippy::cast_precision_loss, reason = "Prometheus' values are floats")]
+fn float(count: u64) -> f64 {
+    count as f64
+}

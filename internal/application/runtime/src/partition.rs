@@ -1,0 +1,88 @@
+use std::sync::Arc;
+
+use millstream_model::{Offset, Partition};
+use millstream_ports::TableStore;
+use millstream_topology::OffsetLedger;
+
+use crate::layer::{Replay, TableAccess, TableLayer};
+
+/// One partition that this worker owns: its table, its joined tables, and how far its inputs are done.
+///
+/// Nothing but its worker's thread touches it, so nothing here locks.
+pub(crate) struct PartitionTask<S> {
+    pub(crate) partition: Partition,
+    pub(crate) phase: Phase,
+    /// The group table first where there is one, then the joined tables in the order of their edges.
+    pub(crate) tables: Vec<PartitionTable<S>>,
+    pub(crate) ledger: OffsetLedger,
+}
+
+/// The life of an owned partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Its stores are not open yet; another owner may still be closing them.
+    Opening,
+    /// Its tables are being brought up to their topics' ends.
+    Recovering,
+    /// Its inputs are processed.
+    Running,
+}
+
+/// A table's partition with its layer, and how far its topic has been read into it.
+pub(crate) struct PartitionTable<S> {
+    pub(crate) layer: TableLayer<S>,
+    pub(crate) batch: Replay,
+    /// The end of the topic when the recovery began.
+    pub(crate) end: Offset,
+    /// Everything before this offset is in the store.
+    pub(crate) next: Offset,
+    pub(crate) replayed: u64,
+}
+
+impl<S: TableStore> PartitionTable<S> {
+    pub(crate) fn new(layer: TableLayer<S>) -> Self {
+        Self { layer, batch: Replay::default(), end: Offset::ZERO, next: Offset::ZERO, replayed: 0 }
+    }
+
+    pub(crate) fn is_current(&self) -> bool {
+        self.next >= self.end
+    }
+}
+
+impl<S: TableStore> PartitionTask<S> {
+    pub(crate) fn new(partition: Partition, inputs: usize) -> Self {
+        Self { partition, phase: Phase::Opening, tables: Vec::new(), ledger: OffsetLedger::new(inputs) }
+    }
+
+    /// The tables as a callback sees them: the group's own, and the joined ones.
+    pub(crate) fn access(
+        &mut self,
+        has_table: bool,
+    ) -> (Option<&mut dyn TableAccess>, Vec<&mut dyn TableAccess>) {
+        let mut tables = self.tables.iter_mut().map(|table| &mut table.layer as &mut dyn TableAccess);
+        let own = if has_table { tables.next() } else { None };
+        (own, tables.collect())
+    }
+
+    /// The group table, in a group that has one.
+    pub(crate) fn own_layer(&mut self) -> Option<&mut TableLayer<S>> {
+        self.tables.first_mut().map(|table| &mut table.layer)
+    }
+
+    /// Forgets what was not committed.
+    pub(crate) fn discard(&mut self) {
+        for table in &mut self.tables {
+            table.layer.discard();
+        }
+        self.ledger.committed();
+    }
+}
+
+/// What a worker needs to know of the world beside its log: fixed when the processor starts.
+pub(crate) struct Plan {
+    pub(crate) graph: Arc<crate::GroupGraph>,
+    /// How many partitions each destination has, by index.
+    pub(crate) widths: Vec<u32>,
+    pub(crate) settings: crate::processor::Settings,
+    pub(crate) lookups: Vec<Arc<dyn crate::view::ReadTable>>,
+}

@@ -1,0 +1,258 @@
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use millstream_model::{Offset, Partition};
+use millstream_ports::{PortError, World};
+use millstream_topology::{Survey, TopicFault};
+use thiserror::Error;
+
+use crate::graph::GroupGraph;
+use crate::partition::Plan;
+use crate::query::TableClient;
+use crate::status::Status;
+use crate::stop::Stop;
+use crate::view::{ReadTable, TableReader};
+use crate::worker::Worker;
+
+/// Why a processor can't start, or can't go on.
+#[derive(Debug, Error)]
+pub enum ProcessorError {
+    /// Topics are not as the group needs them.
+    #[error("group '{group}' can't start:\n{}", list(faults))]
+    Topics {
+        /// The group.
+        group: String,
+        /// What is wrong, and what mends it.
+        faults: Vec<TopicFault>,
+    },
+    /// A record could not be processed, and the policy says to stop.
+    #[error(
+        "group '{group}' stopped at {topic}/{partition}@{offset}, which was not committed: {stage} failed: {reason}"
+    )]
+    Record {
+        /// The group.
+        group: String,
+        /// The record's topic.
+        topic: String,
+        /// Its partition.
+        partition: Partition,
+        /// Its offset.
+        offset: Offset,
+        /// `decode` or `callback`.
+        stage: &'static str,
+        /// What was wrong.
+        reason: String,
+    },
+    /// The log or the storage failed for good.
+    #[error(transparent)]
+    Port(#[from] PortError),
+    /// A worker's thread ended in a panic outside any callback: a defect of the framework.
+    #[error("a worker of group '{0}' panicked; this is a defect, please report it with the log above")]
+    Panicked(String),
+}
+
+fn list(faults: &[TopicFault]) -> String {
+    faults.iter().map(|fault| format!("  {fault}")).collect::<Vec<_>>().join("\n")
+}
+
+/// How a processor runs.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Threads, each a member of the group with its own partitions. At least 1.
+    pub workers: usize,
+    /// Time between commits.
+    pub commit_interval: Duration,
+    /// Clean entries kept in memory, in bytes a table and partition.
+    pub cache_bytes_per_table: usize,
+    /// Uncommitted table writes, in bytes a worker, at which a commit comes early.
+    pub dirty_bytes_max: usize,
+    /// Copies of the topics that the processor creates; `None` is the brokers' default.
+    pub replication: Option<u16>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            workers: thread::available_parallelism().map_or(1, usize::from),
+            commit_interval: Duration::from_millis(500),
+            cache_bytes_per_table: 32 << 20,
+            dirty_bytes_max: 64 << 20,
+            replication: None,
+        }
+    }
+}
+
+/// A group graph that can be run on a world.
+pub struct Processor<W: World> {
+    world: W,
+    graph: Arc<GroupGraph>,
+    settings: Settings,
+}
+
+impl<W: World> Processor<W> {
+    /// A processor for `graph`, with the default settings.
+    pub fn new(world: W, graph: GroupGraph) -> Self {
+        Self { world, graph: Arc::new(graph), settings: Settings::default() }
+    }
+
+    /// Sets how it runs.
+    #[must_use]
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Checks the topics, creates the internal ones, reads the lookups, and starts the workers.
+    ///
+    /// # Errors
+    /// [`ProcessorError::Topics`] when a topic does not fit the group; [`ProcessorError::Port`] when the brokers or the
+    /// storage refuse.
+    pub fn start(self) -> Result<Running, ProcessorError> {
+        let stop = Stop::new();
+        let widths = self.prepare_topics()?;
+        let lookups = self.start_lookups()?;
+        let shared: Vec<Arc<dyn ReadTable>> =
+            lookups.iter().map(|lookup| lookup.table.clone() as _).collect();
+        let graph = self.graph.clone();
+        let status = Arc::new(Status::new(&graph, self.settings.workers.max(1)));
+        let plan = Arc::new(Plan { graph, widths, settings: self.settings.clone(), lookups: shared });
+        let mut workers = Vec::new();
+        let (table, questions) = TableClient::new(self.settings.workers.max(1));
+        for (instance, questions) in questions.into_iter().enumerate() {
+            let worker = Worker::new(&self.world, plan.clone(), instance, questions)?;
+            workers.push(spawn(worker, instance, &plan, &stop, &status)?);
+        }
+        let keep = lookups.into_iter().map(|lookup| Box::new(lookup) as Box<dyn Send>).collect();
+        Ok(Running { group: self.graph.spec.group.clone(), stop, status, table, workers, _lookups: keep })
+    }
+
+    fn prepare_topics(&self) -> Result<Vec<u32>, ProcessorError> {
+        let spec = &self.graph.spec;
+        let found: Vec<_> =
+            self.world.describe_topics(&Survey::topics(spec))?.into_iter().flatten().collect();
+        let survey = Survey::of(spec, &found, self.settings.replication);
+        if !survey.faults.is_empty() {
+            return Err(ProcessorError::Topics { group: spec.group.clone(), faults: survey.faults });
+        }
+        for topic in &survey.missing {
+            tracing::info!(topic = %topic.name, partitions = topic.partitions, "creating topic");
+            self.world.create_topic(topic)?;
+        }
+        let width = |topic| survey.partitions.get(topic).copied().unwrap_or(1);
+        Ok(self.graph.names.destinations.iter().map(width).collect())
+    }
+
+    fn start_lookups(&self) -> Result<Vec<TableReader<W>>, ProcessorError> {
+        let spec = &self.graph.spec;
+        let open =
+            |topic| TableReader::open(&self.world, &spec.group, topic, self.settings.cache_bytes_per_table);
+        let lookups = spec.lookups.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+        for lookup in &lookups {
+            lookup.wait_ready(Duration::MAX)?;
+        }
+        Ok(lookups)
+    }
+}
+
+fn spawn<W: World>(
+    worker: Worker<W>,
+    instance: usize,
+    plan: &Plan,
+    stop: &Stop,
+    status: &Arc<Status>,
+) -> Result<JoinHandle<Result<(), ProcessorError>>, PortError> {
+    let (stop, status) = (stop.clone(), status.clone());
+    let name = format!("{}-{instance}", plan.graph.spec.group);
+    let body = move || {
+        // Whether it ends well, badly or in a panic, the others must not go on alone and look alive.
+        let _ends = EndsAll { stop: stop.clone(), status: status.clone() };
+        let outcome = worker.run(&stop, &status);
+        if let Err(error) = &outcome {
+            tracing::error!(%error, "worker stopped");
+            status.fail(&error.to_string());
+        }
+        outcome
+    };
+    thread::Builder::new()
+        .name(name)
+        .spawn(body)
+        .map_err(|error| PortError::stop("could not start a thread").because(error))
+}
+
+struct EndsAll {
+    stop: Stop,
+    status: Arc<Status>,
+}
+
+impl Drop for EndsAll {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.status.fail("a worker panicked");
+        }
+        self.stop.set();
+    }
+}
+
+/// A processor at work. Dropping it stops it and waits, but hides its errors; [`Running::join`] tells them.
+pub struct Running {
+    group: String,
+    stop: Stop,
+    status: Arc<Status>,
+    table: TableClient,
+    workers: Vec<JoinHandle<Result<(), ProcessorError>>>,
+    _lookups: Vec<Box<dyn Send>>,
+}
+
+impl Running {
+    /// What it is doing, readable at any time and after its end.
+    pub fn status(&self) -> Arc<Status> {
+        self.status.clone()
+    }
+
+    /// Reads the group table's partitions that this process owns.
+    pub fn table(&self) -> TableClient {
+        self.table.clone()
+    }
+
+    /// The request that stops it.
+    pub fn stopper(&self) -> Stop {
+        self.stop.clone()
+    }
+
+    /// Whether a worker has ended, by request or by failure.
+    pub fn is_finished(&self) -> bool {
+        self.workers.iter().any(JoinHandle::is_finished)
+    }
+
+    /// Drains, commits, closes, and tells how it ended. Without an earlier stop it waits until the processor fails.
+    ///
+    /// # Errors
+    /// The first worker's failure.
+    pub fn join(mut self) -> Result<(), ProcessorError> {
+        let mut outcome = Ok(());
+        for worker in self.workers.drain(..) {
+            let ended = worker.join().unwrap_or_else(|_| Err(ProcessorError::Panicked(self.group.clone())));
+            outcome = outcome.and(ended);
+        }
+        outcome
+    }
+
+    /// Stops it, then as [`Running::join`].
+    ///
+    /// # Errors
+    /// As [`Running::join`].
+    pub fn stop(self) -> Result<(), ProcessorError> {
+        self.stop.set();
+        self.join()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop.set();
+        for worker in self.workers.drain(..) {
+            let _ = worker.join();
+        }
+    }
+}

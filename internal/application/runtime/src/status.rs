@@ -1,0 +1,229 @@
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use millstream_model::{Partition, RecordView, TopicName};
+use millstream_ports::{GroupLog, Meter, Sample, World};
+
+use crate::desk::Desk;
+use crate::graph::GroupGraph;
+use crate::metrics;
+use crate::partition::{PartitionTask, Phase};
+
+/// Time between two publications of a worker's figures.
+const PUBLISH_INTERVAL: Duration = Duration::from_millis(100);
+
+/// What a worker counts while it works; nobody else sees it before it is published.
+pub(crate) struct WorkerStatus {
+    records_in: Vec<u64>,
+    records_out: Vec<u64>,
+    pub(crate) skipped: u64,
+    pub(crate) dead_letters: u64,
+    pub(crate) commits: u64,
+    warned: bool,
+    published: Option<Instant>,
+}
+
+impl WorkerStatus {
+    pub(crate) fn new(inputs: usize, destinations: usize) -> Self {
+        let zeros = |count| vec![0; count];
+        let (records_in, records_out) = (zeros(inputs), zeros(destinations));
+        Self {
+            records_in,
+            records_out,
+            skipped: 0,
+            dead_letters: 0,
+            commits: 0,
+            warned: false,
+            published: None,
+        }
+    }
+
+    pub(crate) fn processed(&mut self, record: &RecordView<'_>) {
+        if let Some(count) = self.records_in.get_mut(record.topic) {
+            *count += 1;
+        }
+    }
+
+    pub(crate) fn sent(&mut self, destination: usize) {
+        if let Some(count) = self.records_out.get_mut(destination) {
+            *count += 1;
+        }
+    }
+
+    /// Whether this is the first call since the last publication: what is logged is logged once in that time.
+    pub(crate) fn first_of_batch(&mut self) -> bool {
+        !std::mem::replace(&mut self.warned, true)
+    }
+}
+
+/// A processor's figures, all workers together.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Snapshot {
+    /// Records processed, by input.
+    pub records_in: Vec<(TopicName, u64)>,
+    /// Records sent, by destination: outputs, the loop, the dead letters.
+    pub records_out: Vec<(TopicName, u64)>,
+    /// Records passed over by policy.
+    pub skipped: u64,
+    /// Records sent to the dead-letter topic.
+    pub dead_letters: u64,
+    /// Commits of input offsets.
+    pub commits: u64,
+    /// Owned partitions, by number.
+    pub partitions: Vec<PartitionStatus>,
+    /// Why the processor can't go on.
+    pub failure: Option<String>,
+}
+
+impl Snapshot {
+    /// Records waiting in all inputs of the owned partitions, as far as known.
+    pub fn lag(&self) -> u64 {
+        self.partitions.iter().filter_map(|partition| partition.lag).sum()
+    }
+
+    /// Whether it owns partitions and processes all of them.
+    pub fn is_running(&self) -> bool {
+        !self.partitions.is_empty() && self.partitions.iter().all(|partition| partition.is_running)
+    }
+}
+
+/// One owned partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartitionStatus {
+    /// Its number.
+    pub partition: Partition,
+    /// Whether its inputs are processed; otherwise its tables are being recovered.
+    pub is_running: bool,
+    /// Table records replayed since it was assigned.
+    pub replayed: u64,
+    /// Table records still to be replayed.
+    pub remaining: u64,
+    /// Records waiting in its inputs, when known.
+    pub lag: Option<u64>,
+}
+
+/// What a processor is doing, for people and metrics. Its figures are at most a tenth of a second old.
+pub struct Status {
+    group: String,
+    inputs: Vec<TopicName>,
+    destinations: Vec<TopicName>,
+    workers: Vec<Mutex<Figures>>,
+    failure: Mutex<Option<String>>,
+}
+
+#[derive(Clone, Default)]
+struct Figures {
+    records_in: Vec<u64>,
+    records_out: Vec<u64>,
+    skipped: u64,
+    dead_letters: u64,
+    commits: u64,
+    partitions: Vec<PartitionStatus>,
+}
+
+impl Status {
+    pub(crate) fn new(graph: &GroupGraph, workers: usize) -> Self {
+        Self {
+            group: graph.spec.group.clone(),
+            inputs: graph.spec.inputs.clone(),
+            destinations: graph.names.destinations.clone(),
+            workers: (0..workers).map(|_| Mutex::default()).collect(),
+            failure: Mutex::default(),
+        }
+    }
+
+    /// The group's name.
+    pub fn group(&self) -> &str {
+        &self.group
+    }
+
+    pub(crate) fn fail(&self, reason: &str) {
+        locked(&self.failure).get_or_insert_with(|| reason.to_owned());
+    }
+
+    pub(crate) fn publish<W: World>(&self, instance: usize, desk: &mut Desk<W>, log: &W::Group) {
+        if desk.status.published.is_some_and(|at| at.elapsed() < PUBLISH_INTERVAL) {
+            return;
+        }
+        desk.status.published = Some(Instant::now());
+        desk.status.warned = false;
+        let inputs = self.inputs.len();
+        let partitions = desk.owned().map(|task| partition_status(task, inputs, log)).collect();
+        let counted = &desk.status;
+        let figures = Figures {
+            records_in: counted.records_in.clone(),
+            records_out: counted.records_out.clone(),
+            skipped: counted.skipped,
+            dead_letters: counted.dead_letters,
+            commits: counted.commits,
+            partitions,
+        };
+        if let Some(slot) = self.workers.get(instance) {
+            *locked(slot) = figures;
+        }
+    }
+
+    /// All figures as of now.
+    pub fn snapshot(&self) -> Snapshot {
+        let all: Vec<Figures> = self.workers.iter().map(|worker| locked(worker).clone()).collect();
+        let sum = |of: fn(&Figures) -> u64| all.iter().map(of).sum();
+        let mut partitions: Vec<_> = all.iter().flat_map(|figures| figures.partitions.clone()).collect();
+        partitions.sort_by_key(|partition| partition.partition);
+        Snapshot {
+            records_in: by_topic(&self.inputs, &all, |figures| &figures.records_in),
+            records_out: by_topic(&self.destinations, &all, |figures| &figures.records_out),
+            skipped: sum(|figures| figures.skipped),
+            dead_letters: sum(|figures| figures.dead_letters),
+            commits: sum(|figures| figures.commits),
+            partitions,
+            failure: locked(&self.failure).clone(),
+        }
+    }
+
+    /// Whether it processes all partitions it owns; otherwise what it waits for.
+    ///
+    /// # Errors
+    /// A sentence that says why not.
+    pub fn ready(&self) -> Result<(), String> {
+        let now = self.snapshot();
+        let recovering = now.partitions.iter().filter(|partition| !partition.is_running);
+        let remaining: u64 = recovering.clone().map(|partition| partition.remaining).sum();
+        match (&now.failure, recovering.count()) {
+            (Some(failure), _) => Err(failure.clone()),
+            (None, 0) if now.partitions.is_empty() => Err("no partition is assigned yet".to_owned()),
+            (None, 0) => Ok(()),
+            (None, count) => Err(format!("{count} partitions are recovering, {remaining} records to go")),
+        }
+    }
+}
+
+impl Meter for Status {
+    fn samples(&self, out: &mut Vec<Sample>) {
+        metrics::samples(&self.group, &self.snapshot(), out);
+    }
+}
+
+fn partition_status<S: millstream_ports::TableStore, L: GroupLog>(
+    task: &PartitionTask<S>,
+    inputs: usize,
+    log: &L,
+) -> PartitionStatus {
+    let lags: Vec<u64> = (0..inputs).filter_map(|input| log.lag(input, task.partition)).collect();
+    PartitionStatus {
+        partition: task.partition,
+        is_running: task.phase == Phase::Running,
+        replayed: task.tables.iter().map(|table| table.replayed).sum(),
+        remaining: task.tables.iter().map(|table| table.next.until(table.end)).sum(),
+        lag: (!lags.is_empty()).then(|| lags.iter().sum()),
+    }
+}
+
+fn by_topic(topics: &[TopicName], all: &[Figures], of: fn(&Figures) -> &Vec<u64>) -> Vec<(TopicName, u64)> {
+    let sum = |index| all.iter().filter_map(|figures| of(figures).get(index)).sum();
+    topics.iter().enumerate().map(|(index, topic)| (topic.clone(), sum(index))).collect()
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // The data is replaced whole, so a panic elsewhere leaves nothing half-written.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,31 @@
+/// How a figure behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SampleKind {
+    /// It only rises, from 0 at the start of the process.
+    Counter,
+    /// It goes up and down.
+    Gauge,
+}
+
+/// One figure at one moment.
+///
+/// **Invariant:** `name` is `<system>_<noun>_<unit>[_total]`, and the label names of one name are always the same.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    /// The figure's name.
+    pub name: &'static str,
+    /// What it says, in a sentence.
+    pub help: &'static str,
+    /// How it behaves.
+    pub kind: SampleKind,
+    /// What it is about, from bounded sets.
+    pub labels: Vec<(&'static str, String)>,
+    /// Its value.
+    pub value: f64,
+}
+
+/// Something that has figures to tell.
+pub trait Meter: Send + Sync {
+    /// Appends all figures as of now.
+    fn samples(&self, out: &mut Vec<Sample>);
+}
