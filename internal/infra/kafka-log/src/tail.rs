@@ -1,0 +1,202 @@
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use millstream_model::{Offset, Partition, RecordView, TopicName};
+use millstream_ports::{PortError, Start, Tail};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::{Message, TopicPartitionList};
+
+use crate::KafkaLog;
+use crate::client::LogContext;
+use crate::failure::{passes, port_error};
+use crate::view::lend;
+
+/// How long the brokers may take to say where a partition ends.
+const ANSWER_WAIT: Duration = Duration::from_secs(30);
+
+/// Reads partitions by position.
+///
+/// Each topic has a client of its own, made when first needed, because librdkafka tells the end of a partition by number
+/// alone.
+pub struct KafkaTail {
+    log: KafkaLog,
+    name: String,
+    readers: Vec<Reader>,
+}
+
+struct Reader {
+    topic: TopicName,
+    consumer: Option<BaseConsumer<LogContext>>,
+    places: BTreeMap<Partition, Place>,
+}
+
+/// Where a partition is read.
+#[derive(Clone, Copy)]
+struct Place {
+    next: Offset,
+    /// The end when reading began: reached when the client says so, even where the last records are markers or compacted.
+    end: Offset,
+}
+
+impl KafkaTail {
+    pub(crate) fn open(log: &KafkaLog, name: &str, topics: &[TopicName]) -> Self {
+        let reader =
+            |topic: &TopicName| Reader { topic: topic.clone(), consumer: None, places: BTreeMap::new() };
+        Self { log: log.clone(), name: name.to_owned(), readers: topics.iter().map(reader).collect() }
+    }
+
+    fn reader(&mut self, topic: usize) -> Result<&mut Reader, PortError> {
+        let name = &self.name;
+        self.readers
+            .get_mut(topic)
+            .ok_or_else(|| PortError::stop(format!("reader '{name}' has no topic number {topic}")))
+    }
+}
+
+impl Reader {
+    fn consumer(&mut self, log: &KafkaLog, name: &str) -> Result<&BaseConsumer<LogContext>, PortError> {
+        if self.consumer.is_none() {
+            // The group is never joined and nothing is committed; librdkafka wants the name for its bookkeeping.
+            let mut config = log.consumer(&format!("{name}-tail"), name);
+            config.set("enable.partition.eof", "true").set("statistics.interval.ms", "0");
+            let made = config
+                .create_with_context(LogContext)
+                .map_err(|error| port_error("could not create a reader", &error))?;
+            self.consumer = Some(made);
+        }
+        self.consumer.as_ref().ok_or_else(|| PortError::stop("a reader was lost"))
+    }
+
+    fn bounds(
+        &self,
+        consumer: &BaseConsumer<LogContext>,
+        partition: Partition,
+    ) -> Result<(Offset, Offset), PortError> {
+        let found = consumer.fetch_watermarks(self.topic.as_str(), partition.as_i32(), ANSWER_WAIT);
+        let (first, end) = found.map_err(|error| {
+            port_error(format!("could not find the ends of {}/{partition}", self.topic), &error)
+        })?;
+        Ok((Offset(first), Offset(end)))
+    }
+
+    fn list(&self, partition: Partition, offset: Option<Offset>) -> Result<TopicPartitionList, PortError> {
+        let mut list = TopicPartitionList::new();
+        let offset = offset.map_or(rdkafka::Offset::Invalid, |offset| rdkafka::Offset::Offset(offset.0));
+        list.add_partition_offset(self.topic.as_str(), partition.as_i32(), offset)
+            .map_err(|error| port_error("not an offset", &error))?;
+        Ok(list)
+    }
+
+    /// Hands over up to `max` records; answers how many came and whether `each` broke off.
+    fn poll<F>(
+        &mut self,
+        topic: usize,
+        wait: Duration,
+        max: usize,
+        each: &mut F,
+    ) -> Result<(usize, bool), PortError>
+    where
+        F: FnMut(RecordView<'_>) -> ControlFlow<()>,
+    {
+        let (Some(consumer), false) = (&self.consumer, self.places.is_empty()) else { return Ok((0, false)) };
+        let (mut count, mut patience) = (0, wait);
+        while count < max {
+            match consumer.poll(patience) {
+                None => break,
+                Some(Ok(message)) => {
+                    patience = Duration::ZERO;
+                    let Ok(partition) = Partition::try_from(message.partition()) else { continue };
+                    let Some(place) = self.places.get_mut(&partition) else { continue };
+                    place.next = Offset(message.offset()).next();
+                    count += 1;
+                    if lend(&message, topic, &mut *each).is_some_and(|flow| flow.is_break()) {
+                        return Ok((count, true));
+                    }
+                }
+                Some(Err(KafkaError::PartitionEOF(number))) => {
+                    let place = Partition::try_from(number)
+                        .ok()
+                        .and_then(|partition| self.places.get_mut(&partition));
+                    if let Some(place) = place {
+                        place.next = place.next.max(place.end);
+                    }
+                }
+                Some(Err(error)) if passes(&error) => {
+                    tracing::warn!(topic = %self.topic, %error, "the reader reports a fault, and goes on");
+                    break;
+                }
+                Some(Err(error)) => {
+                    return Err(port_error(format!("can't read topic '{}'", self.topic), &error));
+                }
+            }
+        }
+        Ok((count, false))
+    }
+}
+
+impl Tail for KafkaTail {
+    fn add(
+        &mut self,
+        topic: usize,
+        partition: Partition,
+        start: Start,
+    ) -> Result<(Offset, Offset), PortError> {
+        let (log, name) = (self.log.clone(), self.name.clone());
+        let reader = self.reader(topic)?;
+        reader.consumer(&log, &name)?;
+        let Some(consumer) = &reader.consumer else { return Err(PortError::stop("a reader was lost")) };
+        let (first, end) = reader.bounds(consumer, partition)?;
+        let next = match start {
+            Start::Earliest => first,
+            Start::Latest => end,
+            Start::At(offset) => offset.max(first),
+        };
+        // An offset beyond the end would be reset to the first; the caller sees that it does not fit.
+        let list = reader.list(partition, Some(next.min(end)))?;
+        let attempt = format!("could not begin reading {}/{partition}", reader.topic);
+        consumer.incremental_assign(&list).map_err(|error| port_error(attempt, &error))?;
+        reader.places.insert(partition, Place { next: next.min(end), end });
+        Ok((next, end))
+    }
+
+    fn remove(&mut self, topic: usize, partition: Partition) -> Result<(), PortError> {
+        let reader = self.reader(topic)?;
+        if reader.places.remove(&partition).is_none() {
+            return Ok(());
+        }
+        let list = reader.list(partition, None)?;
+        let attempt = format!("could not stop reading {}/{partition}", reader.topic);
+        let unassigned =
+            reader.consumer.as_ref().map_or(Ok(()), |consumer| consumer.incremental_unassign(&list));
+        unassigned.map_err(|error| port_error(attempt, &error))
+    }
+
+    fn poll<F>(&mut self, wait: Duration, max: usize, mut each: F) -> Result<usize, PortError>
+    where
+        F: FnMut(RecordView<'_>) -> ControlFlow<()>,
+    {
+        let busy = self.readers.iter().filter(|reader| !reader.places.is_empty()).count();
+        let share = wait / u32::try_from(busy.max(1)).unwrap_or(1);
+        let mut total = 0;
+        for (topic, reader) in self.readers.iter_mut().enumerate() {
+            let (count, broke) = reader.poll(topic, share, max.saturating_sub(total), &mut each)?;
+            total += count;
+            if broke {
+                break;
+            }
+        }
+        if busy == 0 {
+            std::thread::sleep(wait);
+        }
+        Ok(total)
+    }
+
+    fn position(&self, topic: usize, partition: Partition) -> Result<Offset, PortError> {
+        let place = self.readers.get(topic).and_then(|reader| reader.places.get(&partition));
+        place
+            .map(|place| place.next)
+            .ok_or_else(|| PortError::stop(format!("partition {partition} is not being read")))
+    }
+}

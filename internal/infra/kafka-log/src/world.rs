@@ -1,0 +1,78 @@
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use millstream_model::{Timestamp, TopicName};
+use millstream_ports::{PortError, TableId, TableStore, TopicDescription, TopicSpec, World};
+
+use crate::{KafkaGroup, KafkaLog, KafkaOutlet, KafkaTail};
+
+/// Opens a table's partition on local storage.
+type OpenTable<S> = dyn Fn(&TableId) -> Result<S, PortError> + Send + Sync;
+
+/// The world of production: Kafka as the log, and tables where `open` puts them.
+pub struct KafkaWorld<S> {
+    log: KafkaLog,
+    open: Arc<OpenTable<S>>,
+}
+
+impl<S> Clone for KafkaWorld<S> {
+    fn clone(&self) -> Self {
+        Self { log: self.log.clone(), open: self.open.clone() }
+    }
+}
+
+impl<S: TableStore> KafkaWorld<S> {
+    /// A world of `log` whose tables `open` opens.
+    pub fn new(
+        log: KafkaLog,
+        open: impl Fn(&TableId) -> Result<S, PortError> + Send + Sync + 'static,
+    ) -> Self {
+        Self { log, open: Arc::new(open) }
+    }
+
+    /// The Kafka half.
+    pub fn log(&self) -> &KafkaLog {
+        &self.log
+    }
+}
+
+impl<S: TableStore> World for KafkaWorld<S> {
+    type Group = KafkaGroup;
+    type Tail = KafkaTail;
+    type Outlet = KafkaOutlet;
+    type Store = S;
+
+    fn join_group(
+        &self,
+        group: &str,
+        instance: usize,
+        inputs: &[TopicName],
+    ) -> Result<KafkaGroup, PortError> {
+        KafkaGroup::join(&self.log, group, instance, inputs)
+    }
+
+    fn tail(&self, name: &str, topics: &[TopicName]) -> Result<KafkaTail, PortError> {
+        Ok(KafkaTail::open(&self.log, name, topics))
+    }
+
+    fn outlet(&self, name: &str) -> Result<KafkaOutlet, PortError> {
+        KafkaOutlet::open(&self.log, name)
+    }
+
+    fn open_table(&self, id: &TableId) -> Result<S, PortError> {
+        (self.open)(id)
+    }
+
+    fn describe_topics(&self, names: &[TopicName]) -> Result<Vec<Option<TopicDescription>>, PortError> {
+        self.log.describe_topics(names)
+    }
+
+    fn create_topic(&self, spec: &TopicSpec) -> Result<(), PortError> {
+        self.log.create_topic(spec)
+    }
+
+    fn now(&self) -> Timestamp {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+}
