@@ -68,6 +68,27 @@ impl<C: Codec> Codec for Arc<C> {
     }
 }
 
+/// A family of values, one for each lifetime of the bytes they are read from, such as a struct that borrows its texts.
+///
+/// ```
+/// use millstream_ports::Shape;
+/// struct Product<'a> { name: &'a str }
+/// struct ProductShape;
+/// impl Shape for ProductShape { type Of<'a> = Product<'a>; }
+/// ```
+pub trait Shape: Send + Sync + 'static {
+    /// The value that borrows from bytes living as long as `'a`.
+    type Of<'a>;
+}
+
+/// The shape of values that borrow nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Owned<T>(std::marker::PhantomData<fn() -> T>);
+
+impl<T: 'static> Shape for Owned<T> {
+    type Of<'a> = T;
+}
+
 /// The bytes as they are.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Bytes;

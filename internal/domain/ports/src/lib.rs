@@ -21,7 +21,7 @@ mod meter;
 mod table;
 mod world;
 
-pub use codec::{Bytes, Codec, CodecError, DecimalText, Int64, Nullable, Utf8};
+pub use codec::{Bytes, Codec, CodecError, DecimalText, Int64, Nullable, Owned, Shape, Utf8};
 pub use error::{Action, PortError};
 pub use log::{GroupLog, Outlet, Polled, SendRecord, Start, Tag, Tail, Tally};
 pub use meter::{Meter, Sample, SampleKind};
