@@ -1,1 +1,47 @@
-//! Stateful stream processing on Apache Kafka.
+//! Stateful stream processing on Apache Kafka: Goka's group tables, in typed Rust.
+//!
+//! A *group* reads input topics, keeps one *group table* with a value for each key, and writes output topics. Its table is
+//! local, fast, and safe in a compacted changelog topic, so that any instance can take any partition over. What happens to
+//! each record is a callback; what the callback sets and emits takes effect together or not at all.
+//!
+//! ```no_run
+//! use millstream::{DecimalText, GroupGraph, KafkaLog, KafkaWorld, Output, Processor, SledTables, Table, Utf8};
+//!
+//! // Counts how often each word comes, and emits each new count.
+//! let (table, counts) = (Table::new(DecimalText), Output::new("counts", Utf8, DecimalText));
+//! let (kept, emitted) = (table.clone(), counts.clone());
+//! let graph = GroupGraph::define("counter")
+//!     .input("words", Utf8, Utf8, move |context, word: &str, _: &str| {
+//!         let count = context.get(&kept)?.unwrap_or(0) + 1;
+//!         context.set(&kept, &count)?;
+//!         Ok(context.emit(&emitted, &word, &count)?)
+//!     })
+//!     .persist(&table)
+//!     .output(&counts)
+//!     .build()?;
+//!
+//! let tables = SledTables::at("state");
+//! let world = KafkaWorld::new(KafkaLog::new("localhost:9092"), move |id| tables.open(id));
+//! Processor::new(world, graph).start()?.join()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! By default nothing is lost: offsets are committed behind acknowledged effects, producers are idempotent and wait for all
+//! in-sync replicas, undecodable records go to a dead-letter topic, and a topic that does not fit stops the start with the
+//! command that mends it.
+
+pub use millstream_avro_codec::{Avro, AvroBorrowed, Forwarding, Registry, key_subject, value_subject};
+pub use millstream_json_codec::{Json, JsonBorrowed};
+pub use millstream_kafka_log::{KafkaLog, KafkaWorld};
+pub use millstream_model::{HeaderSource, Headers, Offset, Partition, Timestamp, TopicName};
+pub use millstream_ports::{
+    Action, Bytes, Codec, CodecError, DecimalText, Int64, Meter, Nullable, Owned, PortError, Sample,
+    SampleKind, Shape, Tally, TopicSpec, Utf8, World,
+};
+pub use millstream_runtime::{
+    CallbackResult, Context, ContextError, EmitError, Emitter, GroupBuilder, GroupGraph, Join, Lookup, Loop,
+    Output, Policies, Policy, Processor, ProcessorError, Running, Settings, Snapshot, Status, Stop, Table,
+    TableClient, View, ViewError, dead_letter_header,
+};
+pub use millstream_sled_table::SledTables;
+pub use millstream_topology::Partitioner;
