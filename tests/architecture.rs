@@ -35,7 +35,11 @@ fn root() -> &'static Path {
 
 fn crates() -> Vec<Crate> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-    let output = Command::new(cargo).args(["metadata", "--no-deps", "--offline", "--format-version", "1"]).current_dir(root()).output().unwrap();
+    let output = Command::new(cargo)
+        .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
+        .current_dir(root())
+        .output()
+        .unwrap();
     let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
     let packages = metadata["packages"].as_array().unwrap();
     packages.iter().map(read_crate).collect()
@@ -63,7 +67,10 @@ fn crates_follow_the_arrows() {
         let may = if each.folder.starts_with("internal/infra") {
             DOMAIN
         } else if each.folder.starts_with("internal") {
-            allowed.get(each.name.as_str()).copied().unwrap_or_else(|| panic!("crate {} has no arrows", each.name))
+            allowed
+                .get(each.name.as_str())
+                .copied()
+                .unwrap_or_else(|| panic!("crate {} has no arrows", each.name))
         } else {
             continue;
         };
@@ -84,7 +91,18 @@ fn nothing_depends_on_a_program_or_on_the_facade() {
 
 #[test]
 fn the_domain_names_no_technology_and_reads_no_clock() {
-    let banned = ["rdkafka", "sled::", "apache_avro", "axum", "tokio", "std::fs", "std::net", "SystemTime::now", "Instant::now", "async fn"];
+    let banned = [
+        "rdkafka",
+        "sled::",
+        "apache_avro",
+        "axum",
+        "tokio",
+        "std::fs",
+        "std::net",
+        "SystemTime::now",
+        "Instant::now",
+        "async fn",
+    ];
     for file in sources("internal/domain") {
         let text = fs::read_to_string(&file).unwrap();
         let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
@@ -102,10 +120,24 @@ fn files_stay_small_and_say_where_they_are() {
         let lines = fs::read_to_string(&file).unwrap().lines().count();
         assert!(lines <= 500, "{} has {lines} lines; 500 is the most", file.display());
         let name = file.file_name().unwrap().to_str().unwrap();
-        let vague = ["mod.rs", "utils.rs", "util.rs", "common.rs", "helpers.rs", "helper.rs", "types.rs", "prelude.rs", "manager.rs"];
+        let vague = [
+            "mod.rs",
+            "utils.rs",
+            "util.rs",
+            "common.rs",
+            "helpers.rs",
+            "helper.rs",
+            "types.rs",
+            "prelude.rs",
+            "manager.rs",
+        ];
         assert!(!vague.contains(&name), "{} has a name that says nothing", file.display());
         if name == "lib.rs" {
-            assert!(lines <= 120, "{} is the page a stranger reads first; it has {lines} lines", file.display());
+            assert!(
+                lines <= 120,
+                "{} is the page a stranger reads first; it has {lines} lines",
+                file.display()
+            );
         }
     }
 }

@@ -1,0 +1,170 @@
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use thiserror::Error;
+use tokio::sync::oneshot;
+
+/// Answers whether all is well, or says what is not.
+type Check = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
+
+/// What the server tells. Each is asked anew for each request, and must not block for long.
+#[derive(Clone)]
+pub struct Routes {
+    /// The figures, in Prometheus' text format.
+    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// Whether the program does its work at all; a failure calls for a restart.
+    pub healthy: Check,
+    /// Whether it can be counted on now.
+    pub ready: Check,
+}
+
+/// Why the server can't be had.
+#[derive(Debug, Error)]
+pub enum HttpError {
+    /// The address is taken or not this machine's.
+    #[error("can't listen on {address}: {source}; choose another address")]
+    Listen {
+        /// The address.
+        address: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The system gives no thread.
+    #[error("can't start the HTTP server: {0}")]
+    Thread(io::Error),
+}
+
+/// A server at work on a thread of its own. Dropping it ends it, after the requests in hand.
+pub struct Server {
+    address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Listens on `address`, such as `127.0.0.1:9101`; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// When the address can't be listened on, or the system gives no thread.
+    pub fn start(address: &str, routes: Routes) -> Result<Self, HttpError> {
+        let listen = |source| HttpError::Listen { address: address.to_owned(), source };
+        let listener = TcpListener::bind(address).map_err(listen)?;
+        listener.set_nonblocking(true).map_err(listen)?;
+        let bound = listener.local_addr().map_err(listen)?;
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(HttpError::Thread)?;
+        let (stop, stopped) = oneshot::channel();
+        let body = move || {
+            if let Err(error) = runtime.block_on(serve(listener, router(routes), stopped)) {
+                tracing::error!(%error, "the HTTP server ended");
+            }
+        };
+        let thread = thread::Builder::new().name("http".to_owned()).spawn(body).map_err(HttpError::Thread)?;
+        Ok(Self { address: bound, stop: Some(stop), thread: Some(thread) })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            // The server may have ended by itself; nobody is told then.
+            let _ = stop.send(());
+        }
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+async fn serve(listener: TcpListener, router: Router, stopped: oneshot::Receiver<()>) -> io::Result<()> {
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let until = async move {
+        let _ = stopped.await;
+    };
+    axum::serve(listener, router).with_graceful_shutdown(until).await
+}
+
+fn router(routes: Routes) -> Router {
+    Router::new()
+        .route("/metrics", get(|State(routes): State<Routes>| async move { (routes.metrics)() }))
+        .route("/healthz", get(|State(routes): State<Routes>| async move { answer((routes.healthy)()) }))
+        .route("/readyz", get(|State(routes): State<Routes>| async move { answer((routes.ready)()) }))
+        .with_state(routes)
+}
+
+fn answer(state: Result<(), String>) -> (StatusCode, String) {
+    match state {
+        Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
+        Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    fn ask(server: &Server, path: &str) -> String {
+        let mut stream = TcpStream::connect(server.address()).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    fn routes(ready: &Arc<AtomicBool>) -> Routes {
+        let ready = ready.clone();
+        Routes {
+            metrics: Arc::new(|| "figures 1\n".to_owned()),
+            healthy: Arc::new(|| Ok(())),
+            ready: Arc::new(move || {
+                if ready.load(Ordering::SeqCst) {
+                    Ok(())
+                } else {
+                    Err("3 partitions are recovering".to_owned())
+                }
+            }),
+        }
+    }
+
+    #[test]
+    fn readiness_changes_with_the_program_and_health_does_not() {
+        let ready = Arc::new(AtomicBool::new(false));
+        let server = Server::start("127.0.0.1:0", routes(&ready)).unwrap();
+        let answer = ask(&server, "/readyz");
+        assert!(
+            answer.starts_with("HTTP/1.1 503") && answer.ends_with("3 partitions are recovering\n"),
+            "{answer}"
+        );
+        ready.store(true, Ordering::SeqCst);
+        assert!(ask(&server, "/readyz").starts_with("HTTP/1.1 200"));
+        assert!(ask(&server, "/healthz").starts_with("HTTP/1.1 200"));
+        assert!(ask(&server, "/metrics").ends_with("figures 1\n"));
+        assert!(ask(&server, "/nothing").starts_with("HTTP/1.1 404"));
+    }
+
+    #[test]
+    fn a_taken_address_is_named() {
+        let ready = Arc::default();
+        let server = Server::start("127.0.0.1:0", routes(&ready)).unwrap();
+        let address = server.address().to_string();
+        let error = Server::start(&address, routes(&ready)).err().unwrap().to_string();
+        assert!(error.contains(&address) && error.contains("choose another"), "{error}");
+        drop(server);
+        assert!(Server::start(&address, routes(&ready)).is_ok(), "a dropped server frees its address");
+    }
+}
