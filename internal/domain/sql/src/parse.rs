@@ -1,0 +1,138 @@
+//! From text to statements: sqlparser reads tokens and expressions, the statements around them are read here.
+
+mod dialect;
+mod expression;
+mod query;
+mod statement;
+
+use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, TokenizerError};
+
+use crate::ast::{At, Statement};
+use crate::diagnostic::{Diagnostic, Span};
+use dialect::RuleDialect;
+
+type Parsed<T> = Result<T, Diagnostic>;
+
+/// Reads all statements of a text, and all mistakes, one a statement at the most.
+pub fn parse(text: &str) -> (Vec<At<Statement>>, Vec<Diagnostic>) {
+    let dialect = RuleDialect;
+    let tokens = match Tokenizer::new(&dialect, text).tokenize_with_location() {
+        Ok(tokens) => tokens,
+        Err(error) => return (Vec::new(), vec![unreadable(&error)]),
+    };
+    let (mut statements, mut mistakes) = (Vec::new(), Vec::new());
+    for tokens in tokens.split(|token| token.token == Token::SemiColon) {
+        let Some(first) =
+            tokens.iter().find(|token| !matches!(token.token, Token::Whitespace(_) | Token::EOF))
+        else {
+            continue;
+        };
+        let span = span(first);
+        let mut parser = Parser::new(&dialect).with_tokens_with_locations(tokens.to_vec());
+        match statement::statement(&mut parser) {
+            Ok(node) => statements.push(At { node, span }),
+            Err(mistake) => mistakes.push(placed(mistake, tokens)),
+        }
+    }
+    (statements, mistakes)
+}
+
+/// A mistake at the end of a statement has no place of its own; it is put behind the last token.
+fn placed(mistake: Diagnostic, tokens: &[TokenWithSpan]) -> Diagnostic {
+    if mistake.span.line > 0 {
+        return mistake;
+    }
+    let last = tokens.iter().rfind(|token| !matches!(token.token, Token::Whitespace(_) | Token::EOF));
+    let end = last.map_or(Span { line: 1, column: 1, length: 1 }, |token| Span {
+        line: usize::try_from(token.span.end.line).unwrap_or(1),
+        column: usize::try_from(token.span.end.column).unwrap_or(1),
+        length: 1,
+    });
+    Diagnostic { span: end, ..mistake }
+}
+
+fn unreadable(error: &TokenizerError) -> Diagnostic {
+    let number = |number: u64| usize::try_from(number).unwrap_or(1);
+    let span = Span { line: number(error.location.line), column: number(error.location.column), length: 1 };
+    Diagnostic::new(span, format!("the text can't be read: {}", error.message))
+}
+
+fn between(span: sqlparser::tokenizer::Span) -> Span {
+    let number = |number: u64| usize::try_from(number).unwrap_or(0);
+    let (line, column) = (number(span.start.line), number(span.start.column));
+    let length = if span.start.line == span.end.line {
+        number(span.end.column).saturating_sub(column).max(1)
+    } else {
+        1
+    };
+    Span { line, column, length }
+}
+
+fn span(token: &TokenWithSpan) -> Span {
+    between(token.span)
+}
+
+/// What the library found wrong. It names the place in words.
+fn refused(error: ParserError, here: Span) -> Diagnostic {
+    let said = match error {
+        ParserError::TokenizerError(said) | ParserError::ParserError(said) => said,
+        ParserError::RecursionLimitExceeded => "it is nested too deeply".to_owned(),
+    };
+    let (message, place) = said.split_once(" at Line: ").unwrap_or((&said, ""));
+    let found = place.split_once(", Column: ").and_then(|(line, column)| {
+        Some(Span { line: line.trim().parse().ok()?, column: column.trim().parse().ok()?, length: 1 })
+    });
+    let mut message = message.to_owned();
+    if let Some(first) = message.get_mut(0..1) {
+        first.make_ascii_lowercase();
+    }
+    Diagnostic::new(found.unwrap_or(here), message)
+}
+
+/// The next token's place, for a mistake found there.
+fn here(parser: &Parser<'_>) -> Span {
+    span(parser.peek_token_ref())
+}
+
+fn expected(parser: &Parser<'_>, what: &str) -> Diagnostic {
+    let found = parser.peek_token_ref();
+    let seen =
+        if found.token == Token::EOF { "the end of the statement".to_owned() } else { format!("'{found}'") };
+    Diagnostic::new(span(found), format!("expected {what}, found {seen}"))
+}
+
+/// Whether the next token is this word; it is then taken.
+fn word(parser: &mut Parser<'_>, word: &str) -> bool {
+    let is_it = matches!(&parser.peek_token_ref().token, Token::Word(next) if next.quote_style.is_none() && next.value.eq_ignore_ascii_case(word));
+    if is_it {
+        parser.next_token();
+    }
+    is_it
+}
+
+fn peeks(parser: &Parser<'_>, words: &[&str]) -> bool {
+    matches!(&parser.peek_token_ref().token, Token::Word(next) if next.quote_style.is_none() && words.iter().any(|word| next.value.eq_ignore_ascii_case(word)))
+}
+
+fn need(parser: &mut Parser<'_>, expected_word: &str) -> Parsed<()> {
+    if word(parser, expected_word) { Ok(()) } else { Err(expected(parser, expected_word)) }
+}
+
+fn symbol(parser: &mut Parser<'_>, token: &Token, name: &str) -> Parsed<()> {
+    if parser.consume_token(token) { Ok(()) } else { Err(expected(parser, name)) }
+}
+
+/// A name; unquoted ones are folded to capitals.
+fn name(parser: &mut Parser<'_>) -> Parsed<At<String>> {
+    let token = parser.peek_token_ref().clone();
+    match &token.token {
+        Token::Word(word) => {
+            parser.next_token();
+            let folded =
+                if word.quote_style.is_some() { word.value.clone() } else { word.value.to_uppercase() };
+            Ok(At { node: folded, span: span(&token) })
+        }
+        _ => Err(expected(parser, "a name")),
+    }
+}
