@@ -177,6 +177,14 @@ fn items(query: &Query, scope: &crate::bind::Scope) -> Vec<(At<Expr>, String)> {
     all
 }
 
+/// Binds what must be true or false.
+fn condition(scope: &crate::bind::Scope, expr: &At<Expr>) -> Result<Bound, Diagnostic> {
+    match crate::bind::bind(scope, expr)? {
+        (bound, millstream_model::Type::Boolean) => Ok(bound),
+        (_, ty) => Err(Diagnostic::new(expr.span, format!("this is a {ty}, where a condition is expected"))),
+    }
+}
+
 /// A second column of one name could not be told from the first.
 fn refuse_twins(columns: &[(Column, crate::diagnostic::Span)]) -> Vec<Diagnostic> {
     let twin = |(index, (column, _)): &(usize, &(Column, _))| {

@@ -1,6 +1,6 @@
 use millstream_model::{Column, Type};
 
-use super::{Body, Planned, QueryPlan, items, refuse_twins};
+use super::{Body, Planned, QueryPlan, condition, items, refuse_twins};
 use crate::aggregate::{Aggregate, aggregate as aggregate_of};
 use crate::ast::{At, Expr, Query, SourceKind};
 use crate::bind::{Scope, bind};
@@ -25,9 +25,14 @@ pub(super) fn aggregate(query: &Query, kind: SourceKind, from: &Source) -> Plann
     }
     let mut scope = Scope::default();
     scope.add(from, &query.from.alias);
+    let mut early = Vec::new();
     let mut take = |expr: &At<Expr>| bind(&scope, expr).map_err(|mistake| mistakes.push(mistake)).ok();
-    let filter = query.filter.as_ref().and_then(&mut take).map(|(bound, _)| bound);
+    let filter = query
+        .filter
+        .as_ref()
+        .and_then(|filter| condition(&scope, filter).map_err(|mistake| early.push(mistake)).ok());
     let group: Vec<_> = query.group_by.iter().filter_map(&mut take).collect();
+    mistakes.append(&mut early);
     if !mistakes.is_empty() {
         return Err(mistakes);
     }

@@ -24,7 +24,7 @@ pub(super) fn join(
     let filter = query
         .filter
         .as_ref()
-        .and_then(|filter| bind(&scope, filter).map_err(|mistake| mistakes.push(mistake)).ok());
+        .and_then(|filter| super::condition(&scope, filter).map_err(|mistake| mistakes.push(mistake)).ok());
     let (mut key, mut value) = (vec![None; left.key.len()], Vec::new());
     for (expr, name) in items(query, &scope) {
         match bind(&scope, &expr) {
@@ -50,7 +50,6 @@ pub(super) fn join(
     mistakes.extend(refuse_twins(&columns));
     match on {
         Some(on) if mistakes.is_empty() => {
-            let filter = filter.map(|(bound, _)| bound);
             let plan = QueryPlan::Join { left: left.clone(), right: right.clone(), on, filter, value };
             let value = columns.into_iter().map(|(column, _)| column).collect();
             Ok(Body {

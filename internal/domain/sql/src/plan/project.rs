@@ -1,6 +1,6 @@
 use millstream_model::Column;
 
-use super::{Body, Planned, QueryPlan, items, refuse_twins};
+use super::{Body, Planned, QueryPlan, condition, items, refuse_twins};
 use crate::ast::{Query, SourceKind};
 use crate::bind::{Scope, bind};
 use crate::catalog::Source;
@@ -25,8 +25,8 @@ pub(super) fn project(query: &Query, kind: SourceKind, from: &Source) -> Planned
     if let Some(having) = &query.having {
         mistakes.push(Diagnostic::new(having.span, "HAVING needs a GROUP BY").help("use WHERE"));
     }
-    let filter = query.filter.as_ref().map(|filter| bind(&scope, filter)).transpose();
-    let filter = filter.map_err(|mistake| mistakes.push(mistake)).ok().flatten().map(|(bound, _)| bound);
+    let filter = query.filter.as_ref().map(|filter| condition(&scope, filter)).transpose();
+    let filter = filter.map_err(|mistake| mistakes.push(mistake)).ok().flatten();
     let (mut key, mut value) = (vec![None; from.key.len()], Vec::new());
     for (expr, name) in items(query, &scope) {
         match bind(&scope, &expr) {
