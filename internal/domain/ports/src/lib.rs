@@ -18,6 +18,7 @@ pub mod contract;
 mod error;
 mod log;
 mod meter;
+mod rows;
 mod table;
 mod world;
 
@@ -25,5 +26,6 @@ pub use codec::{Bytes, Codec, CodecError, DecimalText, Int64, Nullable, Owned, S
 pub use error::{Action, PortError};
 pub use log::{GroupLog, Outlet, Polled, SendRecord, Start, Tag, Tail, Tally};
 pub use meter::{Meter, Sample, SampleKind};
+pub use rows::{KafkaRows, RowCodec, RowFormat, Side};
 pub use table::TableStore;
 pub use world::{TableId, TopicDescription, TopicSpec, World};

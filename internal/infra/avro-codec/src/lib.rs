@@ -27,10 +27,13 @@ mod codec;
 mod forwarding;
 pub mod frame;
 mod registry;
+mod rows;
+mod schema;
 
 pub use codec::{Avro, AvroBorrowed};
 pub use forwarding::Forwarding;
 pub use registry::{Registered, Registry, WriterSchema};
+pub use rows::AvroRows;
 
 /// The subject of a topic's values, by Confluent's topic name strategy.
 pub fn value_subject(topic: &str) -> String {

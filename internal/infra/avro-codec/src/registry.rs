@@ -102,6 +102,13 @@ impl Registry {
         known.map_or_else(|| self.learn(id), Ok)
     }
 
+    /// Puts a schema in, as if the registry had told it.
+    #[cfg(test)]
+    pub(crate) fn know(&self, id: u32, text: &str) {
+        let schema = Arc::new(WriterSchema::parse(text).unwrap());
+        self.0.schemas.write().unwrap().insert(id, schema);
+    }
+
     fn learn(&self, id: u32) -> Result<Arc<WriterSchema>, CodecError> {
         let unknown = || CodecError::new(format!("the schema registry knows no schema with id {id}"));
         let believed = |at: &Instant| at.elapsed() < UNKNOWN_FOR;
