@@ -1,1 +1,13 @@
 //! Deploys SQL rules: lowers plans to group graphs and runs them.
+//!
+//! An [`Engine`] plans rule files against the sources known so far, and deploys each rule as a processor of its own: the
+//! rule's sources are inputs, what it repartitions goes over the group's loop, its state is the group table.
+//!
+//! What it is not: the SQL itself, which is `millstream-sql`'s.
+
+mod deploy;
+mod formats;
+mod lower;
+
+pub use deploy::{DeployError, Engine, RunningRule};
+pub use formats::Formats;

@@ -1,0 +1,125 @@
+use std::collections::BTreeMap;
+
+use millstream_model::TopicName;
+use millstream_ports::{PortError, TopicSpec, World};
+use millstream_runtime::{Processor, ProcessorError, Running, Settings};
+use millstream_sql::{Catalog, Diagnostic, Rule, SourceKind, plan};
+use thiserror::Error;
+
+use crate::formats::Formats;
+use crate::lower::lower;
+
+/// Why rules can't be deployed.
+#[derive(Debug, Error)]
+pub enum DeployError {
+    /// A rule file has mistakes. Nothing of it runs.
+    #[error("{} has {} mistakes", .source_name, .mistakes.len())]
+    Mistakes {
+        /// The file.
+        source_name: String,
+        /// Its text.
+        text: String,
+        /// All of them.
+        mistakes: Vec<Diagnostic>,
+    },
+    /// The log, the registry or the storage refused.
+    #[error("rule {rule} can't be deployed: {source}")]
+    Port {
+        /// The source that the rule fills.
+        rule: String,
+        /// What was refused.
+        source: PortError,
+    },
+    /// The rule's processor could not start.
+    #[error("rule {rule} can't start: {source}")]
+    Start {
+        /// The source that the rule fills.
+        rule: String,
+        /// Why.
+        source: ProcessorError,
+    },
+}
+
+/// A rule at work: each is a consumer group of its own.
+pub struct RunningRule {
+    /// The source that it fills, in capitals.
+    pub name: String,
+    /// Its processor.
+    pub processor: Running,
+}
+
+/// Plans rule files and runs what they say.
+pub struct Engine<W: World> {
+    world: W,
+    formats: Formats,
+    settings: Settings,
+    catalog: Catalog,
+}
+
+impl<W: World> Engine<W> {
+    /// An engine on `world`; `settings` are each rule's.
+    pub fn new(world: W, formats: Formats, settings: Settings) -> Self {
+        Self { world, formats, settings, catalog: Catalog::new() }
+    }
+
+    /// Plans a file. Later files see the sources of earlier ones.
+    ///
+    /// # Errors
+    /// [`DeployError::Mistakes`], with all of them; the file's sources are then not known either.
+    pub fn plan(&mut self, source_name: &str, text: &str) -> Result<Vec<Rule>, DeployError> {
+        let mut catalog = self.catalog.clone();
+        let (rules, mistakes) = plan(text, &mut catalog, &self.formats);
+        if !mistakes.is_empty() {
+            return Err(DeployError::Mistakes {
+                source_name: source_name.to_owned(),
+                text: text.to_owned(),
+                mistakes,
+            });
+        }
+        self.catalog = catalog;
+        Ok(rules)
+    }
+
+    /// Creates what a rule's topics lack, registers its schemas, and starts it.
+    ///
+    /// # Errors
+    /// When a topic or schema is refused, or the processor can't start.
+    pub fn deploy(&self, rule: Rule) -> Result<RunningRule, DeployError> {
+        let name = rule.sink.name.clone();
+        let refused = |source| DeployError::Port { rule: name.clone(), source };
+        self.create_sink(&rule).map_err(refused)?;
+        let graph = lower(rule, &self.formats).map_err(refused)?;
+        let processor = Processor::new(self.world.clone(), graph).settings(self.settings.clone());
+        let started = processor.start();
+        let processor = started.map_err(|source| DeployError::Start { rule: name.clone(), source })?;
+        tracing::info!(rule = name, "rule deployed");
+        Ok(RunningRule { name, processor })
+    }
+
+    /// The sink's topic, as wide as the first source unless told otherwise, and compacted for a table.
+    fn create_sink(&self, rule: &Rule) -> Result<(), PortError> {
+        let topic =
+            |name: &str| TopicName::new(name).map_err(|error| PortError::stop("not a topic").because(error));
+        let sources =
+            rule.query.sources().iter().map(|source| topic(&source.topic)).collect::<Result<Vec<_>, _>>()?;
+        let sink = topic(&rule.sink.topic)?;
+        let names: Vec<_> = std::iter::once(&sink).chain(&sources).cloned().collect();
+        let found = self.world.describe_topics(&names)?;
+        if found.first().is_some_and(Option::is_some) {
+            return Ok(());
+        }
+        let width = found.iter().flatten().next().map_or(1, |first| first.partitions);
+        let policy = match rule.sink.kind {
+            SourceKind::Table => "compact",
+            SourceKind::Stream => "delete",
+        };
+        let settings = BTreeMap::from([("cleanup.policy".to_owned(), policy.to_owned())]);
+        let partitions = rule.sink.partitions.unwrap_or(width);
+        self.world.create_topic(&TopicSpec {
+            name: sink,
+            partitions,
+            replication: self.settings.replication,
+            settings,
+        })
+    }
+}

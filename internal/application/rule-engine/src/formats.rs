@@ -1,0 +1,39 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use millstream_model::Column;
+use millstream_ports::{PortError, RowFormat, Side};
+use millstream_sql::SchemaSource;
+
+/// The formats that rules can use, by the name they have in `VALUE_FORMAT` and `KEY_FORMAT`.
+#[derive(Clone, Default)]
+pub struct Formats {
+    by_name: BTreeMap<String, Arc<dyn RowFormat>>,
+}
+
+impl Formats {
+    /// Adds a format under a name in capitals.
+    #[must_use]
+    pub fn with(mut self, name: impl Into<String>, format: Arc<dyn RowFormat>) -> Self {
+        self.by_name.insert(name.into(), format);
+        self
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Result<&Arc<dyn RowFormat>, PortError> {
+        self.by_name.get(name).ok_or_else(|| {
+            let known: Vec<_> = self.by_name.keys().map(String::as_str).collect();
+            PortError::stop(format!(
+                "the format {name} can't be read or written here; there are {}",
+                known.join(", ")
+            ))
+        })
+    }
+}
+
+/// Columns that a statement leaves out are those of the topic's registered schema.
+impl SchemaSource for Formats {
+    fn value_columns(&self, topic: &str) -> Result<Vec<Column>, String> {
+        let columns = self.get("AVRO").and_then(|format| format.columns(topic, Side::Value));
+        columns.map_err(|error| error.to_string())
+    }
+}

@@ -1,0 +1,176 @@
+use std::sync::Arc;
+
+use millstream_model::{Value, decode_value, encode_value};
+use millstream_ports::{Bytes, CodecError, Nullable, PortError, RowCodec, Side};
+use millstream_runtime::{CallbackResult, Context, GroupGraph, Loop, Output, Policies, Policy, Table};
+use millstream_sql::{Emission, QueryPlan, Rule, Source, SourceRecord, State, StepError};
+
+use crate::formats::Formats;
+
+type SinkEdge = Output<Bytes, Nullable<Bytes>>;
+
+/// A rule with everything that its steps need to read and write.
+struct Lowered {
+    rule: Rule,
+    sources: Vec<HalfCodecs>,
+    sink: HalfCodecs,
+    table: Table<Bytes>,
+    again: Loop<Bytes, Bytes>,
+    out: SinkEdge,
+}
+
+/// The codecs of a source's keys and values.
+struct HalfCodecs {
+    key: Arc<dyn RowCodec>,
+    value: Arc<dyn RowCodec>,
+    width: usize,
+}
+
+/// Turns a rule into a group graph: its sources are the inputs, its repartitioned records go over the loop, its state is
+/// the group table, and its sink is the output.
+pub(crate) fn lower(rule: Rule, formats: &Formats) -> Result<GroupGraph, PortError> {
+    let sources = rule
+        .query
+        .sources()
+        .into_iter()
+        .map(|source| codecs(source, formats, false))
+        .collect::<Result<Vec<_>, _>>()?;
+    let sink = codecs(&rule.sink, formats, true)?;
+    let topics: Vec<_> = rule.query.sources().iter().map(|source| source.topic.clone()).collect();
+    let is_stateful = !matches!(rule.query, QueryPlan::Project { .. });
+    let group = format!("rules-{}", rule.sink.name.to_lowercase());
+    let out = Output::new(rule.sink.topic.as_str(), Bytes, Nullable(Bytes));
+    let (table, again) = (Table::new(Bytes), Loop::new(Bytes, Bytes));
+    let lowered = Arc::new(Lowered {
+        rule,
+        sources,
+        sink,
+        table: table.clone(),
+        again: again.clone(),
+        out: out.clone(),
+    });
+    // What fails in a rule's step is the record's own: bytes that do not decode, or a value that its sink can't hold.
+    let policies = Policies { callback: Policy::DeadLetter, ..Policies::default() };
+    let mut graph = GroupGraph::define(group).output(&out).policies(policies);
+    for (side, topic) in topics.iter().enumerate() {
+        let lowered = lowered.clone();
+        graph = graph.input(
+            topic,
+            RecordKey,
+            Nullable(Bytes),
+            move |context, key: Option<&[u8]>, value: Option<&[u8]>| {
+                lowered.on_source(side, context, key, value)
+            },
+        );
+    }
+    if is_stateful {
+        graph = graph.persist(&table).loopback(&again, move |context, key: &[u8], message: &[u8]| {
+            lowered.on_repartitioned(context, key, message)
+        });
+    }
+    graph.build().map_err(|error| PortError::stop("the rule makes no group").because(error))
+}
+
+fn codecs(source: &Source, formats: &Formats, writes: bool) -> Result<HalfCodecs, PortError> {
+    let half = |name: &str, side, columns: &[_]| {
+        let format = formats.get(name)?;
+        if writes {
+            format.writer(&source.topic, side, columns)
+        } else {
+            format.reader(&source.topic, side, columns)
+        }
+    };
+    let key = half(&source.key_format, Side::Key, &source.key)?;
+    let value = half(&source.value_format, Side::Value, &source.value)?;
+    Ok(HalfCodecs { key, value, width: source.key.len() })
+}
+
+impl Lowered {
+    fn on_source(
+        &self,
+        side: usize,
+        context: &mut Context<'_>,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+    ) -> CallbackResult {
+        let Some(codecs) = self.sources.get(side) else { return Ok(()) };
+        let absent = vec![Value::Null; codecs.width];
+        let record = SourceRecord {
+            key: key.map_or(Ok(absent), |key| codecs.key.decode(key)).map_err(|error| half("key", &error))?,
+            value: value
+                .map(|value| codecs.value.decode(value))
+                .transpose()
+                .map_err(|error| half("value", &error))?,
+            timestamp: context.timestamp().0,
+            partition: context.partition().as_i32(),
+            offset: context.offset().0,
+        };
+        let emissions =
+            self.rule.on_source(side, &record, &mut TableState { table: &self.table, context })?;
+        self.perform(context, emissions)
+    }
+
+    fn on_repartitioned(&self, context: &mut Context<'_>, key: &[u8], message: &[u8]) -> CallbackResult {
+        let emissions = self.rule.on_repartitioned(
+            key,
+            decode_value(message)?,
+            &mut TableState { table: &self.table, context },
+        )?;
+        self.perform(context, emissions)
+    }
+
+    fn perform(&self, context: &mut Context<'_>, emissions: Vec<Emission>) -> CallbackResult {
+        for emission in emissions {
+            match emission {
+                Emission::Repartition { key, message } => {
+                    let mut bytes = Vec::new();
+                    encode_value(&message, &mut bytes);
+                    context.loopback(&self.again, &key.as_slice(), &bytes.as_slice())?;
+                }
+                Emission::Sink { key, value } => self.write(context, &key, value.as_deref())?,
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&self, context: &mut Context<'_>, key: &[Value], value: Option<&[Value]>) -> CallbackResult {
+        let (mut key_bytes, mut value_bytes) = (Vec::new(), Vec::new());
+        self.sink.key.encode(key, &mut key_bytes)?;
+        if let Some(value) = value {
+            self.sink.value.encode(value, &mut value_bytes)?;
+        }
+        let value = value.map(|_| value_bytes.as_slice());
+        Ok(context.emit(&self.out, &key_bytes.as_slice(), &value)?)
+    }
+}
+
+fn half(half: &str, error: &CodecError) -> CodecError {
+    CodecError::new(format!("its {half}: {error}"))
+}
+
+/// The group table's partition at hand, as a rule's state.
+struct TableState<'t, 'c, 'r> {
+    table: &'t Table<Bytes>,
+    context: &'c mut Context<'r>,
+}
+
+impl State for TableState<'_, '_, '_> {
+    fn get(&mut self, key: &[u8]) -> Result<Option<Value>, StepError> {
+        let bytes = self.context.get_at(self.table, key).map_err(|error| StepError::State(error.into()))?;
+        bytes
+            .map(|bytes| decode_value(bytes).map_err(|_| StepError::Damaged("an entry of the state")))
+            .transpose()
+    }
+
+    fn put(&mut self, key: &[u8], value: Option<&Value>) -> Result<(), StepError> {
+        let put = match value {
+            None => self.context.delete_at(self.table, key),
+            Some(value) => {
+                let mut bytes = Vec::new();
+                encode_value(value, &mut bytes);
+                self.context.set_at(self.table, key, &bytes.as_slice())
+            }
+        };
+        put.map_err(|error| StepError::State(error.into()))
+    }
+}
