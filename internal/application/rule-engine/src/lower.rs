@@ -56,7 +56,7 @@ pub(crate) fn lower(rule: Rule, formats: &Formats) -> Result<GroupGraph, PortErr
         let lowered = lowered.clone();
         graph = graph.input(
             topic,
-            RecordKey,
+            Nullable(Bytes),
             Nullable(Bytes),
             move |context, key: Option<&[u8]>, value: Option<&[u8]>| {
                 lowered.on_source(side, context, key, value)
