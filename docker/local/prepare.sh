@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Installs the system packages that building and running need and that are missing, and says which.
+set -euo pipefail
+
+missing=()
+command_or() { command -v "$1" >/dev/null 2>&1 || missing+=("$2"); }
+header_or() { echo "#include <$1>" | cc -E - >/dev/null 2>&1 || missing+=("$2"); }
+java_17() {
+  local version
+  version=$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' | head -n 1) || true
+  [ "${version:-0}" -ge 17 ]
+}
+
+command_or cc gcc
+command_or c++ g++
+command_or make make
+command_or pkg-config pkg-config
+command_or curl curl
+command_or flock util-linux
+command_or ps procps
+command_or mvn maven
+header_or openssl/ssl.h libssl-dev
+header_or zlib.h zlib1g-dev
+java_17 || missing+=(java)
+
+[ ${#missing[@]} -eq 0 ] && exit 0
+if ! command -v apt-get >/dev/null 2>&1; then
+  echo "please install these, by whatever names your system has for them: ${missing[*]} (java: 17 or newer)" >&2
+  exit 1
+fi
+sudo=()
+[ "$(id -u)" -eq 0 ] || sudo=(sudo)
+echo "installing: ${missing[*]}" >&2
+"${sudo[@]}" apt-get update -qq
+packages=()
+for package in "${missing[@]}"; do
+  if [ "$package" = java ]; then
+    if apt-cache show openjdk-17-jre-headless >/dev/null 2>&1; then package=openjdk-17-jre-headless; else package=default-jre-headless; fi
+  fi
+  packages+=("$package")
+done
+DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -y -qq "${packages[@]}" >&2
