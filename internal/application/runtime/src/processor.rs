@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use millstream_model::{Offset, Partition};
+use millstream_model::{Offset, Partition, TopicName};
 use millstream_ports::{PortError, World};
 use millstream_topology::{Survey, TopicFault};
 use thiserror::Error;
@@ -12,7 +12,7 @@ use crate::partition::Plan;
 use crate::query::TableClient;
 use crate::status::Status;
 use crate::stop::Stop;
-use crate::view::{ReadTable, TableReader};
+use crate::view::{FollowedTable, ReadTable, TableReader};
 use crate::worker::Worker;
 
 /// Why a processor can't start, or can't go on.
@@ -123,8 +123,8 @@ impl<W: World> Processor<W> {
             let worker = Worker::new(&self.world, plan.clone(), instance, questions)?;
             workers.push(spawn(worker, instance, &plan, &stop, &status)?);
         }
-        let keep = lookups.into_iter().map(|lookup| Box::new(lookup) as Box<dyn Send>).collect();
-        Ok(Running { group: self.graph.spec.group.clone(), stop, status, table, workers, _lookups: keep })
+        let keep = lookups.into_iter().map(|lookup| Box::new(lookup) as Box<dyn FollowedTable>).collect();
+        Ok(Running { group: self.graph.spec.group.clone(), stop, status, table, workers, lookups: keep })
     }
 
     fn prepare_topics(&self) -> Result<Vec<u32>, ProcessorError> {
@@ -201,7 +201,7 @@ pub struct Running {
     status: Arc<Status>,
     table: TableClient,
     workers: Vec<JoinHandle<Result<(), ProcessorError>>>,
-    _lookups: Vec<Box<dyn Send>>,
+    lookups: Vec<Box<dyn FollowedTable>>,
 }
 
 impl Running {
@@ -213,6 +213,34 @@ impl Running {
     /// Reads the group table's partitions that this process owns.
     pub fn table(&self) -> TableClient {
         self.table.clone()
+    }
+
+    /// Waits until this processor's own copy of a lookup has `value` under `key`: records processed from then on see it.
+    ///
+    /// # Errors
+    /// When the group has no such lookup, the time is over, or its reader failed.
+    pub fn wait_lookup(
+        &self,
+        topic: &TopicName,
+        key: &[u8],
+        value: Option<&[u8]>,
+        timeout: Duration,
+    ) -> Result<(), PortError> {
+        let lookup = self.lookups.iter().find(|lookup| lookup.topic() == topic);
+        let lookup = lookup
+            .ok_or_else(|| PortError::stop(format!("group '{}' has no lookup '{topic}'", self.group)))?;
+        lookup.wait_value(key, value, timeout)
+    }
+
+    /// The value that this processor's own copy of a lookup has under `key`.
+    ///
+    /// # Errors
+    /// When the group has no such lookup, or its storage fails.
+    pub fn lookup(&self, topic: &TopicName, key: &[u8]) -> Result<Option<Arc<[u8]>>, PortError> {
+        let lookup = self.lookups.iter().find(|lookup| lookup.topic() == topic);
+        let lookup = lookup
+            .ok_or_else(|| PortError::stop(format!("group '{}' has no lookup '{topic}'", self.group)))?;
+        lookup.value(key)
     }
 
     /// The request that stops it.

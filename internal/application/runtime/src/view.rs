@@ -178,6 +178,34 @@ impl<W: World> Drop for TableReader<W> {
     }
 }
 
+/// A lookup of a running processor, whatever world it is of.
+pub(crate) trait FollowedTable: Send + Sync {
+    fn topic(&self) -> &TopicName;
+    fn value(&self, key: &[u8]) -> Result<Option<Arc<[u8]>>, PortError>;
+    fn wait_value(&self, key: &[u8], value: Option<&[u8]>, timeout: Duration) -> Result<(), PortError>;
+}
+
+impl<W: World> FollowedTable for TableReader<W> {
+    fn topic(&self) -> &TopicName {
+        &self.table.topic
+    }
+
+    fn value(&self, key: &[u8]) -> Result<Option<Arc<[u8]>>, PortError> {
+        self.table.read(key)
+    }
+
+    fn wait_value(&self, key: &[u8], value: Option<&[u8]>, timeout: Duration) -> Result<(), PortError> {
+        let deadline = Instant::now() + timeout;
+        loop {
+            let seen = self.table.changes();
+            if self.table.read(key)?.as_deref() == value {
+                return Ok(());
+            }
+            self.table.wait_change(seen, deadline)?;
+        }
+    }
+}
+
 type Cached = HashMap<Box<[u8]>, Option<Arc<[u8]>>, RandomState>;
 
 /// A table's copy: a store a partition, and the entries that were asked for in memory.

@@ -1,3 +1,14 @@
-//! The shop's use cases as group graphs: filter products, complete image sets, search.
+//! The shop's use cases as group graphs, and how its records are written.
+//!
+//! [`filter_graph`] is the stream's group: products filtered by name, and complete image sets. [`wire`] has the structs and
+//! schemas of the shop's topics.
+//!
+//! What it is not: the shop's rules, which are `millstream-shop`'s, or a program.
 
+mod filter;
 pub mod wire;
+
+pub use filter::{
+    CheckForward, FILTER_KEY, FilterParts, FilterTopics, ProductShape, ProductStateShape, filter_graph,
+    filter_topic_of,
+};

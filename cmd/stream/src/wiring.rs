@@ -1,0 +1,126 @@
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use millstream_avro_codec::{Avro, AvroBorrowed, Forwarding, Registry, value_subject};
+use millstream_kafka_log::{KafkaLog, KafkaWorld};
+use millstream_ports::{Codec, Nullable, PortError, TopicSpec, Utf8, World};
+use millstream_runtime::{Emitter, Output, Processor, ProcessorError, Running, Settings};
+use millstream_sled_table::{SledTable, SledTables};
+use millstream_storefront::wire::{PRODUCT_SCHEMA, PRODUCT_STATE_SCHEMA, ProductStateWire};
+use millstream_storefront::{FILTER_KEY, FilterParts, ProductShape, ProductStateShape, filter_graph};
+
+use crate::settings::StreamSettings;
+
+/// How long a filter may take to reach this instance's own copy.
+const FILTER_WAIT: Duration = Duration::from_secs(30);
+
+type StreamWorld = KafkaWorld<SledTable>;
+type FilterEmitter = Emitter<StreamWorld, Utf8, Nullable<Utf8>>;
+
+/// The stream at work, with the way to set its filter.
+pub(crate) struct Stream {
+    pub(crate) running: Running,
+    filter_topic: millstream_model::TopicName,
+    emitter: Mutex<FilterEmitter>,
+    states: AvroBorrowed<ProductStateShape>,
+}
+
+pub(crate) fn kafka(settings: &StreamSettings) -> anyhow::Result<KafkaLog> {
+    Ok(KafkaLog::new(settings.all.brokers()?).with_properties(settings.all.kafka_properties())?)
+}
+
+pub(crate) fn registry(settings: &StreamSettings) -> anyhow::Result<Registry> {
+    Ok(Registry::new(settings.all.registry_url()?.reveal())?)
+}
+
+fn world(settings: &StreamSettings) -> anyhow::Result<StreamWorld> {
+    let tables = SledTables::at(&settings.state_dir);
+    Ok(KafkaWorld::new(kafka(settings)?, move |id| tables.open(id)))
+}
+
+/// The filter's topic: one partition, compacted, since only the newest filter counts.
+pub(crate) fn filter_spec(settings: &StreamSettings) -> TopicSpec {
+    let compacted = BTreeMap::from([("cleanup.policy".to_owned(), "compact".to_owned())]);
+    TopicSpec { name: settings.topics.filter.clone(), partitions: 1, replication: None, settings: compacted }
+}
+
+impl Stream {
+    pub(crate) fn start(settings: &StreamSettings) -> anyhow::Result<Self> {
+        let (world, registry) = (world(settings)?, registry(settings)?);
+        let filter = &settings.topics.filter;
+        if world.describe_topics(std::slice::from_ref(filter))?.iter().all(Option::is_none) {
+            world.create_topic(&filter_spec(settings))?;
+        }
+        let states = AvroBorrowed::writer(
+            &registry,
+            &value_subject(&format!("{}-table", settings.group)),
+            PRODUCT_STATE_SCHEMA,
+        )?;
+        let running = processor(settings, &world, &registry, states.clone())?.start()?;
+        let output = Output::new(filter.as_str(), Utf8, Nullable(Utf8));
+        let emitter = Mutex::new(Emitter::open(&world, &format!("{}-filter", settings.group), output)?);
+        Ok(Self { running, filter_topic: filter.clone(), emitter, states })
+    }
+
+    /// Sets the filter for all instances, and waits until this one goes by it. An empty text clears it.
+    pub(crate) fn set_filter(&self, text: &str) -> anyhow::Result<()> {
+        let mut emitter = self.emitter.lock().unwrap_or_else(PoisonError::into_inner);
+        emitter.emit(&FILTER_KEY, &Some(text))?;
+        emitter.flush()?;
+        Ok(self.running.wait_lookup(
+            &self.filter_topic,
+            FILTER_KEY.as_bytes(),
+            Some(text.as_bytes()),
+            FILTER_WAIT,
+        )?)
+    }
+
+    /// The filter that this instance goes by; empty when all products pass.
+    pub(crate) fn filter(&self) -> Result<String, PortError> {
+        let value = self.running.lookup(&self.filter_topic, FILTER_KEY.as_bytes())?;
+        Ok(value.map_or_else(String::new, |bytes| String::from_utf8_lossy(&bytes).into_owned()))
+    }
+
+    /// Calls `read` with what the group table holds of a product, where this instance owns it.
+    pub(crate) fn state<T>(
+        &self,
+        id: &str,
+        read: impl FnOnce(ProductStateWire<'_>) -> T,
+    ) -> anyhow::Result<Option<T>> {
+        let bytes = self.running.table().get(id.as_bytes())?;
+        Ok(bytes.map(|bytes| self.states.decode(&bytes).map(read)).transpose()?)
+    }
+
+    /// Drains, commits and closes.
+    pub(crate) fn finish(self) -> Result<(), ProcessorError> {
+        self.running.stop()
+    }
+}
+
+fn processor(
+    settings: &StreamSettings,
+    world: &StreamWorld,
+    registry: &Registry,
+    states: AvroBorrowed<ProductStateShape>,
+) -> anyhow::Result<Processor<StreamWorld>> {
+    let subject = value_subject(settings.topics.filtered.as_str());
+    // Its schema is known to readers of the filtered topic before the first record is there.
+    Avro::<()>::writer(registry, &subject, PRODUCT_SCHEMA)?;
+    let forwarding = Forwarding::to(registry, subject);
+    let complete = value_subject(settings.topics.complete.as_str());
+    let parts = FilterParts {
+        product: AvroBorrowed::<ProductShape>::writer(registry, &complete, PRODUCT_SCHEMA)?,
+        state: states,
+        check_forward: Arc::new(move |bytes: &[u8]| forwarding.check(bytes)),
+        case: settings.case,
+    };
+    let graph = filter_graph(&settings.group, &settings.topics, parts)?;
+    let defaults = Settings::default();
+    let tuned = Settings {
+        workers: settings.workers.unwrap_or(defaults.workers),
+        commit_interval: settings.commit_interval_ms.map_or(defaults.commit_interval, Duration::from_millis),
+        ..defaults
+    };
+    Ok(Processor::new(world.clone(), graph).settings(tuned))
+}
