@@ -1,1 +1,158 @@
-fn main() {}
+//! Runs SQL rules over Kafka topics.
+
+mod settings;
+
+use std::io::{IsTerminal, Write, stderr, stdout};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Parser;
+use millstream_avro_codec::{AvroRows, Registry};
+use millstream_http_api::{Routes, Server};
+use millstream_kafka_log::{KafkaLog, KafkaWorld};
+use millstream_ports::{KafkaRows, Meter};
+use millstream_rule_engine::{DeployError, Engine, Formats, RunningRule};
+use millstream_runtime::{Settings, Status, Stop};
+use millstream_settings::SettingsError;
+use millstream_sled_table::{SledTable, SledTables};
+use millstream_sql::{Rule, render};
+use millstream_telemetry::{Exporter, Verbosity, init_logs};
+
+use settings::{Arguments, Deed, RuleSettings};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    init_logs(if arguments.verbose { Verbosity::Verbose } else { Verbosity::Normal });
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(stderr(), "{}", told(&error));
+            ExitCode::from(if error.is::<SettingsError>() { 2 } else { 1 })
+        }
+    }
+}
+
+/// Mistakes of a rule file are drawn; anything else is a sentence.
+fn told(error: &anyhow::Error) -> String {
+    match error.downcast_ref::<DeployError>() {
+        Some(DeployError::Mistakes { source_name, text, mistakes }) => {
+            let drawn = render(source_name, text, mistakes);
+            if stderr().is_terminal() {
+                drawn.replace("error:", "\u{1b}[1;31merror\u{1b}[0m:")
+            } else {
+                drawn
+            }
+        }
+        _ => format!("rules: {error:#}"),
+    }
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let settings = RuleSettings::of(arguments)?;
+    let mut engine = engine(&settings)?;
+    match &arguments.deed {
+        Deed::Check { paths } => {
+            let rules = planned(&mut engine, paths)?;
+            writeln!(stdout(), "{} rules are fine", rules.len())?;
+            Ok(())
+        }
+        Deed::Run { paths, .. } => {
+            let rules = planned(&mut engine, paths)?;
+            let running = rules.into_iter().map(|rule| engine.deploy(rule)).collect::<Result<Vec<_>, _>>()?;
+            attend(&settings, running)
+        }
+    }
+}
+
+fn engine(settings: &RuleSettings) -> anyhow::Result<Engine<KafkaWorld<SledTable>>> {
+    let kafka = KafkaLog::new(settings.all.brokers()?).with_properties(settings.all.kafka_properties())?;
+    let registry = Registry::new(settings.all.registry_url()?.reveal())?;
+    let tables = SledTables::at(&settings.state_dir);
+    let world = KafkaWorld::new(kafka, move |id| tables.open(id));
+    let formats = Formats::default()
+        .with("AVRO", Arc::new(AvroRows::new(&registry)))
+        .with("KAFKA", Arc::new(KafkaRows));
+    let each = Settings {
+        workers: settings.workers,
+        commit_interval: Duration::from_millis(settings.commit_interval_ms),
+        ..Settings::default()
+    };
+    Ok(Engine::new(world, formats, each))
+}
+
+/// Every rule of every file, in the order of the files' names.
+fn planned(engine: &mut Engine<KafkaWorld<SledTable>>, paths: &[PathBuf]) -> anyhow::Result<Vec<Rule>> {
+    let mut rules = Vec::new();
+    for file in files(paths)? {
+        let text =
+            std::fs::read_to_string(&file).with_context(|| format!("can't read {}", file.display()))?;
+        rules.extend(engine.plan(&file.display().to_string(), &text)?);
+    }
+    Ok(rules)
+}
+
+fn files(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+    let mut all = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            let is_rule = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "sql");
+            let mut found: Vec<_> = folder(path)?.into_iter().filter(is_rule).collect();
+            found.sort();
+            all.extend(found);
+        } else {
+            all.push(path.clone());
+        }
+    }
+    anyhow::ensure!(!all.is_empty(), "there is no .sql file in the folders named");
+    Ok(all)
+}
+
+fn folder(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(path).with_context(|| format!("can't read folder {}", path.display()))?;
+    Ok(entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?)
+}
+
+/// Runs until a signal comes or a rule fails; then drains and commits all of them.
+fn attend(settings: &RuleSettings, running: Vec<RunningRule>) -> anyhow::Result<()> {
+    let _server = serve(settings, running.iter().map(|rule| rule.processor.status()).collect())?;
+    let stops: Vec<Stop> = running.iter().map(|rule| rule.processor.stopper()).collect();
+    let all = stops.clone();
+    ctrlc::set_handler(move || all.iter().for_each(Stop::set))?;
+    writeln!(stdout(), "{} rules are running", running.len())?;
+    while !running.iter().any(|rule| rule.processor.is_finished()) {
+        thread::sleep(Duration::from_millis(50));
+    }
+    stops.iter().for_each(Stop::set);
+    let mut outcome = Ok(());
+    for rule in running {
+        let ended = rule.processor.join().with_context(|| format!("rule {} stopped", rule.name));
+        outcome = outcome.and(ended);
+    }
+    outcome
+}
+
+fn serve(settings: &RuleSettings, statuses: Vec<Arc<Status>>) -> anyhow::Result<Option<Server>> {
+    let Some(address) = &settings.http_address else { return Ok(None) };
+    let meters = statuses.iter().map(|status| status.clone() as Arc<dyn Meter>).collect();
+    let exporter = Exporter::new(meters);
+    let (healthy, ready) = (statuses.clone(), statuses);
+    let named = |status: &Arc<Status>, reason: String| format!("{}: {reason}", status.group());
+    let routes = Routes {
+        metrics: Arc::new(move || exporter.render()),
+        healthy: Arc::new(move || {
+            healthy.iter().try_for_each(|status| {
+                status.snapshot().failure.map_or(Ok(()), |reason| Err(named(status, reason)))
+            })
+        }),
+        ready: Arc::new(move || {
+            ready.iter().try_for_each(|status| status.ready().map_err(|reason| named(status, reason)))
+        }),
+    };
+    let server = Server::start(address, routes)?;
+    writeln!(stdout(), "metrics and health are on http://{}", server.address())?;
+    Ok(Some(server))
+}

@@ -1,0 +1,91 @@
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use millstream_settings::{Key, Settings, SettingsError, Sources};
+
+/// Runs SQL rules: each keeps a topic filled from others.
+#[derive(Parser)]
+#[command(name = "rules", version)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) deed: Deed,
+    /// Kafka's brokers, host:port with commas between
+    #[arg(long, global = true, value_name = "LIST")]
+    brokers: Option<String>,
+    /// The schema registry's address
+    #[arg(long, global = true, value_name = "URL")]
+    registry: Option<String>,
+    /// A settings file other than config.yaml
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Log what happens inside
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Deed {
+    /// Run every statement of files, or of the .sql files in folders, until SIGINT or SIGTERM
+    Run {
+        /// Files and folders
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+        /// Where the rules' tables are kept
+        #[arg(long, value_name = "FOLDER")]
+        state_dir: Option<PathBuf>,
+        /// Threads a rule, each with partitions of its own
+        #[arg(long, value_name = "N")]
+        workers: Option<usize>,
+        /// Where metrics and health are served; 'off' for nowhere
+        #[arg(long, value_name = "ADDRESS")]
+        http: Option<String>,
+    },
+    /// Say everything that is wrong with files, and run nothing
+    Check {
+        /// Files and folders
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+    },
+}
+
+/// What the program runs with.
+pub(crate) struct RuleSettings {
+    pub(crate) all: Settings,
+    pub(crate) state_dir: PathBuf,
+    pub(crate) workers: usize,
+    pub(crate) commit_interval_ms: u64,
+    pub(crate) http_address: Option<String>,
+}
+
+impl RuleSettings {
+    pub(crate) fn of(arguments: &Arguments) -> Result<Self, SettingsError> {
+        let mut sources = Sources::of_process()
+            .config(arguments.config.clone())
+            .flag(Key::KafkaBrokers.name(), arguments.brokers.as_ref())
+            .flag(Key::SchemaRegistryUrl.name(), arguments.registry.as_ref());
+        if let Deed::Run { state_dir, workers, http, .. } = &arguments.deed {
+            sources = sources
+                .flag("rules.state_dir", state_dir.as_ref().map(|path| path.display()))
+                .flag("rules.workers", workers.as_ref())
+                .flag("rules.http_address", http.as_ref());
+        }
+        let all = Settings::load(sources)?;
+        let http = all.get::<String>("rules.http_address")?.unwrap_or_else(|| "127.0.0.1:9102".to_owned());
+        all.brokers()?;
+        all.registry_url()?;
+        Ok(Self {
+            state_dir: all.get::<PathBuf>("rules.state_dir")?.unwrap_or_else(default_state_dir),
+            workers: all.get("rules.workers")?.unwrap_or(1),
+            commit_interval_ms: all.get("rules.commit_interval_ms")?.unwrap_or(500),
+            http_address: (http != "off").then_some(http),
+            all,
+        })
+    }
+}
+
+/// State outlives the process and the machine's restart, so it is kept where a user's state belongs.
+fn default_state_dir() -> PathBuf {
+    let given = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let base = given("XDG_STATE_HOME").or_else(|| Some(given("HOME")?.join(".local/state")));
+    base.map_or_else(|| PathBuf::from("state"), |base| base.join("millstream"))
+}
