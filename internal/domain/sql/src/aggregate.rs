@@ -57,10 +57,10 @@ impl Aggregate {
         match (self, argument) {
             (Self::Count, _) => Some(Type::Bigint),
             (Self::Sum | Self::Min | Self::Max, Some(ty)) if ty.is_number() => Some(ty.clone()),
-            (Self::Min | Self::Max, Some(ty @ (Type::String | Type::Timestamp))) => Some(ty.clone()),
             (Self::Avg, Some(ty)) if ty.is_number() => Some(Type::Double),
             (Self::CollectList | Self::CollectSet, Some(ty)) => Some(Type::Array(Box::new(ty.clone()))),
-            (Self::Latest | Self::Earliest, Some(ty)) => Some(ty.clone()),
+            (Self::Min | Self::Max, Some(ty @ (Type::String | Type::Timestamp)))
+            | (Self::Latest | Self::Earliest, Some(ty)) => Some(ty.clone()),
             _ => None,
         }
     }
@@ -83,8 +83,13 @@ impl Aggregate {
         }
         match (self, state) {
             (Self::Count, state) => arithmetic(&state, BinaryOp::Add, &Value::Bigint(1)),
-            (Self::Sum, Value::Null) => value.clone(),
-            (Self::Sum, state) => arithmetic(&state, BinaryOp::Add, value),
+            (Self::Sum | Self::Earliest, Value::Null) | (Self::Latest, _) => value.clone(),
+            // Overflowed: a false stands for "not known any more", and stays.
+            (Self::Sum, Value::Boolean(_)) => Value::Boolean(false),
+            (Self::Sum, state) => match arithmetic(&state, BinaryOp::Add, value) {
+                Value::Null => Value::Boolean(false),
+                sum => sum,
+            },
             (Self::Min, state) => {
                 if state.is_null() || compare(value, &state) == Some(Ordering::Less) {
                     value.clone()
@@ -116,8 +121,6 @@ impl Aggregate {
                 ]),
                 _ => Value::Struct(parts),
             },
-            (Self::Latest, _) => value.clone(),
-            (Self::Earliest, Value::Null) => value.clone(),
             (_, state) => state,
         }
     }
@@ -129,6 +132,7 @@ impl Aggregate {
                 [sum, count] if double(count) != Some(0.0) => arithmetic(sum, BinaryOp::Divide, count),
                 _ => Value::Null,
             },
+            (Self::Sum, Value::Boolean(_)) => Value::Null,
             _ => state.clone(),
         }
     }
@@ -165,6 +169,12 @@ mod tests {
     fn of_no_rows_there_is_nothing() {
         assert_eq!(over(Aggregate::Sum, &[]), Value::Null);
         assert_eq!(over(Aggregate::Avg, &[]), Value::Null);
+    }
+
+    #[test]
+    fn a_sum_that_overflowed_stays_unknown() {
+        let values = [Value::Int(i32::MAX), Value::Int(1), Value::Int(7)];
+        assert_eq!(over(Aggregate::Sum, &values), Value::Null);
         assert_eq!(over(Aggregate::Count, &[]), Value::Bigint(0));
     }
 }

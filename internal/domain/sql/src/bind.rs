@@ -1,140 +1,122 @@
 //! Names and types: an expression as written becomes one over a row's columns.
 
-use millstream_model::{Type, Value};
+mod scope;
+mod typing;
 
+use millstream_model::{Column, Type, Value};
+
+pub use scope::Scope;
+
+use crate::aggregate::is_aggregate;
 use crate::ast::{At, BinaryOp, Expr};
-use crate::catalog::{PSEUDO, Source};
 use crate::diagnostic::Diagnostic;
-use crate::eval::{Bound, function, number_type};
+use crate::eval::{Bound, function};
+use typing::{fitted, literal_type, result_type, unified};
 
-/// The columns a query can name, in the order of the row.
-#[derive(Clone, Debug, Default)]
-pub struct Scope {
-    columns: Vec<ScopeColumn>,
-}
+pub(crate) type Typed = Result<(Bound, Type), Diagnostic>;
 
-#[derive(Clone, Debug)]
-struct ScopeColumn {
-    source: String,
-    name: String,
-    ty: Type,
-    is_pseudo: bool,
-}
+/// What an expression stands for where it is not bound part by part: a column, or what a query computes beforehand.
+pub(crate) type Resolve<'r> = dyn FnMut(&At<Expr>) -> Option<Typed> + 'r;
 
-type Typed = Result<(Bound, Type), Diagnostic>;
-
-impl Scope {
-    /// A scope of plain columns.
-    pub fn of(columns: &[(&str, Type)]) -> Self {
-        let column = |(name, ty): &(&str, Type)| ScopeColumn {
-            source: String::new(),
-            name: (*name).to_owned(),
-            ty: ty.clone(),
-            is_pseudo: false,
-        };
-        Self { columns: columns.iter().map(column).collect() }
-    }
-
-    /// Adds a source's columns, under the name that the query gives it.
-    pub(crate) fn add(&mut self, source: &Source, alias: &str) {
-        let mut add = |name: &str, ty: &Type, is_pseudo| {
-            self.columns.push(ScopeColumn {
-                source: alias.to_owned(),
-                name: name.to_owned(),
-                ty: ty.clone(),
-                is_pseudo,
-            });
-        };
-        source.key.iter().chain(&source.value).for_each(|column| add(&column.name, &column.ty, false));
-        PSEUDO.iter().for_each(|(name, ty)| add(name, ty, true));
-    }
-
-    /// Every column that `*` stands for, as `(source, name)`.
-    pub(crate) fn all(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.columns
-            .iter()
-            .filter(|column| !column.is_pseudo)
-            .map(|column| (column.source.as_str(), column.name.as_str()))
-    }
-
-    fn find(&self, source: Option<&str>, name: &str) -> Vec<(usize, &ScopeColumn)> {
-        let fits = |column: &&ScopeColumn| {
-            column.name == name && source.is_none_or(|source| column.source == source)
-        };
-        self.columns.iter().enumerate().filter(|(_, column)| fits(column)).collect()
-    }
-
-    fn column(&self, source: Option<&str>, name: &str, at: &At<Expr>) -> Typed {
-        match self.find(source, name).as_slice() {
-            [(index, column)] => Ok((Bound::Column(*index), column.ty.clone())),
-            [] => Err(self.unknown(source, name, at)),
-            _ => Err(Diagnostic::new(at.span, format!("column {name} is in both sources"))
-                .help("write which one it is of, as in 'source.column'")),
-        }
-    }
-
-    fn unknown(&self, source: Option<&str>, name: &str, at: &At<Expr>) -> Diagnostic {
-        let mut names: Vec<_> =
-            self.columns.iter().filter(|c| !c.is_pseudo).map(|c| c.name.as_str()).collect();
-        names.dedup();
-        let place = source.map_or_else(String::new, |source| format!(" in {source}"));
-        Diagnostic::new(at.span, format!("there is no column {name}{place}"))
-            .help(format!("the columns are {}", names.join(", ")))
-    }
-}
-
-/// Binds an expression, and finds its type.
+/// Binds an expression over a scope's columns, and finds its type.
 ///
 /// # Errors
 /// The first name or type that does not fit.
-pub fn bind(scope: &Scope, at: &At<Expr>) -> Typed {
-    let inner = |expr: &At<Expr>| bind(scope, expr);
-    let boxed = |expr: &At<Expr>| inner(expr).map(|(bound, ty)| (Box::new(bound), ty));
+pub(crate) fn bind(scope: &Scope, at: &At<Expr>) -> Typed {
+    bind_by(at, &mut |at| match &at.node {
+        Expr::Column(source, name) => Some(scope.column(source.as_deref(), name, at)),
+        Expr::Call(name, _) if is_aggregate(name) => {
+            let said = format!("{name} puts many rows together, which is done only in a query with GROUP BY");
+            Some(Err(Diagnostic::new(at.span, said)))
+        }
+        _ => None,
+    })
+}
+
+/// Binds an expression whose parts `resolve` may know.
+pub(crate) fn bind_by(at: &At<Expr>, resolve: &mut Resolve<'_>) -> Typed {
+    if let Some(known) = resolve(at) {
+        return known;
+    }
+    // Chains of operators are what gets deep, so that they need little of the stack.
     match &at.node {
-        Expr::Column(source, name) => scope.column(source.as_deref(), name, at),
-        Expr::Literal(value) => Ok((Bound::Literal(value.clone()), literal_type(value))),
-        Expr::Field(of, field) => take_field(inner(of)?, field, at),
         Expr::Binary(left, op, right) => {
-            let ((left, left_type), (right, right_type)) = (boxed(left)?, boxed(right)?);
-            let ty = binary_type(*op, &left_type, &right_type).ok_or_else(|| {
-                Diagnostic::new(at.span, format!("{left_type} and {right_type} can't be put together so"))
-            })?;
-            Ok((Bound::Binary(left, *op, right), ty))
+            let left = bind_by(left, resolve)?;
+            binary(left, *op, bind_by(right, resolve)?, at)
         }
-        Expr::Not(of) => expect(boxed(of)?, &Type::Boolean, at).map(|of| (Bound::Not(of), Type::Boolean)),
-        Expr::Negate(of) => match boxed(of)? {
-            (of, ty) if ty.is_number() => Ok((Bound::Negate(of), ty)),
-            (_, ty) => Err(Diagnostic::new(at.span, format!("a {ty} has no sign"))),
-        },
-        Expr::IsNull(of, negated) => boxed(of).map(|(of, _)| (Bound::IsNull(of, *negated), Type::Boolean)),
-        Expr::Case(cases, otherwise) => case(scope, cases, otherwise.as_deref(), at),
-        Expr::Cast(of, ty) => boxed(of).map(|(of, _)| (Bound::Cast(of, ty.clone()), ty.clone())),
-        Expr::Call(name, arguments) => call(scope, name, arguments, at),
-        Expr::Struct(fields) => {
-            let bound = fields.iter().map(|(_, value)| inner(value)).collect::<Result<Vec<_>, _>>()?;
-            let (values, types): (Vec<_>, Vec<_>) = bound.into_iter().unzip();
-            let columns = fields
-                .iter()
-                .zip(types)
-                .map(|((name, _), ty)| millstream_model::Column::new(name.as_str(), ty))
-                .collect();
-            Ok((Bound::Struct(values), Type::Struct(columns)))
-        }
+        _ => single(at, resolve),
     }
 }
 
-fn literal_type(value: &Value) -> Type {
-    match value {
-        Value::Boolean(_) => Type::Boolean,
-        Value::Int(_) => Type::Int,
-        Value::Bigint(_) => Type::Bigint,
-        Value::Double(_) => Type::Double,
-        Value::Decimal(value) => {
-            Type::Decimal { precision: 28, scale: u8::try_from(value.scale()).unwrap_or(28) }
+fn single(at: &At<Expr>, resolve: &mut Resolve<'_>) -> Typed {
+    match &at.node {
+        Expr::Column(_, name) => Err(Diagnostic::new(at.span, format!("there is no column {name}"))),
+        Expr::Literal(value) => Ok((Bound::Literal(value.clone()), literal_type(value))),
+        Expr::Field(of, field) => take_field(bind_by(of, resolve)?, field, at),
+        Expr::Binary(..) => bind_by(at, resolve),
+        Expr::Not(of) => Ok((Bound::Not(Box::new(truth(of, resolve)?)), Type::Boolean)),
+        Expr::Negate(of) => match bind_by(of, resolve)? {
+            (of, ty) if ty.is_number() => Ok((Bound::Negate(Box::new(of)), ty)),
+            (_, ty) => Err(Diagnostic::new(at.span, format!("a {ty} has no sign"))),
+        },
+        Expr::In(of, list) => {
+            let all = std::iter::once(&**of).chain(list);
+            let (mut all, _) = unified(bind_all(all, resolve)?, at)?;
+            let of = all.remove(0);
+            Ok((Bound::In(Box::new(of), all), Type::Boolean))
         }
-        // A null fits every text; other types take it through CAST.
-        _ => Type::String,
+        Expr::IsNull(of, negated) => {
+            Ok((Bound::IsNull(Box::new(bind_by(of, resolve)?.0), *negated), Type::Boolean))
+        }
+        Expr::Case(cases, otherwise) => case(cases, otherwise.as_deref(), at, resolve),
+        Expr::Cast(of, ty) => cast(bind_by(of, resolve)?, ty, at),
+        Expr::Call(name, arguments) => call(name, arguments, at, resolve),
+        Expr::Struct(fields) => structure(fields, at, resolve),
+        Expr::Array(elements) => {
+            if elements.is_empty() {
+                return Err(Diagnostic::new(at.span, "an empty array is of no type")
+                    .help("write CAST(NULL AS ARRAY<…>), or put an element in"));
+            }
+            let (elements, ty) = unified(bind_all(elements, resolve)?, at)?;
+            Ok((Bound::Array(elements), Type::Array(Box::new(ty))))
+        }
+        Expr::Map(entries) => map(entries, at, resolve),
+        Expr::Index(of, index) => take_element(bind_by(of, resolve)?, bind_by(index, resolve)?, at),
     }
+}
+
+fn bind_all<'e>(
+    all: impl IntoIterator<Item = &'e At<Expr>>,
+    resolve: &mut Resolve<'_>,
+) -> Result<Vec<(Bound, Type)>, Diagnostic> {
+    all.into_iter().map(|expr| bind_by(expr, resolve)).collect()
+}
+
+/// An expression that must be BOOLEAN; a bare NULL is.
+fn truth(at: &At<Expr>, resolve: &mut Resolve<'_>) -> Result<Bound, Diagnostic> {
+    match bind_by(at, resolve)? {
+        (bound, Type::Boolean) | (bound @ Bound::Literal(Value::Null), _) => Ok(bound),
+        (_, ty) => Err(Diagnostic::new(at.span, format!("expected a BOOLEAN, this is a {ty}"))),
+    }
+}
+
+fn binary(
+    (left, left_type): (Bound, Type),
+    op: BinaryOp,
+    (right, right_type): (Bound, Type),
+    at: &At<Expr>,
+) -> Typed {
+    // A null takes the other side's type.
+    let is_null = |bound: &Bound| *bound == Bound::Literal(Value::Null);
+    let left_type = if is_null(&left) { right_type.clone() } else { left_type };
+    let right_type = if is_null(&right) { left_type.clone() } else { right_type };
+    let ty = result_type(op, &left_type, &right_type).ok_or_else(|| {
+        Diagnostic::new(at.span, format!("{} does not take {left_type} and {right_type}", op.symbol()))
+            .help("convert one with CAST")
+    })?;
+    let bound = Bound::Binary(Box::new(left), op, Box::new(right));
+    // What decimals give has the scale that their arithmetic happens to give.
+    Ok(if matches!(ty, Type::Decimal { .. }) { fitted(bound, &ty) } else { (bound, ty) })
 }
 
 fn take_field((of, ty): (Bound, Type), field: &str, at: &At<Expr>) -> Typed {
@@ -150,76 +132,86 @@ fn take_field((of, ty): (Bound, Type), field: &str, at: &At<Expr>) -> Typed {
     }
 }
 
-fn binary_type(op: BinaryOp, left: &Type, right: &Type) -> Option<Type> {
-    let comparable = left == right
-        || number_type(left, right).is_some()
-        || matches!((left, right), (Type::Timestamp, Type::Bigint) | (Type::Bigint, Type::Timestamp));
-    match op {
-        BinaryOp::And | BinaryOp::Or => {
-            (*left == Type::Boolean && *right == Type::Boolean).then_some(Type::Boolean)
+fn take_element((of, ty): (Bound, Type), (index, index_type): (Bound, Type), at: &At<Expr>) -> Typed {
+    let element = match (ty, &index_type) {
+        (Type::Array(element), Type::Int | Type::Bigint) => *element,
+        (Type::Map(value), Type::String) => *value,
+        (Type::Array(_), _) => {
+            return Err(Diagnostic::new(
+                at.span,
+                format!("an array's index is an INT, this is a {index_type}"),
+            ));
         }
-        BinaryOp::Like => (*left == Type::String && *right == Type::String).then_some(Type::Boolean),
-        BinaryOp::Eq | BinaryOp::NotEq | BinaryOp::Lt | BinaryOp::LtEq | BinaryOp::Gt | BinaryOp::GtEq => {
-            comparable.then_some(Type::Boolean)
+        (Type::Map(_), _) => {
+            return Err(Diagnostic::new(at.span, format!("a map's key is a STRING, this is a {index_type}")));
         }
-        BinaryOp::Add if *left == Type::String && *right == Type::String => Some(Type::String),
-        _ => number_type(left, right),
-    }
+        (ty, _) => return Err(Diagnostic::new(at.span, format!("a {ty} has no elements"))),
+    };
+    Ok((Bound::Index(Box::new(of), Box::new(index)), element))
 }
 
-fn expect((bound, ty): (Box<Bound>, Type), wanted: &Type, at: &At<Expr>) -> Result<Box<Bound>, Diagnostic> {
-    if ty == *wanted {
-        Ok(bound)
-    } else {
-        Err(Diagnostic::new(at.span, format!("expected a {wanted}, this is a {ty}")))
+fn structure(fields: &[(String, At<Expr>)], at: &At<Expr>, resolve: &mut Resolve<'_>) -> Typed {
+    let twin = fields
+        .iter()
+        .enumerate()
+        .find(|(index, (name, _))| fields.iter().take(*index).any(|(other, _)| other == name));
+    if let Some((_, (name, value))) = twin {
+        return Err(Diagnostic::new(value.span, format!("a second field is called {name}")));
     }
+    if fields.is_empty() {
+        return Err(Diagnostic::new(at.span, "a struct has a field or more"));
+    }
+    let (values, types): (Vec<_>, Vec<_>) =
+        bind_all(fields.iter().map(|(_, value)| value), resolve)?.into_iter().unzip();
+    let columns = fields.iter().zip(types).map(|((name, _), ty)| Column::new(name.as_str(), ty));
+    Ok((Bound::Struct(values), Type::Struct(columns.collect())))
 }
 
-fn case(scope: &Scope, cases: &[(At<Expr>, At<Expr>)], otherwise: Option<&At<Expr>>, at: &At<Expr>) -> Typed {
-    let mut bound = Vec::new();
-    let mut result = None;
-    for (condition, value) in cases {
-        let (check, ty) = bind(scope, condition)?;
-        let check = expect((Box::new(check), ty), &Type::Boolean, condition)?;
-        let (value, ty) = agreeing(bind(scope, value)?, &mut result, at)?;
-        let _ = ty;
-        bound.push((*check, value));
+fn map(entries: &[(At<Expr>, At<Expr>)], at: &At<Expr>, resolve: &mut Resolve<'_>) -> Typed {
+    if entries.is_empty() {
+        return Err(Diagnostic::new(at.span, "an empty map is of no type"));
     }
-    let otherwise = otherwise.map(|value| agreeing(bind(scope, value)?, &mut result, at)).transpose()?;
-    Ok((Bound::Case(bound, otherwise.map(|(value, _)| Box::new(value))), result.unwrap_or(Type::String)))
-}
-
-/// All results of a CASE are of one type; a null takes any.
-fn agreeing(bound: (Bound, Type), result: &mut Option<Type>, at: &At<Expr>) -> Typed {
-    if bound.0 == Bound::Literal(Value::Null) {
-        return Ok(bound);
-    }
-    match result {
-        None => *result = Some(bound.1.clone()),
-        Some(ty) if *ty == bound.1 => {}
-        Some(ty) => match number_type(ty, &bound.1) {
-            Some(wider) => *ty = wider,
-            None => {
-                return Err(Diagnostic::new(
-                    at.span,
-                    format!("the cases give both a {ty} and a {}", bound.1),
-                ));
+    let mut keys = Vec::new();
+    for (key, _) in entries {
+        match bind_by(key, resolve)? {
+            (bound, Type::String) => keys.push(bound),
+            (_, ty) => {
+                return Err(Diagnostic::new(key.span, format!("a map's key is a STRING, this is a {ty}")));
             }
-        },
+        }
     }
-    Ok(bound)
+    let (values, ty) = unified(bind_all(entries.iter().map(|(_, value)| value), resolve)?, at)?;
+    Ok((Bound::Map(keys.into_iter().zip(values).collect()), Type::Map(Box::new(ty))))
 }
 
-fn call(scope: &Scope, name: &str, arguments: &[At<Expr>], at: &At<Expr>) -> Typed {
-    if crate::aggregate::is_aggregate(name) {
-        return Err(Diagnostic::new(
-            at.span,
-            format!("{name} puts many rows together, which is done only in a query with GROUP BY"),
-        ));
+fn case(
+    cases: &[(At<Expr>, At<Expr>)],
+    otherwise: Option<&At<Expr>>,
+    at: &At<Expr>,
+    resolve: &mut Resolve<'_>,
+) -> Typed {
+    let checks = cases.iter().map(|(when, _)| truth(when, resolve)).collect::<Result<Vec<_>, _>>()?;
+    let results = bind_all(cases.iter().map(|(_, then)| then).chain(otherwise), resolve)?;
+    let (mut results, ty) = unified(results, at)?;
+    let otherwise = if otherwise.is_some() { results.pop().map(Box::new) } else { None };
+    Ok((Bound::Case(checks.into_iter().zip(results).collect(), otherwise), ty))
+}
+
+fn cast((of, from): (Bound, Type), to: &Type, at: &At<Expr>) -> Typed {
+    if of == Bound::Literal(Value::Null) || typing::casts(&from, to) {
+        return Ok((Bound::Cast(Box::new(of), to.clone()), to.clone()));
     }
+    Err(Diagnostic::new(at.span, format!("a {from} can't be made a {to}")))
+}
+
+fn call(name: &str, arguments: &[At<Expr>], at: &At<Expr>, resolve: &mut Resolve<'_>) -> Typed {
     let function =
         function(name).ok_or_else(|| Diagnostic::new(at.span, format!("there is no function {name}")))?;
-    let bound = arguments.iter().map(|argument| bind(scope, argument)).collect::<Result<Vec<_>, _>>()?;
+    let mut bound = bind_all(arguments, resolve)?;
+    if function.is_unifying() && bound.len() > 1 {
+        let (values, ty) = unified(bound, at)?;
+        bound = values.into_iter().map(|value| (value, ty.clone())).collect();
+    }
     let (values, types): (Vec<_>, Vec<_>) = bound.into_iter().unzip();
     let ty = function.type_of(&types).map_err(|reason| Diagnostic::new(at.span, reason))?;
     Ok((Bound::Call(function, values), ty))

@@ -2,14 +2,16 @@
 
 mod arithmetic;
 mod function;
+mod parts;
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use millstream_model::{Type, Value};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 
-pub(crate) use arithmetic::{arithmetic, number_type};
+pub(crate) use arithmetic::arithmetic;
 pub(crate) use function::{Function, function};
 
 use crate::ast::BinaryOp;
@@ -39,40 +41,75 @@ pub enum Bound {
     Call(Function, Vec<Bound>),
     /// A struct of fields.
     Struct(Vec<Bound>),
+    /// Whether a value is one of a list.
+    In(Box<Bound>, Vec<Bound>),
+    /// An array of elements.
+    Array(Vec<Bound>),
+    /// A map of entries; of two with one key the later counts, and one without a key is left out.
+    Map(Vec<(Bound, Bound)>),
+    /// An array's element by its place from 1, or with a minus sign from the end; or a map's value by its key.
+    Index(Box<Bound>, Box<Bound>),
 }
 
 impl Bound {
     /// The expression's value in `row`.
     pub fn eval(&self, row: &[Value]) -> Value {
+        self.look(row).into_owned()
+    }
+
+    /// The expression's value in `row`, borrowed where it stands there as it is.
+    fn look<'a>(&'a self, row: &'a [Value]) -> Cow<'a, Value> {
         match self {
-            Self::Column(index) => row.get(*index).cloned().unwrap_or(Value::Null),
-            Self::Literal(value) => value.clone(),
-            Self::Field(of, index) => match of.eval(row) {
-                Value::Struct(mut fields) if *index < fields.len() => fields.swap_remove(*index),
-                _ => Value::Null,
+            Self::Column(index) => row.get(*index).map_or(Cow::Owned(Value::Null), Cow::Borrowed),
+            Self::Literal(value) => Cow::Borrowed(value),
+            Self::Field(of, index) => match of.look(row) {
+                Cow::Borrowed(Value::Struct(fields)) => {
+                    fields.get(*index).map_or(Cow::Owned(Value::Null), Cow::Borrowed)
+                }
+                Cow::Owned(Value::Struct(mut fields)) if *index < fields.len() => {
+                    Cow::Owned(fields.swap_remove(*index))
+                }
+                _ => Cow::Owned(Value::Null),
             },
-            Self::Binary(left, op, right) => binary(left, *op, right, row),
-            Self::Not(of) => truth(&of.eval(row)).map_or(Value::Null, |value| Value::Boolean(!value)),
-            Self::Negate(of) => arithmetic(&Value::Int(0), BinaryOp::Subtract, &of.eval(row)),
-            Self::IsNull(of, negated) => Value::Boolean(of.eval(row).is_null() != *negated),
             Self::Case(cases, otherwise) => {
-                let chosen = cases.iter().find(|(condition, _)| truth(&condition.eval(row)) == Some(true));
-                chosen
-                    .map(|(_, result)| result)
-                    .or(otherwise.as_deref())
-                    .map_or(Value::Null, |result| result.eval(row))
+                let chosen = cases.iter().find(|(condition, _)| condition.holds(row));
+                let result = chosen.map(|(_, result)| result).or(otherwise.as_deref());
+                result.map_or(Cow::Owned(Value::Null), |result| result.look(row))
             }
-            Self::Cast(of, ty) => cast(of.eval(row), ty),
-            Self::Call(function, arguments) => {
-                function.call(arguments.iter().map(|argument| argument.eval(row)).collect())
+            made => Cow::Owned(made.make(row)),
+        }
+    }
+
+    /// The value of an expression that makes a new one.
+    fn make(&self, row: &[Value]) -> Value {
+        let all = |of: &[Self]| of.iter().map(|each| each.eval(row)).collect::<Vec<_>>();
+        match self {
+            Self::Binary(left, op, right) => binary(left, *op, right, row),
+            Self::Not(of) => truth(&of.look(row)).map_or(Value::Null, |value| Value::Boolean(!value)),
+            Self::Negate(of) => arithmetic(&Value::Int(0), BinaryOp::Subtract, &of.look(row)),
+            Self::IsNull(of, negated) => Value::Boolean(of.look(row).is_null() != *negated),
+            Self::In(of, list) => is_in(&of.look(row), list, row),
+            Self::Cast(of, ty) => cast(of.look(row).into_owned(), ty),
+            Self::Call(function, arguments) => function.call(all(arguments)),
+            Self::Struct(fields) => Value::Struct(all(fields)),
+            Self::Array(elements) => Value::Array(all(elements)),
+            Self::Map(entries) => {
+                let entry = |(key, value): &(Self, Self)| match key.eval(row) {
+                    Value::String(key) => Some((key, value.eval(row))),
+                    _ => None,
+                };
+                Value::Map(entries.iter().filter_map(entry).collect())
             }
-            Self::Struct(fields) => Value::Struct(fields.iter().map(|field| field.eval(row)).collect()),
+            Self::Index(of, index) => element(&of.look(row), &index.look(row)).unwrap_or(Value::Null),
+            Self::Column(_) | Self::Literal(_) | Self::Field(..) | Self::Case(..) => {
+                self.look(row).into_owned()
+            }
         }
     }
 
     /// Whether the expression is true in `row`; null is not.
     pub fn holds(&self, row: &[Value]) -> bool {
-        truth(&self.eval(row)) == Some(true)
+        truth(&self.look(row)) == Some(true)
     }
 }
 
@@ -86,13 +123,13 @@ fn truth(value: &Value) -> Option<bool> {
 /// Three-valued logic: null is "not known".
 fn binary(left: &Bound, op: BinaryOp, right: &Bound, row: &[Value]) -> Value {
     let known = |value: Option<bool>| value.map_or(Value::Null, Value::Boolean);
-    let left = left.eval(row);
+    let left = left.look(row);
     match op {
         BinaryOp::And if truth(&left) == Some(false) => return Value::Boolean(false),
         BinaryOp::Or if truth(&left) == Some(true) => return Value::Boolean(true),
         _ => {}
     }
-    let right = right.eval(row);
+    let right = right.look(row);
     match op {
         BinaryOp::And => known(match (truth(&left), truth(&right)) {
             (_, Some(false)) => Some(false),
@@ -110,13 +147,40 @@ fn binary(left: &Bound, op: BinaryOp, right: &Bound, row: &[Value]) -> Value {
         BinaryOp::LtEq => known(compare(&left, &right).map(Ordering::is_le)),
         BinaryOp::Gt => known(compare(&left, &right).map(Ordering::is_gt)),
         BinaryOp::GtEq => known(compare(&left, &right).map(Ordering::is_ge)),
-        BinaryOp::Like => match (&left, &right) {
+        BinaryOp::Like => match (&*left, &*right) {
             (Value::String(text), Value::String(pattern)) => Value::Boolean(like(text, pattern)),
             _ => Value::Null,
         },
+        BinaryOp::Concat => arithmetic(&left, BinaryOp::Add, &right),
         BinaryOp::Add | BinaryOp::Subtract | BinaryOp::Multiply | BinaryOp::Divide | BinaryOp::Modulo => {
             arithmetic(&left, op, &right)
         }
+    }
+}
+
+/// True when one is equal, null when that can't be known.
+fn is_in(value: &Value, list: &[Bound], row: &[Value]) -> Value {
+    let mut is_known = true;
+    for candidate in list {
+        match compare(value, &candidate.look(row)) {
+            Some(Ordering::Equal) => return Value::Boolean(true),
+            Some(_) => {}
+            None => is_known = false,
+        }
+    }
+    if is_known { Value::Boolean(false) } else { Value::Null }
+}
+
+fn element(of: &Value, index: &Value) -> Option<Value> {
+    match (of, index) {
+        (Value::Array(elements), index) => {
+            let place = exact(index)?.to_i64()?;
+            let from_start = if place > 0 { place - 1 } else { i64::try_from(elements.len()).ok()? + place };
+            let is_place = place != 0;
+            elements.get(usize::try_from(from_start).ok()?).filter(|_| is_place).cloned()
+        }
+        (Value::Map(map), Value::String(key)) => map.get(key).cloned(),
+        _ => None,
     }
 }
 
@@ -193,25 +257,30 @@ fn cast(value: Value, ty: &Type) -> Value {
         Type::Bigint => whole(&value).map(Value::Bigint),
         Type::Timestamp => whole(&value).map(Value::Timestamp),
         Type::Double => double(&value).or_else(|| text(&value)?.parse().ok()).map(Value::Double),
-        Type::Decimal { scale, .. } => {
+        Type::Decimal { precision, scale } => {
             let exact = exact(&value)
                 .or_else(|| Decimal::try_from(double(&value)?).ok())
                 .or_else(|| text(&value)?.parse().ok());
-            exact.map(|exact| Value::Decimal(at_scale(exact, u32::from(*scale))))
+            exact.and_then(|exact| fit(exact, *precision, *scale)).map(Value::Decimal)
         }
         Type::Boolean => {
             truth(&value).or_else(|| text(&value)?.to_lowercase().parse().ok()).map(Value::Boolean)
         }
         Type::String => function::text_of(&value).map(Value::text),
+        // Bound only from the same type, or from a null.
         Type::Bytes | Type::Array(_) | Type::Map(_) | Type::Struct(_) => Some(value),
     };
     cast.unwrap_or(Value::Null)
 }
 
-pub(crate) fn at_scale(value: Decimal, scale: u32) -> Decimal {
-    let mut value = value.round_dp_with_strategy(scale, rust_decimal::RoundingStrategy::MidpointAwayFromZero);
-    value.rescale(scale);
-    value
+/// The number at this scale, rounded half away from zero; none when it has too many digits before the point.
+fn fit(value: Decimal, precision: u8, scale: u8) -> Option<Decimal> {
+    let mut value =
+        value.round_dp_with_strategy(scale.into(), rust_decimal::RoundingStrategy::MidpointAwayFromZero);
+    value.rescale(scale.into());
+    let digits = value.mantissa().unsigned_abs().checked_ilog10().map_or(1, |log| log + 1);
+    // Rescaling stops where no digit is left for it.
+    (value.scale() == u32::from(scale) && digits <= u32::from(precision)).then_some(value)
 }
 
 #[cfg(test)]

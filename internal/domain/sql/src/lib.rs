@@ -1,5 +1,3 @@
-// NOTE FOR HELPER 2: while you were silent the lead wrote this crate; it is in use by rule-engine. Do NOT rewrite or replace it.
-// Please extend it in place (golden files, more functions, DECIMAL/ARRAY/MAP rules, parse(print) property), then report. Delete this note.
 //! The SQL dialect: parsing, binding, planning and evaluation, with diagnostics that point at the text.
 //!
 //! [`plan`] turns a rule file into [`Rule`]s and a catalog of sources; a rule's steps ([`Rule::on_source`],
@@ -32,13 +30,13 @@ mod ops;
 mod parse;
 mod plan;
 
-pub use ast::SourceKind;
+pub use ast::{BinaryOp, SourceKind};
 pub use bind::Scope;
 pub use catalog::{Catalog, SchemaSource, Source};
 pub use diagnostic::{Diagnostic, Span, render};
 pub use eval::Bound;
 pub use ops::{Emission, SourceRecord, State, StepError};
-pub use plan::{QueryPlan, Rule, plan};
+pub use plan::{QueryPlan, Rule, explain, plan};
 
 #[cfg(test)]
 fn bind_text(scope: &Scope, text: &str) -> Result<(Bound, millstream_model::Type), Diagnostic> {

@@ -1,6 +1,7 @@
 //! What a rule does with each record: pure steps over a state, so that they can be run on any framework and tested on none.
 
 mod aggregate;
+mod chain;
 mod join;
 
 use millstream_model::{Value, encode_value};
@@ -83,6 +84,11 @@ impl Rule {
         record: &SourceRecord,
         state: &mut dyn State,
     ) -> Result<Emissions, StepError> {
+        // A table's row is known by its key; without one there is nothing to replace.
+        let kind = self.query.sources().get(side).map(|source| source.kind);
+        if kind == Some(SourceKind::Table) && record.key.iter().any(Value::is_null) {
+            return Ok(Vec::new());
+        }
         match &self.query {
             QueryPlan::Project { from, filter, key, value } => {
                 Ok(project(record, from.kind, filter.as_ref(), key, value))
@@ -92,7 +98,7 @@ impl Rule {
                 record,
                 state,
             ),
-            QueryPlan::Join { on, .. } if side == 0 => Ok(join::on_left(on, record)),
+            QueryPlan::Join { on, left, .. } if side == 0 => Ok(join::on_left(on, left.kind, record)),
             QueryPlan::Join { .. } => Ok(join::on_right(record)),
         }
     }
@@ -113,8 +119,11 @@ impl Rule {
                 let grouped = aggregate::Grouped { kind: from.kind, calls, having: having.as_ref(), value };
                 aggregate::on_group(&grouped, key, message, state)
             }
-            QueryPlan::Join { filter, value, left, right, .. } => {
+            QueryPlan::Join { is_outer, filter, key: sink_key, value, left, right, .. } => {
                 let joined = join::Joined {
+                    left_kind: left.kind,
+                    is_outer: *is_outer,
+                    key: sink_key,
                     filter: filter.as_ref(),
                     value,
                     left_width: left.width(),

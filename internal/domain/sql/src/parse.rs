@@ -1,12 +1,14 @@
 //! From text to statements: sqlparser reads tokens and expressions, the statements around them are read here.
 
+mod call;
 mod dialect;
 mod expression;
 mod query;
 mod statement;
+mod type_name;
 
 use sqlparser::parser::{Parser, ParserError};
-use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, TokenizerError};
+use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, TokenizerError, Word};
 
 use crate::ast::{At, Statement};
 use crate::diagnostic::{Diagnostic, Span};
@@ -15,27 +17,44 @@ use dialect::RuleDialect;
 type Parsed<T> = Result<T, Diagnostic>;
 
 /// Reads all statements of a text, and all mistakes, one a statement at the most.
-pub fn parse(text: &str) -> (Vec<At<Statement>>, Vec<Diagnostic>) {
-    let dialect = RuleDialect;
-    let tokens = match Tokenizer::new(&dialect, text).tokenize_with_location() {
-        Ok(tokens) => tokens,
-        Err(error) => return (Vec::new(), vec![unreadable(&error)]),
-    };
-    let (mut statements, mut mistakes) = (Vec::new(), Vec::new());
+pub(crate) fn parse(text: &str) -> (Vec<At<Statement>>, Vec<Diagnostic>) {
+    let (mut tokens, mut mistakes) = (Vec::new(), Vec::new());
+    let read = Tokenizer::new(&RuleDialect::default(), text).tokenize_with_location_into_buf(&mut tokens);
+    if let Err(error) = read {
+        // What stands before is whole up to the last semicolon, and is looked at nevertheless.
+        mistakes.push(unreadable(&error));
+        let whole = tokens.iter().rposition(|token| token.token == Token::SemiColon);
+        tokens.truncate(whole.unwrap_or(0));
+    }
+    let mut statements = Vec::new();
     for tokens in tokens.split(|token| token.token == Token::SemiColon) {
-        let Some(first) =
-            tokens.iter().find(|token| !matches!(token.token, Token::Whitespace(_) | Token::EOF))
-        else {
-            continue;
-        };
+        let Some(first) = tokens.iter().find(|token| is_said(token)) else { continue };
         let span = span(first);
+        let dialect = RuleDialect::default();
         let mut parser = Parser::new(&dialect).with_tokens_with_locations(tokens.to_vec());
-        match statement::statement(&mut parser) {
-            Ok(node) => statements.push(At { node, span }),
-            Err(mistake) => mistakes.push(placed(mistake, tokens)),
-        }
+        let node = statement::statement(&mut parser).unwrap_or_else(|mistake| {
+            mistakes.push(placed(mistake, tokens));
+            Statement::Unreadable(created(tokens))
+        });
+        statements.push(At { node, span });
     }
     (statements, mistakes)
+}
+
+fn is_said(token: &TokenWithSpan) -> bool {
+    !matches!(token.token, Token::Whitespace(_) | Token::EOF)
+}
+
+/// What a statement that can't be read would have created: the name behind STREAM or TABLE.
+fn created(tokens: &[TokenWithSpan]) -> Option<String> {
+    let words = tokens.iter().filter(|token| is_said(token)).map(|token| match &token.token {
+        Token::Word(word) => Some(word),
+        _ => None,
+    });
+    let mut words = words.map_while(|word| word);
+    let is = |word: &Word, name: &str| word.quote_style.is_none() && word.value.eq_ignore_ascii_case(name);
+    words.find(|word| is(word, "STREAM") || is(word, "TABLE"))?;
+    words.find(|word| !["IF", "NOT", "EXISTS"].iter().any(|name| is(word, name))).map(folded)
 }
 
 /// A mistake at the end of a statement has no place of its own; it is put behind the last token.
@@ -43,7 +62,7 @@ fn placed(mistake: Diagnostic, tokens: &[TokenWithSpan]) -> Diagnostic {
     if mistake.span.line > 0 {
         return mistake;
     }
-    let last = tokens.iter().rfind(|token| !matches!(token.token, Token::Whitespace(_) | Token::EOF));
+    let last = tokens.iter().rfind(|token| is_said(token));
     let end = last.map_or(Span { line: 1, column: 1, length: 1 }, |token| Span {
         line: usize::try_from(token.span.end.line).unwrap_or(1),
         column: usize::try_from(token.span.end.column).unwrap_or(1),
@@ -129,10 +148,15 @@ fn name(parser: &mut Parser<'_>) -> Parsed<At<String>> {
     match &token.token {
         Token::Word(word) => {
             parser.next_token();
-            let folded =
-                if word.quote_style.is_some() { word.value.clone() } else { word.value.to_uppercase() };
-            Ok(At { node: folded, span: span(&token) })
+            Ok(At { node: folded(word), span: span(&token) })
         }
         _ => Err(expected(parser, "a name")),
     }
 }
+
+fn folded(word: &Word) -> String {
+    if word.quote_style.is_some() { word.value.clone() } else { word.value.to_uppercase() }
+}
+
+#[cfg(test)]
+mod tests;

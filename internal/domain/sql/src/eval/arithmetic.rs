@@ -1,26 +1,8 @@
-use millstream_model::{Type, Value};
+use millstream_model::Value;
 use rust_decimal::prelude::ToPrimitive;
 
 use super::{double, exact};
 use crate::ast::BinaryOp;
-
-/// The type that arithmetic on two numbers gives: the wider of the two.
-pub(crate) fn number_type(left: &Type, right: &Type) -> Option<Type> {
-    Some(match (left, right) {
-        (Type::Double, other) | (other, Type::Double) if other.is_number() => Type::Double,
-        (Type::Decimal { precision: p, scale: s }, Type::Decimal { precision: q, scale: t }) => {
-            Type::Decimal { precision: (*p).max(*q).saturating_add(1).min(28), scale: (*s).max(*t) }
-        }
-        (decimal @ Type::Decimal { .. }, other) | (other, decimal @ Type::Decimal { .. })
-            if other.is_number() =>
-        {
-            decimal.clone()
-        }
-        (Type::Bigint, other) | (other, Type::Bigint) if other.is_number() => Type::Bigint,
-        (Type::Int, Type::Int) => Type::Int,
-        _ => return None,
-    })
-}
 
 /// Arithmetic and concatenation. Null in, null out; what overflows or divides by zero is null.
 pub(crate) fn arithmetic(left: &Value, op: BinaryOp, right: &Value) -> Value {

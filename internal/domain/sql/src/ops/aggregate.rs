@@ -1,13 +1,16 @@
 use millstream_model::{Value, decode_value};
 
+use super::chain::Chain;
 use super::{Emission, Emissions, SourceRecord, State, StepError, evaluated, row, value_bytes};
 use crate::aggregate::Aggregate;
 use crate::ast::SourceKind;
 use crate::eval::Bound;
 
-/// Prefixes of the state's keys: what a table's row last counted for, and what a group holds.
+/// Prefixes of the state's keys: the group that a table's row last counted for, what a stream's group has come to, and
+/// what the rows of a table's group give.
 const ROW: u8 = b'r';
 const GROUP: u8 = b'g';
+const MEMBERS: u8 = b'm';
 
 /// The side of an aggregation where records come in.
 pub(super) struct Side<'a> {
@@ -26,7 +29,7 @@ pub(super) struct Grouped<'a> {
 }
 
 fn prefixed(prefix: u8, key: &[u8]) -> Vec<u8> {
-    [&[prefix][..], key].concat()
+    [&[prefix], key].concat()
 }
 
 /// Sends a record's arguments to its group. A table's row also takes back, from the group it was in, what it gave there.
@@ -36,35 +39,57 @@ pub(super) fn on_source(
     state: &mut dyn State,
 ) -> Result<Emissions, StepError> {
     let row = row(record, record.value.as_deref().unwrap_or_default());
-    let counts = record.value.is_some() && side.filter.is_none_or(|filter| filter.holds(&row));
-    let group = counts
-        .then(|| evaluated(side.group, &row))
-        .filter(|group| group.iter().all(|value| !value.is_null()));
-    let group = group.map(|group| value_bytes(&Value::Struct(group)));
-    let arguments = side
-        .calls
-        .iter()
-        .map(|(_, argument)| argument.as_ref().map_or(Value::Null, |argument| argument.eval(&row)));
-    let id = value_bytes(&Value::Struct(record.key.clone()));
-    let message = |arguments: Value| Value::Struct(vec![Value::Bytes(id.clone().into()), arguments]);
-    let mut out = Vec::new();
-    if side.kind == SourceKind::Table {
-        let place = prefixed(ROW, &id);
-        let before = match state.get(&place)? {
-            Some(Value::Bytes(before)) => Some(before.to_vec()),
-            _ => None,
-        };
-        if let Some(before) = before.clone().filter(|before| Some(before) != group.as_ref()) {
-            out.push(Emission::Repartition { key: before, message: message(Value::Null) });
+    let group = group_of(side, record, &row);
+    let arguments = || {
+        let arguments = side.calls.iter().map(|(_, argument)| match argument {
+            Some(argument) => argument.eval(&row),
+            None => Value::Null,
+        });
+        Value::Struct(arguments.collect())
+    };
+    match side.kind {
+        SourceKind::Stream => {
+            let origin = Value::Struct(vec![Value::Int(record.partition), Value::Bigint(record.offset)]);
+            Ok(group.map(|group| send(group, origin, arguments())).into_iter().collect())
         }
-        if before != group {
-            state.put(&place, group.clone().map(|group| Value::Bytes(group.into())).as_ref())?;
+        SourceKind::Table => {
+            let id = value_bytes(&Value::Struct(record.key.clone()));
+            let before = moved(&id, group.as_deref(), state)?;
+            let id = Value::Bytes(id.into());
+            let left = before.map(|before| send(before, id.clone(), Value::Null));
+            Ok(left.into_iter().chain(group.map(|group| send(group, id, arguments()))).collect())
         }
     }
-    if let Some(group) = group {
-        out.push(Emission::Repartition { key: group, message: message(Value::Struct(arguments.collect())) });
+}
+
+fn send(group: Vec<u8>, origin: Value, arguments: Value) -> Emission {
+    Emission::Repartition { key: group, message: Value::Struct(vec![origin, arguments]) }
+}
+
+/// The group that a record counts for: none when it is deleted, does not pass, or is grouped by a null.
+fn group_of(side: &Side<'_>, record: &SourceRecord, row: &[Value]) -> Option<Vec<u8>> {
+    record.value.as_ref()?;
+    if side.filter.is_some_and(|filter| !filter.holds(row)) {
+        return None;
     }
-    Ok(out)
+    let group = evaluated(side.group, row);
+    let is_whole = group.iter().all(|value| !value.is_null());
+    is_whole.then(|| value_bytes(&Value::Struct(group)))
+}
+
+/// Notes the group that a table's row is in now, and answers the other one that it was in before.
+fn moved(id: &[u8], group: Option<&[u8]>, state: &mut dyn State) -> Result<Option<Vec<u8>>, StepError> {
+    let place = prefixed(ROW, id);
+    let before = match state.get(&place)? {
+        None => None,
+        Some(Value::Bytes(before)) => Some(before.into_vec()),
+        Some(_) => return Err(StepError::Damaged("a row's group")),
+    };
+    if before.as_deref() == group {
+        return Ok(None);
+    }
+    state.put(&place, group.map(|group| Value::Bytes(group.into())).as_ref())?;
+    Ok(before)
 }
 
 /// Brings a group up to date, and tells its row.
@@ -77,24 +102,17 @@ pub(super) fn on_group(
     let Ok(Value::Struct(group)) = decode_value(key) else {
         return Err(StepError::Damaged("a group's key"));
     };
-    let (id, arguments) = read_message(message)?;
-    let place = prefixed(GROUP, key);
-    let before = state.get(&place)?;
-    let results = match grouped.kind {
+    let (origin, arguments) = read_message(message)?;
+    let states = match grouped.kind {
         SourceKind::Stream => {
-            let after = fold(grouped, before, arguments.as_deref().unwrap_or_default())?;
-            let results = results(grouped, &after);
-            state.put(&place, Some(&Value::Struct(after)))?;
-            Some(results)
+            let Some(states) = add_event(grouped, key, &origin, arguments, state)? else {
+                return Ok(Vec::new());
+            };
+            Some(states)
         }
-        SourceKind::Table => {
-            let members = contributions(before, id, arguments)?;
-            let results = (!members.is_empty()).then(|| recount(grouped, &members)).transpose()?;
-            state.put(&place, (!members.is_empty()).then_some(Value::Array(members)).as_ref())?;
-            results
-        }
+        SourceKind::Table => recount(grouped, key, &origin, arguments, state)?,
     };
-    let row = results.map(|results| [group.clone(), results].concat());
+    let row = states.map(|states| [group.clone(), results(grouped, &states)].concat());
     let shown = row.filter(|row| grouped.having.is_none_or(|having| having.holds(row)));
     Ok(vec![Emission::Sink { key: group, value: shown.map(|row| evaluated(grouped.value, &row)) }])
 }
@@ -104,64 +122,102 @@ type Message = (Value, Option<Vec<Value>>);
 fn read_message(message: Value) -> Result<Message, StepError> {
     let Value::Struct(parts) = message else { return Err(StepError::Damaged("a group's record")) };
     match <[Value; 2]>::try_from(parts) {
-        Ok([id, Value::Struct(arguments)]) => Ok((id, Some(arguments))),
-        Ok([id, Value::Null]) => Ok((id, None)),
+        Ok([origin, Value::Struct(arguments)]) => Ok((origin, Some(arguments))),
+        Ok([origin, Value::Null]) => Ok((origin, None)),
         _ => Err(StepError::Damaged("a group's record")),
     }
 }
 
-/// A stream's group keeps only the aggregates' states.
-fn fold(grouped: &Grouped<'_>, before: Option<Value>, arguments: &[Value]) -> Result<Vec<Value>, StepError> {
-    let states = match before {
-        None => grouped.calls.iter().map(|(aggregate, _)| aggregate.begin()).collect(),
-        Some(Value::Struct(states)) if states.len() == grouped.calls.len() => states,
+/// A stream's group keeps the aggregates' states, and up to which offset of each partition they count. A record that comes
+/// again has such an offset, and is passed over: `None`.
+fn add_event(
+    grouped: &Grouped<'_>,
+    key: &[u8],
+    origin: &Value,
+    arguments: Option<Vec<Value>>,
+    state: &mut dyn State,
+) -> Result<Option<Vec<Value>>, StepError> {
+    let place = prefixed(GROUP, key);
+    let (states, mut seen) = match state.get(&place)? {
+        None => (begin(grouped), Vec::new()),
+        Some(Value::Struct(parts)) => match <[Value; 2]>::try_from(parts) {
+            Ok([Value::Struct(states), Value::Array(seen)]) => (states, seen),
+            _ => return Err(StepError::Damaged("a group's state")),
+        },
         Some(_) => return Err(StepError::Damaged("a group's state")),
     };
-    let calls = grouped.calls.iter().zip(states).enumerate();
-    Ok(calls
-        .map(|(index, ((aggregate, argument), state))| {
-            let value = arguments.get(index).unwrap_or(&Value::Null);
-            aggregate.add(state, argument.as_ref().map(|_| value))
-        })
+    if !advance(&mut seen, origin)? {
+        return Ok(None);
+    }
+    let states = fold(grouped, states, &arguments.unwrap_or_default())?;
+    state.put(&place, Some(&Value::Struct(vec![Value::Struct(states.clone()), Value::Array(seen)])))?;
+    Ok(Some(states))
+}
+
+/// Whether `origin`, a partition and an offset, is ahead of all seen of its partition; it is then noted.
+fn advance(seen: &mut Vec<Value>, origin: &Value) -> Result<bool, StepError> {
+    let (partition, offset) = position(origin)?;
+    for known in &mut *seen {
+        let (known_partition, known_offset) = position(known)?;
+        if known_partition == partition {
+            let is_ahead = offset > known_offset;
+            if is_ahead {
+                *known = origin.clone();
+            }
+            return Ok(is_ahead);
+        }
+    }
+    seen.push(origin.clone());
+    Ok(true)
+}
+
+fn position(origin: &Value) -> Result<(i32, i64), StepError> {
+    match origin {
+        Value::Struct(parts) => match parts.as_slice() {
+            [Value::Int(partition), Value::Bigint(offset)] => Ok((*partition, *offset)),
+            _ => Err(StepError::Damaged("a record's origin")),
+        },
+        _ => Err(StepError::Damaged("a record's origin")),
+    }
+}
+
+/// A table's group keeps what each row gives, by the row's key, in the order in which each last came. A row that comes
+/// again replaces itself, so that a record delivered twice counts once. A group without rows is gone: `None`.
+fn recount(
+    grouped: &Grouped<'_>,
+    key: &[u8],
+    id: &Value,
+    arguments: Option<Vec<Value>>,
+    state: &mut dyn State,
+) -> Result<Option<Vec<Value>>, StepError> {
+    let Value::Bytes(id) = id else { return Err(StepError::Damaged("a row's key")) };
+    let members = Chain::new(MEMBERS, key);
+    match arguments {
+        Some(arguments) => members.push(state, id, Value::Struct(arguments))?,
+        None => members.remove(state, id)?,
+    };
+    let mut states = None;
+    for member in members.contents(state)? {
+        let Value::Struct(arguments) = member else { return Err(StepError::Damaged("a group's state")) };
+        states = Some(fold(grouped, states.unwrap_or_else(|| begin(grouped)), &arguments)?);
+    }
+    Ok(states)
+}
+
+fn begin(grouped: &Grouped<'_>) -> Vec<Value> {
+    grouped.calls.iter().map(|(aggregate, _)| aggregate.begin()).collect()
+}
+
+fn fold(grouped: &Grouped<'_>, states: Vec<Value>, arguments: &[Value]) -> Result<Vec<Value>, StepError> {
+    if states.len() != grouped.calls.len() || arguments.len() != states.len() {
+        return Err(StepError::Damaged("a group's state"));
+    }
+    let added = grouped.calls.iter().zip(states).zip(arguments);
+    Ok(added
+        .map(|(((aggregate, argument), state), value)| aggregate.add(state, argument.as_ref().map(|_| value)))
         .collect())
 }
 
 fn results(grouped: &Grouped<'_>, states: &[Value]) -> Vec<Value> {
     grouped.calls.iter().zip(states).map(|((aggregate, _), state)| aggregate.result(state)).collect()
-}
-
-/// A table's group keeps what each row gives, by the row's key, in the order of the last change. A row that comes again
-/// replaces itself, so that a record delivered twice counts once.
-fn contributions(
-    before: Option<Value>,
-    id: Value,
-    arguments: Option<Vec<Value>>,
-) -> Result<Vec<Value>, StepError> {
-    let mut members = match before {
-        None => Vec::new(),
-        Some(Value::Array(members)) => members,
-        Some(_) => return Err(StepError::Damaged("a group's state")),
-    };
-    let after = arguments.map(|arguments| Value::Struct(vec![id.clone(), Value::Struct(arguments)]));
-    if after.as_ref().is_some_and(|after| members.contains(after)) {
-        return Ok(members);
-    }
-    members.retain(|member| !matches!(member, Value::Struct(parts) if parts.first() == Some(&id)));
-    members.extend(after);
-    Ok(members)
-}
-
-fn recount(grouped: &Grouped<'_>, members: &[Value]) -> Result<Vec<Value>, StepError> {
-    let mut states = None;
-    for member in members {
-        let Value::Struct(parts) = member else { return Err(StepError::Damaged("a group's state")) };
-        let Some(Value::Struct(arguments)) = parts.get(1) else {
-            return Err(StepError::Damaged("a group's state"));
-        };
-        states = Some(Value::Struct(fold(grouped, states, arguments)?));
-    }
-    match states {
-        Some(Value::Struct(states)) => Ok(results(grouped, &states)),
-        _ => Ok(Vec::new()),
-    }
 }

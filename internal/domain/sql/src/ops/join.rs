@@ -1,6 +1,8 @@
 use millstream_model::Value;
 
+use super::chain::Chain;
 use super::{Emission, Emissions, SourceRecord, State, StepError, evaluated, row, value_bytes};
+use crate::ast::SourceKind;
 use crate::eval::Bound;
 
 /// Prefixes of the state's keys: the right row, and the left rows, of one join key.
@@ -12,86 +14,147 @@ const FROM_LEFT: i32 = 0;
 const FROM_RIGHT: i32 = 1;
 
 pub(super) struct Joined<'a> {
+    pub(super) left_kind: SourceKind,
+    pub(super) is_outer: bool,
     pub(super) filter: Option<&'a Bound>,
+    pub(super) key: &'a [Bound],
     pub(super) value: &'a [Bound],
     pub(super) left_width: usize,
     pub(super) right_width: usize,
 }
 
-fn send(join_key: Value, side: i32, record: &SourceRecord) -> Emissions {
+fn send(join_key: &Value, side: i32, record: &SourceRecord) -> Emissions {
     if join_key.is_null() {
         return Vec::new();
     }
-    let whole = record.value.as_ref().map_or(Value::Null, |value| Value::Struct(row(record, value)));
-    let message = Value::Struct(vec![Value::Int(side), Value::Struct(record.key.clone()), whole]);
-    vec![Emission::Repartition { key: value_bytes(&join_key), message }]
+    let is_there = Value::Boolean(record.value.is_some());
+    let row = row(record, record.value.as_deref().unwrap_or_default());
+    let message = Value::Struct(vec![
+        Value::Int(side),
+        is_there,
+        Value::Struct(record.key.clone()),
+        Value::Struct(row),
+    ]);
+    vec![Emission::Repartition { key: value_bytes(join_key), message }]
 }
 
-/// A left row goes to where the right row of its join key is. The key's columns are all that a tombstone has, and all
-/// that the expression looks at.
-pub(super) fn on_left(on: &Bound, record: &SourceRecord) -> Emissions {
+/// A left row goes to where the right row of its join key is. A table's tombstone has its key's columns alone, which is
+/// all that the expression looks at; a stream's says nothing.
+pub(super) fn on_left(on: &Bound, kind: SourceKind, record: &SourceRecord) -> Emissions {
+    if kind == SourceKind::Stream && record.value.is_none() {
+        return Vec::new();
+    }
     let row = row(record, record.value.as_deref().unwrap_or_default());
-    send(on.eval(&row), FROM_LEFT, record)
+    send(&on.eval(&row), FROM_LEFT, record)
 }
 
 pub(super) fn on_right(record: &SourceRecord) -> Emissions {
-    send(record.key.first().cloned().unwrap_or(Value::Null), FROM_RIGHT, record)
+    send(record.key.first().unwrap_or(&Value::Null), FROM_RIGHT, record)
 }
 
 /// Keeps both sides' rows of one join key, and tells the joined rows that a change of either makes.
 pub(super) fn on_key(
     joined: &Joined<'_>,
-    key: &[u8],
+    join_key: &[u8],
     message: Value,
     state: &mut dyn State,
 ) -> Result<Emissions, StepError> {
     let Value::Struct(parts) = message else { return Err(StepError::Damaged("a join's record")) };
-    let Ok([Value::Int(side), Value::Struct(id), row]) = <[Value; 3]>::try_from(parts) else {
+    let Ok([Value::Int(side), Value::Boolean(is_there), Value::Struct(id), Value::Struct(row)]) =
+        <[Value; 4]>::try_from(parts)
+    else {
         return Err(StepError::Damaged("a join's record"));
     };
-    let (left_place, right_place) = ([&[LEFT][..], key].concat(), [&[RIGHT][..], key].concat());
-    let lefts = match state.get(&left_place)? {
-        None => Vec::new(),
-        Some(Value::Array(lefts)) => lefts,
-        Some(_) => return Err(StepError::Damaged("a join's state")),
-    };
     if side == FROM_RIGHT {
-        state.put(&right_place, Some(&row).filter(|row| !row.is_null()))?;
-        return lefts.into_iter().map(|left| pair(joined, left, &row)).collect();
+        right_changed(joined, join_key, is_there.then_some(row.as_slice()), state)
+    } else if joined.left_kind == SourceKind::Stream {
+        event_came(joined, join_key, &row, state)
+    } else {
+        left_changed(joined, join_key, &Left { id, row, is_there }, state)
     }
-    let right = state.get(&right_place)?.unwrap_or(Value::Null);
-    let id = Value::Struct(id);
-    let is_this = |left: &Value| matches!(left, Value::Struct(parts) if parts.first() == Some(&id));
-    let known = lefts.iter().any(is_this);
-    let mut kept: Vec<Value> = lefts.into_iter().filter(|left| !is_this(left)).collect();
-    let this = Value::Struct(vec![id, row.clone()]);
-    if !row.is_null() {
-        kept.push(this.clone());
-    }
-    state.put(
-        &left_place,
-        Some(&Value::Array(kept)).filter(|kept| !matches!(kept, Value::Array(kept) if kept.is_empty())),
-    )?;
-    // A row that was never joined and is not now needs no telling.
-    let is_told = known || !(row.is_null() || right.is_null());
-    if is_told { Ok(vec![pair(joined, this, &right)?]) } else { Ok(Vec::new()) }
 }
 
-/// The joined row of a left row, as it is kept, and a right one; gone where either is, or where the pair does not pass.
-fn pair(joined: &Joined<'_>, left: Value, right: &Value) -> Result<Emission, StepError> {
-    let Value::Struct(parts) = left else { return Err(StepError::Damaged("a join's state")) };
-    let Ok([Value::Struct(key), left]) = <[Value; 2]>::try_from(parts) else {
-        return Err(StepError::Damaged("a join's state"));
+struct Left {
+    id: Vec<Value>,
+    row: Vec<Value>,
+    is_there: bool,
+}
+
+fn right_changed(
+    joined: &Joined<'_>,
+    join_key: &[u8],
+    row: Option<&[Value]>,
+    state: &mut dyn State,
+) -> Result<Emissions, StepError> {
+    state.put(&right_place(join_key), row.map(|row| Value::Struct(row.to_vec())).as_ref())?;
+    let mut out = Vec::new();
+    for left in Chain::new(LEFT, join_key).contents(state)? {
+        let Value::Struct(left) = left else { return Err(StepError::Damaged("a join's state")) };
+        out.push(joined.tell(&left, joined.pair(&left, row)?));
+    }
+    Ok(out)
+}
+
+fn left_changed(
+    joined: &Joined<'_>,
+    join_key: &[u8],
+    left: &Left,
+    state: &mut dyn State,
+) -> Result<Emissions, StepError> {
+    let lefts = Chain::new(LEFT, join_key);
+    let id = value_bytes(&Value::Struct(left.id.clone()));
+    let was_there = if left.is_there {
+        lefts.push(state, &id, Value::Struct(left.row.clone()))?
+    } else {
+        lefts.remove(state, &id)?
     };
-    let value = match (left, right) {
-        (Value::Struct(left), Value::Struct(right)) => {
-            if left.len() != joined.left_width || right.len() != joined.right_width {
-                return Err(StepError::Damaged("a row of another version"));
-            }
-            let row = [left, right.clone()].concat();
-            joined.filter.is_none_or(|filter| filter.holds(&row)).then(|| evaluated(joined.value, &row))
+    let right = right_row(join_key, state)?;
+    let pair = if left.is_there { joined.pair(&left.row, right.as_deref())? } else { None };
+    // A row that was never joined and is not now needs no telling.
+    let is_told = was_there || pair.is_some();
+    Ok(is_told.then(|| joined.tell(&left.row, pair)).into_iter().collect())
+}
+
+/// A stream's record meets the table as it is now, and is not kept.
+fn event_came(
+    joined: &Joined<'_>,
+    join_key: &[u8],
+    left: &[Value],
+    state: &mut dyn State,
+) -> Result<Emissions, StepError> {
+    let right = right_row(join_key, state)?;
+    let pair = joined.pair(left, right.as_deref())?;
+    Ok(pair.map(|pair| joined.tell(left, Some(pair))).into_iter().collect())
+}
+
+fn right_place(join_key: &[u8]) -> Vec<u8> {
+    [&[RIGHT], join_key].concat()
+}
+
+fn right_row(join_key: &[u8], state: &mut dyn State) -> Result<Option<Vec<Value>>, StepError> {
+    match state.get(&right_place(join_key))? {
+        None => Ok(None),
+        Some(Value::Struct(row)) => Ok(Some(row)),
+        Some(_) => Err(StepError::Damaged("a join's state")),
+    }
+}
+
+impl Joined<'_> {
+    /// The value of a joined row; none where nothing is on the right of an inner join, or where the pair does not pass.
+    fn pair(&self, left: &[Value], right: Option<&[Value]>) -> Result<Option<Vec<Value>>, StepError> {
+        if left.len() != self.left_width || right.is_some_and(|right| right.len() != self.right_width) {
+            return Err(StepError::Damaged("a row of another version"));
         }
-        _ => None,
-    };
-    Ok(Emission::Sink { key, value })
+        if right.is_none() && !self.is_outer {
+            return Ok(None);
+        }
+        let nulls = vec![Value::Null; self.right_width];
+        let row = [left, right.unwrap_or(&nulls)].concat();
+        let passes = self.filter.is_none_or(|filter| filter.holds(&row));
+        Ok(passes.then(|| evaluated(self.value, &row)))
+    }
+
+    fn tell(&self, left: &[Value], value: Option<Vec<Value>>) -> Emission {
+        Emission::Sink { key: evaluated(self.key, left), value }
+    }
 }

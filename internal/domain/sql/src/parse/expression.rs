@@ -1,11 +1,10 @@
-use millstream_model::{Column, Type, Value};
+use millstream_model::Value;
 use rust_decimal::Decimal;
-use sqlparser::ast::{
-    self as sql, BinaryOperator, DataType, ExactNumberInfo, FunctionArg, FunctionArgExpr, FunctionArguments,
-    Spanned, UnaryOperator,
-};
+use sqlparser::ast::{self as sql, AccessExpr, BinaryOperator, Spanned, Subscript, UnaryOperator};
 use sqlparser::parser::Parser;
 
+use super::call::call;
+use super::type_name::type_of;
 use super::{Parsed, between, here, refused};
 use crate::ast::{At, BinaryOp, Expr};
 use crate::diagnostic::{Diagnostic, Span};
@@ -17,96 +16,162 @@ pub(super) fn expression(parser: &mut Parser<'_>) -> Parsed<At<Expr>> {
     convert(&parsed, here)
 }
 
-/// Reads a type.
-pub(super) fn data_type(parser: &mut Parser<'_>) -> Parsed<Type> {
-    let here = here(parser);
-    let parsed = parser.parse_data_type().map_err(|error| refused(error, here))?;
-    type_of(&parsed, here)
-}
-
-fn not_yet(what: impl std::fmt::Display, span: Span) -> Diagnostic {
+pub(super) fn not_yet(what: impl std::fmt::Display, span: Span) -> Diagnostic {
     Diagnostic::new(span, format!("{what} can't be run"))
 }
 
-fn convert(expr: &sql::Expr, otherwise: Span) -> Parsed<At<Expr>> {
+pub(super) fn convert(expr: &sql::Expr, otherwise: Span) -> Parsed<At<Expr>> {
     let own = between(expr.span());
-    // Literals and some functions carry no place; the nearest known one is near enough.
+    // Some functions carry no place; the nearest known one is near enough.
     let span = if own.line == 0 { otherwise } else { own };
+    // Chains of operators are what gets deep, so that they have a function that needs little of the stack.
+    match expr {
+        sql::Expr::BinaryOp { left, op, right } if *op != BinaryOperator::Arrow => {
+            chained(left, op, right, span)
+        }
+        _ => single(expr, span),
+    }
+}
+
+fn chained(left: &sql::Expr, op: &BinaryOperator, right: &sql::Expr, span: Span) -> Parsed<At<Expr>> {
+    let op = binary(op, span)?;
+    let (left, right) = (convert(left, span)?, convert(right, span)?);
+    Ok(At { node: Expr::Binary(Box::new(left), op, Box::new(right)), span })
+}
+
+fn single(expr: &sql::Expr, span: Span) -> Parsed<At<Expr>> {
     let boxed = |expr: &sql::Expr| convert(expr, span).map(Box::new);
     let node = match expr {
         sql::Expr::Nested(inner) => return convert(inner, span),
         sql::Expr::Identifier(name) => Expr::Column(None, folded(name)),
         sql::Expr::CompoundIdentifier(names) => compound(names, span)?,
         sql::Expr::Value(value) => Expr::Literal(literal(&value.value, span)?),
-        sql::Expr::BinaryOp { left, op: BinaryOperator::Arrow, right } => match &**right {
-            sql::Expr::Identifier(field) => Expr::Field(boxed(left)?, folded(field)),
-            _ => return Err(Diagnostic::new(span, "expected a field's name behind '->'")),
-        },
-        sql::Expr::BinaryOp { left, op, right } => {
-            Expr::Binary(boxed(left)?, binary(op, span)?, boxed(right)?)
+        sql::Expr::CompoundFieldAccess { root, access_chain } => {
+            return accessed(convert(root, span)?, access_chain, span);
+        }
+        sql::Expr::BinaryOp { left, op: BinaryOperator::Arrow, right } => {
+            return field(convert(left, span)?, right, span);
         }
         sql::Expr::UnaryOp { op: UnaryOperator::Not, expr } => Expr::Not(boxed(expr)?),
         sql::Expr::UnaryOp { op: UnaryOperator::Minus, expr } => Expr::Negate(boxed(expr)?),
         sql::Expr::UnaryOp { op: UnaryOperator::Plus, expr } => return convert(expr, span),
         sql::Expr::IsNull(inner) => Expr::IsNull(boxed(inner)?, false),
         sql::Expr::IsNotNull(inner) => Expr::IsNull(boxed(inner)?, true),
-        sql::Expr::Like { negated, expr, pattern, escape_char: None, .. } => {
+        sql::Expr::Like { negated, expr, pattern, escape_char: None, any: false } => {
             negated_if(*negated, Expr::Binary(boxed(expr)?, BinaryOp::Like, boxed(pattern)?), span)
         }
         sql::Expr::Between { expr, negated, low, high } => {
             let at_least = Expr::Binary(boxed(expr)?, BinaryOp::GtEq, boxed(low)?);
             let at_most = Expr::Binary(boxed(expr)?, BinaryOp::LtEq, boxed(high)?);
-            let both = Expr::Binary(at(at_least, span), BinaryOp::And, at(at_most, span));
+            let both = Expr::Binary(
+                Box::new(At { node: at_least, span }),
+                BinaryOp::And,
+                Box::new(At { node: at_most, span }),
+            );
             negated_if(*negated, both, span)
         }
         sql::Expr::InList { expr, list, negated } => {
-            let mut any = Expr::Literal(Value::Boolean(false));
-            for item in list {
-                let equal = Expr::Binary(boxed(expr)?, BinaryOp::Eq, boxed(item)?);
-                any = Expr::Binary(at(any, span), BinaryOp::Or, at(equal, span));
-            }
-            negated_if(*negated, any, span)
+            negated_if(*negated, Expr::In(boxed(expr)?, converted(list, span)?), span)
         }
         sql::Expr::Case { operand, conditions, else_result, .. } => {
-            let when = |case: &sql::CaseWhen| {
-                let condition = convert(&case.condition, span)?;
-                let condition = match operand {
-                    Some(operand) => {
-                        *at(Expr::Binary(boxed(operand)?, BinaryOp::Eq, Box::new(condition)), span)
-                    }
-                    None => condition,
-                };
-                Ok((condition, convert(&case.result, span)?))
-            };
-            let cases = conditions.iter().map(when).collect::<Parsed<Vec<_>>>()?;
-            Expr::Case(cases, else_result.as_deref().map(boxed).transpose()?)
+            case(operand.as_deref(), conditions, else_result.as_deref(), span)?
         }
-        sql::Expr::Cast { expr, data_type, .. } => Expr::Cast(boxed(expr)?, type_of(data_type, span)?),
-        sql::Expr::Trim { expr, trim_where: None, trim_what: None, .. } => {
-            Expr::Call("TRIM".to_owned(), vec![convert(expr, span)?])
+        sql::Expr::Cast { kind: sql::CastKind::Cast, expr, data_type, format: None, .. } => {
+            Expr::Cast(boxed(expr)?, type_of(data_type, span)?)
         }
-        sql::Expr::Substring { expr, substring_from: Some(from), substring_for, .. } => {
-            let rest = substring_for.as_deref().map(|length| convert(length, span)).transpose()?;
-            Expr::Call(
-                "SUBSTRING".to_owned(),
-                [convert(expr, span)?, convert(from, span)?].into_iter().chain(rest).collect(),
-            )
-        }
+        sql::Expr::Array(array) => Expr::Array(converted(&array.elem, span)?),
         sql::Expr::Function(function) => call(function, span)?,
-        other => return Err(not_yet(format!("'{other}'"), span)),
+        other => builtin(other, span)?,
     };
     Ok(At { node, span })
 }
 
-fn at(node: Expr, span: Span) -> Box<At<Expr>> {
-    Box::new(At { node, span })
+fn converted(list: &[sql::Expr], span: Span) -> Parsed<Vec<At<Expr>>> {
+    list.iter().map(|expr| convert(expr, span)).collect()
+}
+
+/// Functions that the library reads as syntax of their own.
+fn builtin(expr: &sql::Expr, span: Span) -> Parsed<Expr> {
+    let named = |name: &str, arguments: &[&sql::Expr]| {
+        let arguments = arguments.iter().map(|argument| convert(argument, span)).collect::<Parsed<_>>()?;
+        Ok(Expr::Call(name.to_owned(), arguments))
+    };
+    match expr {
+        sql::Expr::Trim { expr, trim_where: None, trim_what: None, trim_characters: None } => {
+            named("TRIM", &[expr])
+        }
+        sql::Expr::Substring { expr, substring_from: None, substring_for: None, .. } => {
+            named("SUBSTRING", &[expr])
+        }
+        sql::Expr::Substring { expr, substring_from: Some(from), substring_for: None, .. } => {
+            named("SUBSTRING", &[expr, from])
+        }
+        sql::Expr::Substring { expr, substring_from: Some(from), substring_for: Some(length), .. } => {
+            named("SUBSTRING", &[expr, from, length])
+        }
+        sql::Expr::Ceil {
+            expr,
+            field: sql::CeilFloorKind::DateTimeField(sql::DateTimeField::NoDateTime),
+        } => named("CEIL", &[expr]),
+        sql::Expr::Floor {
+            expr,
+            field: sql::CeilFloorKind::DateTimeField(sql::DateTimeField::NoDateTime),
+        } => named("FLOOR", &[expr]),
+        other => Err(not_yet(format!("'{other}'"), span)),
+    }
+}
+
+/// `value->field`; what stands behind the field's name, as in `value->field[1]`, goes on from it.
+fn field(of: At<Expr>, name: &sql::Expr, span: Span) -> Parsed<At<Expr>> {
+    let (name, chain) = match name {
+        sql::Expr::CompoundFieldAccess { root, access_chain } => (&**root, access_chain.as_slice()),
+        name => (name, &[][..]),
+    };
+    let sql::Expr::Identifier(name) = name else {
+        return Err(Diagnostic::new(span, "expected a field's name behind '->'"));
+    };
+    accessed(At { node: Expr::Field(Box::new(of), folded(name)), span }, chain, span)
+}
+
+/// `value[index]`, any number of times.
+fn accessed(root: At<Expr>, chain: &[AccessExpr], span: Span) -> Parsed<At<Expr>> {
+    chain.iter().try_fold(root, |of, access| match access {
+        AccessExpr::Subscript(Subscript::Index { index }) => {
+            let index = convert(index, span)?;
+            Ok(At { node: Expr::Index(Box::new(of), Box::new(index)), span })
+        }
+        _ => Err(Diagnostic::new(span, "a field is not taken with a dot").help("write '->' between them")),
+    })
+}
+
+fn case(
+    operand: Option<&sql::Expr>,
+    conditions: &[sql::CaseWhen],
+    otherwise: Option<&sql::Expr>,
+    span: Span,
+) -> Parsed<Expr> {
+    let when = |case: &sql::CaseWhen| {
+        let condition = convert(&case.condition, span)?;
+        let condition = match operand {
+            None => condition,
+            Some(operand) => {
+                let operand = Box::new(convert(operand, span)?);
+                let place = condition.span;
+                At { node: Expr::Binary(operand, BinaryOp::Eq, Box::new(condition)), span: place }
+            }
+        };
+        Ok((condition, convert(&case.result, span)?))
+    };
+    let cases = conditions.iter().map(when).collect::<Parsed<Vec<_>>>()?;
+    let otherwise = otherwise.map(|expr| convert(expr, span).map(Box::new)).transpose()?;
+    Ok(Expr::Case(cases, otherwise))
 }
 
 fn negated_if(negated: bool, expr: Expr, span: Span) -> Expr {
-    if negated { Expr::Not(at(expr, span)) } else { expr }
+    if negated { Expr::Not(Box::new(At { node: expr, span })) } else { expr }
 }
 
-fn folded(name: &sql::Ident) -> String {
+pub(super) fn folded(name: &sql::Ident) -> String {
     if name.quote_style.is_some() { name.value.clone() } else { name.value.to_uppercase() }
 }
 
@@ -156,80 +221,7 @@ fn binary(op: &BinaryOperator, span: Span) -> Parsed<BinaryOp> {
         BinaryOperator::Multiply => BinaryOp::Multiply,
         BinaryOperator::Divide => BinaryOp::Divide,
         BinaryOperator::Modulo => BinaryOp::Modulo,
+        BinaryOperator::StringConcat => BinaryOp::Concat,
         other => return Err(not_yet(format!("the operator '{other}'"), span)),
     })
-}
-
-fn call(function: &sql::Function, span: Span) -> Parsed<Expr> {
-    let name = function.name.to_string().to_uppercase();
-    let arguments = match &function.args {
-        FunctionArguments::None => &[][..],
-        FunctionArguments::List(list) if list.duplicate_treatment.is_none() => &list.args,
-        _ => return Err(not_yet(format!("this form of {name}"), span)),
-    };
-    if name == "STRUCT" {
-        return arguments
-            .iter()
-            .map(|argument| field(argument, span))
-            .collect::<Parsed<_>>()
-            .map(Expr::Struct);
-    }
-    let argument = |argument: &FunctionArg| match argument {
-        FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)) => Ok(Some(convert(expr, span)?)),
-        // COUNT(*) counts rows, and looks at no column.
-        FunctionArg::Unnamed(FunctionArgExpr::Wildcard) if name == "COUNT" => Ok(None),
-        other => Err(not_yet(format!("the argument '{other}' of {name}"), span)),
-    };
-    let arguments = arguments.iter().map(argument).collect::<Parsed<Vec<_>>>()?;
-    Ok(Expr::Call(name.clone(), arguments.into_iter().flatten().collect()))
-}
-
-fn field(argument: &FunctionArg, span: Span) -> Parsed<(String, At<Expr>)> {
-    match argument {
-        FunctionArg::Named { name, arg: FunctionArgExpr::Expr(expr), .. } => {
-            Ok((folded(name), convert(expr, span)?))
-        }
-        other => Err(Diagnostic::new(span, format!("'{other}' is no field of a struct"))
-            .help("write STRUCT(name := value, …)")),
-    }
-}
-
-fn type_of(parsed: &DataType, span: Span) -> Parsed<Type> {
-    Ok(match parsed {
-        DataType::Boolean | DataType::Bool => Type::Boolean,
-        DataType::Int(_) | DataType::Integer(_) => Type::Int,
-        DataType::BigInt(_) => Type::Bigint,
-        DataType::Double(_) | DataType::DoublePrecision => Type::Double,
-        DataType::String(_) | DataType::Varchar(_) => Type::String,
-        DataType::Timestamp(..) => Type::Timestamp,
-        DataType::Decimal(ExactNumberInfo::PrecisionAndScale(precision, scale)) => {
-            decimal(*precision, *scale, span)?
-        }
-        DataType::Decimal(ExactNumberInfo::Precision(precision)) => decimal(*precision, 0, span)?,
-        DataType::Custom(name, _) if name.to_string().eq_ignore_ascii_case("BYTES") => Type::Bytes,
-        DataType::Bytes(_) => Type::Bytes,
-        DataType::Array(sql::ArrayElemTypeDef::AngleBracket(item)) => {
-            Type::Array(Box::new(type_of(item, span)?))
-        }
-        DataType::Struct(fields, _) => {
-            let field = |field: &sql::StructField| {
-                let name = field.field_name.as_ref().map(folded).unwrap_or_default();
-                Ok(Column::new(name, type_of(&field.field_type, span)?))
-            };
-            Type::Struct(fields.iter().map(field).collect::<Parsed<_>>()?)
-        }
-        other => return Err(not_yet(format!("the type {other}"), span)),
-    })
-}
-
-fn decimal(precision: u64, scale: i64, span: Span) -> Parsed<Type> {
-    match (u8::try_from(precision), u8::try_from(scale)) {
-        (Ok(precision @ 1..=28), Ok(scale)) if scale <= precision => Ok(Type::Decimal { precision, scale }),
-        _ => Err(Diagnostic::new(
-            span,
-            format!(
-                "DECIMAL({precision}, {scale}) has not 1 to 28 digits, at most all of them behind the point"
-            ),
-        )),
-    }
 }

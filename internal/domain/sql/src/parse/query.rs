@@ -3,7 +3,7 @@ use sqlparser::tokenizer::Token;
 
 use super::expression::expression;
 use super::{Parsed, here, name, need, peeks, word};
-use crate::ast::{At, Expr, Query, Relation, SelectItem};
+use crate::ast::{At, Expr, Join, Query, Relation, SelectItem};
 use crate::diagnostic::Diagnostic;
 
 /// Words that end a source or an item rather than name it.
@@ -32,13 +32,11 @@ const CLAUSES: &[&str] = &[
 /// Clauses that are known, and that no rule can use yet, with what to do instead.
 const REFUSED: &[(&str, &str)] = &[
     ("WINDOW", "windows can't be run; group by a column instead"),
-    ("PARTITION", "PARTITION BY can't be run; group by the column instead"),
     ("LIMIT", "a rule runs for ever, so it has no LIMIT"),
     ("ORDER", "a rule's rows come as they change, so it has no ORDER BY"),
     ("UNION", "UNION can't be run; write two rules into one topic"),
-    ("LEFT", "only an inner join can be run"),
-    ("RIGHT", "only an inner join can be run"),
-    ("FULL", "only an inner join can be run"),
+    ("RIGHT", "a RIGHT join can't be run; swap the sources and write LEFT JOIN"),
+    ("FULL", "a FULL join can't be run; only JOIN and LEFT JOIN can"),
     ("WITHIN", "joins of streams within a time can't be run; join tables"),
 ];
 
@@ -53,7 +51,9 @@ pub(super) fn query(parser: &mut Parser<'_>) -> Parsed<Query> {
     refuse(parser)?;
     let filter = if word(parser, "WHERE") { Some(expression(parser)?) } else { None };
     refuse(parser)?;
-    let group_by = if word(parser, "GROUP") { grouping(parser)? } else { Vec::new() };
+    let group_by = if word(parser, "GROUP") { list_by(parser)? } else { Vec::new() };
+    refuse(parser)?;
+    let partition_by = if word(parser, "PARTITION") { list_by(parser)? } else { Vec::new() };
     refuse(parser)?;
     let having = if word(parser, "HAVING") { Some(expression(parser)?) } else { None };
     refuse(parser)?;
@@ -61,7 +61,7 @@ pub(super) fn query(parser: &mut Parser<'_>) -> Parsed<Query> {
         need(parser, "CHANGES")?;
     }
     refuse(parser)?;
-    Ok(Query { items, from, join, filter, group_by, having })
+    Ok(Query { items, from, join, filter, group_by, partition_by, having })
 }
 
 fn refuse(parser: &Parser<'_>) -> Parsed<()> {
@@ -100,23 +100,24 @@ fn relation(parser: &mut Parser<'_>) -> Parsed<Relation> {
     Ok(Relation { name: source, alias })
 }
 
-fn join(parser: &mut Parser<'_>) -> Parsed<Option<(Relation, At<Expr>)>> {
-    let inner = word(parser, "INNER");
+fn join(parser: &mut Parser<'_>) -> Parsed<Option<Join>> {
+    let is_outer = word(parser, "LEFT");
+    let is_said = if is_outer { word(parser, "OUTER") } else { word(parser, "INNER") };
     if !word(parser, "JOIN") {
-        return if inner { Err(super::expected(parser, "JOIN")) } else { Ok(None) };
+        return if is_outer || is_said { Err(super::expected(parser, "JOIN")) } else { Ok(None) };
     }
     let right = relation(parser)?;
     refuse(parser)?;
     need(parser, "ON")?;
     let on = expression(parser)?;
-    if peeks(parser, &["JOIN", "INNER"]) {
+    if peeks(parser, &["JOIN", "INNER", "LEFT"]) {
         return Err(Diagnostic::new(here(parser), "only two sources can be joined")
             .help("create a table from the first two, and join that"));
     }
-    Ok(Some((right, on)))
+    Ok(Some(Join { is_outer, right, on }))
 }
 
-fn grouping(parser: &mut Parser<'_>) -> Parsed<Vec<At<Expr>>> {
+fn list_by(parser: &mut Parser<'_>) -> Parsed<Vec<At<Expr>>> {
     need(parser, "BY")?;
     let mut all = vec![expression(parser)?];
     while parser.consume_token(&Token::Comma) {

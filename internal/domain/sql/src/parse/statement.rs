@@ -1,37 +1,77 @@
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::Token;
 
-use super::expression::data_type;
+use super::type_name::data_type;
 use super::{Parsed, expected, here, name, need, peeks, query, span, symbol, word};
-use crate::ast::{At, ColumnDef, CreateAs, CreateSource, SourceKind, Statement};
+use crate::ast::{At, ColumnDef, CreateAs, CreateSource, IfExists, SourceKind, Statement};
 use crate::diagnostic::Diagnostic;
+
+/// Statements that are known, and that no rule file can hold yet, with what to do instead.
+const REFUSED: &[(&str, &str)] = &[
+    ("INSERT", "INSERT INTO can't be run; let one CREATE … AS SELECT write to the topic"),
+    ("DROP", "DROP can't be run; take the statement that creates it out of the file"),
+    ("TERMINATE", "TERMINATE can't be run; take the statement out of the file"),
+    ("SELECT", "a query by itself has nowhere to write to; put CREATE STREAM or CREATE TABLE … AS before it"),
+];
 
 /// Reads one statement, to its last token.
 pub(super) fn statement(parser: &mut Parser<'_>) -> Parsed<Statement> {
-    if !peeks(parser, &["CREATE"]) {
+    if let Some((_, why)) = REFUSED.iter().find(|(word, _)| peeks(parser, &[word])) {
+        return Err(Diagnostic::new(here(parser), *why));
+    }
+    let statement = if word(parser, "SET") {
+        set(parser)?
+    } else if word(parser, "CREATE") {
+        create(parser)?
+    } else {
         let first = expected(parser, "CREATE STREAM or CREATE TABLE");
         return Err(first.help("other statements can't be run from a rule file"));
-    }
-    need(parser, "CREATE")?;
+    };
+    if parser.peek_token_ref().token == Token::EOF { Ok(statement) } else { Err(expected(parser, "';'")) }
+}
+
+/// `'property' = 'value'`, behind SET.
+fn set(parser: &mut Parser<'_>) -> Parsed<Statement> {
+    let property = text(parser)?;
+    symbol(parser, &Token::Eq, "'='")?;
+    Ok(Statement::Set(property, text(parser)?))
+}
+
+fn text(parser: &mut Parser<'_>) -> Parsed<At<String>> {
+    let token = parser.peek_token_ref().clone();
+    let Token::SingleQuotedString(text) = &token.token else {
+        return Err(expected(parser, "a text in single quotes"));
+    };
+    parser.next_token();
+    Ok(At { node: text.clone(), span: span(&token) })
+}
+
+fn create(parser: &mut Parser<'_>) -> Parsed<Statement> {
+    let mut if_exists = IfExists::Refuse;
     if word(parser, "OR") {
         need(parser, "REPLACE")?;
+        if_exists = IfExists::Replace;
     }
     word(parser, "SOURCE");
     let kind = kind(parser)?;
     if word(parser, "IF") {
         need(parser, "NOT")?;
         need(parser, "EXISTS")?;
+        if_exists = IfExists::Keep;
     }
     let name = name(parser)?;
+    let place = here(parser);
     let columns = if parser.consume_token(&Token::LParen) { columns(parser, kind)? } else { Vec::new() };
     let with = if word(parser, "WITH") { properties(parser)? } else { Vec::new() };
-    let statement = if word(parser, "AS") {
-        let query = query::query(parser)?;
-        Statement::CreateAs(CreateAs { kind, name, with, query })
-    } else {
-        Statement::CreateSource(CreateSource { kind, name, columns, with })
-    };
-    if parser.peek_token_ref().token == Token::EOF { Ok(statement) } else { Err(expected(parser, "';'")) }
+    if !word(parser, "AS") {
+        return Ok(Statement::CreateSource(Box::new(CreateSource { kind, if_exists, name, columns, with })));
+    }
+    if !columns.is_empty() {
+        return Err(Diagnostic::new(place, "the columns are those that the query selects")
+            .help("leave the list out, and name columns with AS"));
+    }
+    let query = query::query(parser)?;
+    Ok(Statement::CreateAs(Box::new(CreateAs { kind, if_exists, name, with, query })))
 }
 
 fn kind(parser: &mut Parser<'_>) -> Parsed<SourceKind> {

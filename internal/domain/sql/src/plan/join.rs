@@ -1,87 +1,89 @@
-use millstream_model::{Column, Type};
+use millstream_model::Type;
 
-use super::{Body, Planned, QueryPlan, items, refuse_twins};
-use crate::ast::{At, BinaryOp, Expr, Query, SourceKind};
+use super::selection::Selection;
+use super::{Body, Planned, QueryPlan, items};
+use crate::ast::{At, BinaryOp, Expr, Join, Query, SourceKind};
 use crate::bind::{Scope, bind};
 use crate::catalog::Source;
 use crate::diagnostic::Diagnostic;
 use crate::eval::Bound;
 
-/// Plans a join of two tables on the right one's key.
+/// Plans a join of a stream or a table with a table, on the right one's key.
 pub(super) fn join(
     query: &Query,
     kind: SourceKind,
     left: &Source,
     right: &Source,
-    on: &At<Expr>,
+    join: &Join,
 ) -> Planned<Body> {
-    let Some((right_relation, _)) = &query.join else { return Err(Vec::new()) };
-    let mut mistakes = refused(query, kind, left, right);
+    let mut mistakes = refused(query, kind, left, right, join);
     let mut scope = Scope::default();
     scope.add(left, &query.from.alias);
-    scope.add(right, &right_relation.alias);
-    let on = condition(&scope, left, right, on).map_err(|mistake| mistakes.push(mistake)).ok();
-    let filter = query
-        .filter
-        .as_ref()
-        .and_then(|filter| super::condition(&scope, filter).map_err(|mistake| mistakes.push(mistake)).ok());
-    let (mut key, mut value) = (vec![None; left.key.len()], Vec::new());
+    scope.add(right, &join.right.alias);
+    let mut note = |mistake| mistakes.push(mistake);
+    let on = condition(&scope, left, right, &join.on).map_err(&mut note).ok();
+    let filter = query.filter.as_ref();
+    let filter = filter.and_then(|filter| super::condition(&scope, filter).map_err(&mut note).ok());
+    // Events are keyed by what they were joined on, for that is where they met; a table's rows keep their key.
+    let keyed_by = match left.kind {
+        SourceKind::Stream => on.clone().into_iter().collect(),
+        SourceKind::Table => (0..left.key.len()).map(Bound::Column).collect(),
+    };
+    let mut selection = Selection::new(keyed_by, mistakes);
     for (expr, name) in items(query, &scope) {
-        match bind(&scope, &expr) {
-            Ok((Bound::Column(index), ty)) if key.get(index).is_some_and(Option::is_none) => {
-                if let Some(slot) = key.get_mut(index) {
-                    *slot = Some(Column::new(name, ty));
-                }
-            }
-            Ok((bound, ty)) => value.push((bound, (Column::new(name, ty), expr.span))),
-            Err(mistake) => mistakes.push(mistake),
-        }
+        selection.add(bind(&scope, &expr), name, expr.span);
     }
-    if mistakes.is_empty() && key.iter().any(Option::is_none) {
-        let names: Vec<_> =
-            left.key.iter().map(|column| format!("{}.{}", query.from.alias, column.name)).collect();
-        let said = Diagnostic::new(
-            query.from.name.span,
-            format!("the key of {} is the joined table's key, and is not selected", left.name),
-        );
-        mistakes.push(said.help(format!("select {}", names.join(", "))));
-    }
-    let (value, columns): (Vec<_>, Vec<_>) = value.into_iter().unzip();
-    mistakes.extend(refuse_twins(&columns));
-    match on {
-        Some(on) if mistakes.is_empty() => {
-            let plan = QueryPlan::Join { left: left.clone(), right: right.clone(), on, filter, value };
-            let value = columns.into_iter().map(|(column, _)| column).collect();
-            Ok(Body {
-                plan,
-                key: key.into_iter().flatten().collect(),
-                value,
-                format: left.value_format.clone(),
-            })
-        }
-        _ => Err(mistakes),
-    }
+    let missing = |_| unselected(query, left, join);
+    selection.finish(&left.value_format, missing, |key, value| {
+        let (left, right, is_outer) = (left.clone(), right.clone(), join.is_outer);
+        Some(QueryPlan::Join { left, right, is_outer, on: on?, filter, key, value })
+    })
 }
 
-fn refused(query: &Query, kind: SourceKind, left: &Source, right: &Source) -> Vec<Diagnostic> {
+fn unselected(query: &Query, left: &Source, join: &Join) -> Diagnostic {
+    if left.kind == SourceKind::Stream {
+        let said = "what the stream is joined on is the key of the result, and is not selected";
+        return Diagnostic::new(join.on.span, said).help("select it too");
+    }
+    let names: Vec<_> =
+        left.key.iter().map(|column| format!("{}.{}", query.from.alias, column.name)).collect();
+    let said = format!("the key of {} is the joined table's key, and is not selected", left.name);
+    Diagnostic::new(query.from.name.span, said).help(format!("select {}", names.join(", ")))
+}
+
+fn refused(query: &Query, kind: SourceKind, left: &Source, right: &Source, join: &Join) -> Vec<Diagnostic> {
     let mut mistakes = Vec::new();
-    let right_span = query.join.as_ref().map(|(relation, _)| relation.name.span).unwrap_or_default();
-    for (source, span) in [(left, query.from.name.span), (right, right_span)] {
-        if source.kind == SourceKind::Stream {
-            let said =
-                Diagnostic::new(span, format!("{} is a stream; only tables can be joined", source.name));
-            mistakes.push(said.help("create a table from it with GROUP BY first"));
-        }
+    if right.kind == SourceKind::Stream {
+        let said = format!("{} is a stream; only a table can be joined to another source", right.name);
+        let said = Diagnostic::new(join.right.name.span, said);
+        mistakes.push(said.help("create a table from it with GROUP BY first"));
     }
-    if kind == SourceKind::Stream {
-        mistakes.push(
-            Diagnostic::new(query.from.name.span, "two joined tables give a table")
-                .help("write CREATE TABLE"),
-        );
+    if left.topic == right.topic {
+        let said = format!("both sources read the topic {}", right.topic);
+        let said = Diagnostic::new(join.right.name.span, said);
+        mistakes.push(said.help("create a table that copies one of them, and join that"));
     }
-    if let Some(group) = query.group_by.first() {
-        let said = Diagnostic::new(group.span, "a join can't be grouped in the same statement");
+    if kind != left.kind {
+        let (gives, write) = match left.kind {
+            SourceKind::Stream => ("a stream joined with a table gives a stream", "write CREATE STREAM"),
+            SourceKind::Table => ("two joined tables give a table", "write CREATE TABLE"),
+        };
+        mistakes.push(Diagnostic::new(query.from.name.span, gives).help(write));
+    }
+    if query.from.alias == join.right.alias {
+        let said = format!("both sources are called {}", join.right.alias);
+        mistakes.push(Diagnostic::new(join.right.name.span, said).help("give one another name behind it"));
+    }
+    if let Some(by) = query.group_by.first() {
+        let said = Diagnostic::new(by.span, "a join can't be grouped in the same statement");
         mistakes.push(said.help("create a table from the join, and group that"));
+    }
+    if let Some(by) = query.partition_by.first() {
+        let said = Diagnostic::new(by.span, "a join can't be partitioned anew in the same statement");
+        mistakes.push(said.help("create a stream from the join, and partition that"));
+    }
+    if let Some(having) = query.having.as_ref().filter(|_| query.group_by.is_empty()) {
+        mistakes.push(Diagnostic::new(having.span, "HAVING needs a GROUP BY").help("use WHERE"));
     }
     mistakes
 }
@@ -89,7 +91,7 @@ fn refused(query: &Query, kind: SourceKind, left: &Source, right: &Source) -> Ve
 /// `left expression = right key`, either way round.
 fn condition(scope: &Scope, left: &Source, right: &Source, on: &At<Expr>) -> Result<Bound, Diagnostic> {
     let Expr::Binary(one, BinaryOp::Eq, other) = &on.node else {
-        return Err(Diagnostic::new(on.span, "tables are joined on one equality")
+        return Err(Diagnostic::new(on.span, "sources are joined on one equality")
             .help("write ON left.column = right.key"));
     };
     let right_key = left.width();
@@ -111,30 +113,19 @@ fn condition(scope: &Scope, left: &Source, right: &Source, on: &At<Expr>) -> Res
     if one_type == Type::Double {
         return Err(Diagnostic::new(on.span, "a DOUBLE is no key: equal numbers may have different bytes"));
     }
-    // A row's expression then never changes, so that one partition alone decides on each joined row.
-    if columns(&expression).iter().any(|column| *column >= left.key.len()) {
+    let used = expression.columns();
+    if used.iter().any(|column| *column >= left.width()) {
+        return Err(Diagnostic::new(
+            on.span,
+            format!("the side of {} names columns of {}", left.name, right.name),
+        ));
+    }
+    // A table row's expression then never changes, so that one partition alone decides on each joined row.
+    if left.kind == SourceKind::Table && used.iter().any(|column| *column >= left.key.len()) {
         let said = format!("the left side must be made of the key of {} alone", left.name);
         return Err(
             Diagnostic::new(on.span, said).help("group the left table by what it is joined on as well")
         );
     }
     Ok(expression)
-}
-
-fn columns(bound: &Bound) -> Vec<usize> {
-    match bound {
-        Bound::Column(index) => vec![*index],
-        Bound::Literal(_) => Vec::new(),
-        Bound::Field(of, _)
-        | Bound::Not(of)
-        | Bound::Negate(of)
-        | Bound::IsNull(of, _)
-        | Bound::Cast(of, _) => columns(of),
-        Bound::Binary(left, _, right) => [columns(left), columns(right)].concat(),
-        Bound::Call(_, parts) | Bound::Struct(parts) => parts.iter().flat_map(columns).collect(),
-        Bound::Case(cases, otherwise) => {
-            let parts = cases.iter().flat_map(|(when, then)| [columns(when), columns(then)].concat());
-            parts.chain(otherwise.iter().flat_map(|of| columns(of))).collect()
-        }
-    }
 }

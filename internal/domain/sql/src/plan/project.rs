@@ -1,6 +1,5 @@
-use millstream_model::Column;
-
-use super::{Body, Planned, QueryPlan, condition, items, refuse_twins};
+use super::selection::Selection;
+use super::{Body, Planned, QueryPlan, condition, items};
 use crate::ast::{Query, SourceKind};
 use crate::bind::{Scope, bind};
 use crate::catalog::Source;
@@ -11,48 +10,47 @@ use crate::eval::Bound;
 pub(super) fn project(query: &Query, kind: SourceKind, from: &Source) -> Planned<Body> {
     let mut scope = Scope::default();
     scope.add(from, &query.from.alias);
+    let mut mistakes = refused(query, kind, from);
+    let mut note = |mistake| mistakes.push(mistake);
+    let filter = query.filter.as_ref().and_then(|filter| condition(&scope, filter).map_err(&mut note).ok());
+    let mut keyed_by: Vec<_> = (0..from.key.len()).map(Bound::Column).collect();
+    if !query.partition_by.is_empty() {
+        let by = query.partition_by.iter().filter_map(|by| bind(&scope, by).map_err(&mut note).ok());
+        keyed_by = by.map(|(bound, _)| bound).collect();
+    }
+    let mut selection = Selection::new(keyed_by, mistakes);
+    for (expr, name) in items(query, &scope) {
+        selection.add(bind(&scope, &expr), name, expr.span);
+    }
+    let missing = |place: usize| {
+        if let Some(by) = query.partition_by.get(place) {
+            let said = "what is partitioned by is the key, and is not selected";
+            return Diagnostic::new(by.span, said).help("select it too");
+        }
+        let names: Vec<_> = from.key.iter().map(|column| column.name.as_str()).collect();
+        Diagnostic::new(query.from.name.span, format!("the key of {} is not selected", from.name))
+            .help(format!("select {}", names.join(", ")))
+    };
+    selection.finish(&from.value_format, missing, |key, value| {
+        Some(QueryPlan::Project { from: from.clone(), filter, key, value })
+    })
+}
+
+fn refused(query: &Query, kind: SourceKind, from: &Source) -> Vec<Diagnostic> {
     let mut mistakes = Vec::new();
     if kind != from.kind {
-        let said = Diagnostic::new(
-            query.from.name.span,
-            format!(
-                "{} is not what the statement creates; without GROUP BY a stream gives a stream and a table a table",
-                from.name
-            ),
+        let said = format!(
+            "{} is not what the statement creates; without GROUP BY a stream gives a stream and a table a table",
+            from.name
         );
-        mistakes.push(said);
+        mistakes.push(Diagnostic::new(query.from.name.span, said));
+    }
+    if let Some(by) = query.partition_by.first().filter(|_| from.kind == SourceKind::Table) {
+        let said = Diagnostic::new(by.span, "a table's rows stay with their key");
+        mistakes.push(said.help("use GROUP BY to key them by something else"));
     }
     if let Some(having) = &query.having {
         mistakes.push(Diagnostic::new(having.span, "HAVING needs a GROUP BY").help("use WHERE"));
     }
-    let filter = query.filter.as_ref().map(|filter| condition(&scope, filter)).transpose();
-    let filter = filter.map_err(|mistake| mistakes.push(mistake)).ok().flatten();
-    let (mut key, mut value) = (vec![None; from.key.len()], Vec::new());
-    for (expr, name) in items(query, &scope) {
-        match bind(&scope, &expr) {
-            Ok((Bound::Column(index), ty)) if key.get(index).is_some_and(Option::is_none) => {
-                if let Some(slot) = key.get_mut(index) {
-                    *slot = Some((Bound::Column(index), Column::new(name, ty)));
-                }
-            }
-            Ok((bound, ty)) => value.push((bound, (Column::new(name, ty), expr.span))),
-            Err(mistake) => mistakes.push(mistake),
-        }
-    }
-    if mistakes.is_empty() && key.iter().any(Option::is_none) {
-        let names: Vec<_> = from.key.iter().map(|column| column.name.as_str()).collect();
-        mistakes.push(
-            Diagnostic::new(query.from.name.span, format!("the key of {} is not selected", from.name))
-                .help(format!("select {}", names.join(", "))),
-        );
-    }
-    let (key, key_columns): (Vec<_>, Vec<_>) = key.into_iter().flatten().unzip();
-    let (value, columns): (Vec<_>, Vec<_>) = value.into_iter().unzip();
-    mistakes.extend(refuse_twins(&columns));
-    if !mistakes.is_empty() {
-        return Err(mistakes);
-    }
-    let plan = QueryPlan::Project { from: from.clone(), filter, key, value };
-    let value = columns.into_iter().map(|(column, _)| column).collect();
-    Ok(Body { plan, key: key_columns, value, format: from.value_format.clone() })
+    mistakes
 }

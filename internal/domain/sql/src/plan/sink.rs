@@ -1,7 +1,7 @@
 use millstream_model::Column;
 
 use super::Body;
-use crate::ast::{At, CreateAs, CreateSource, SourceKind};
+use crate::ast::{At, ColumnDef, CreateAs, CreateSource, SourceKind};
 use crate::catalog::{SchemaSource, Source};
 use crate::diagnostic::Diagnostic;
 
@@ -13,6 +13,13 @@ struct With<'a>(&'a [(At<String>, At<String>)]);
 
 impl With<'_> {
     fn check(&self) -> Result<(), Diagnostic> {
+        let is_second =
+            |place: usize, name: &str| self.0.iter().take(place).any(|(other, _)| other.node == name);
+        if let Some((_, (name, _))) =
+            self.0.iter().enumerate().find(|(place, (name, _))| is_second(*place, &name.node))
+        {
+            return Err(Diagnostic::new(name.span, format!("the property {} is set twice", name.node)));
+        }
         let unknown = self.0.iter().find(|(name, _)| !PROPERTIES.contains(&name.node.as_str()));
         unknown.map_or(Ok(()), |(name, _)| {
             let said = Diagnostic::new(name.span, format!("the property {} can't be used", name.node));
@@ -47,6 +54,7 @@ impl With<'_> {
 pub(super) fn declared(create: &CreateSource, schemas: &dyn SchemaSource) -> Result<Source, Diagnostic> {
     let with = With(&create.with);
     with.check()?;
+    distinct(&create.columns)?;
     let topic = with.get("KAFKA_TOPIC").ok_or_else(|| {
         Diagnostic::new(create.name.span, format!("{} has no topic", create.name.node))
             .help("name it in WITH (KAFKA_TOPIC='…')")
@@ -75,6 +83,16 @@ pub(super) fn declared(create: &CreateSource, schemas: &dyn SchemaSource) -> Res
     one_column_in_kafka(&key_format, &key, create.name.span)?;
     let (name, kind, partitions) = (create.name.node.clone(), create.kind, with.partitions()?);
     Ok(Source { name, kind, topic: topic.node.clone(), key_format, value_format, key, value, partitions })
+}
+
+fn distinct(columns: &[ColumnDef]) -> Result<(), Diagnostic> {
+    for (place, column) in columns.iter().enumerate() {
+        let name = &column.name;
+        if columns.iter().take(place).any(|before| before.name.node == name.node) {
+            return Err(Diagnostic::new(name.span, format!("a second column is called {}", name.node)));
+        }
+    }
+    Ok(())
 }
 
 fn inferred(

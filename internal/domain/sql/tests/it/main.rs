@@ -2,7 +2,7 @@
 #![allow(missing_docs, reason = "tests")]
 
 use millstream_model::{Column, Type};
-use millstream_sql::{Catalog, SchemaSource, plan, render};
+use millstream_sql::{Catalog, SchemaSource, explain, plan, render};
 
 struct Registered;
 
@@ -30,7 +30,7 @@ fn files_that_run_become_rules() {
         let text = std::fs::read_to_string(path).unwrap();
         let (rules, mistakes) = plan(&text, &mut Catalog::new(), &Registered);
         assert!(mistakes.is_empty(), "{}", render("file.sql", &text, &mistakes));
-        insta::assert_debug_snapshot!(rules);
+        insta::assert_snapshot!(explain(&rules));
     });
 }
 

@@ -1,0 +1,58 @@
+use millstream_model::{Column, Type};
+use sqlparser::ast::{self as sql, DataType, ExactNumberInfo};
+use sqlparser::parser::Parser;
+
+use super::expression::{folded, not_yet};
+use super::{Parsed, here, refused};
+use crate::diagnostic::{Diagnostic, Span};
+
+/// Reads a type.
+pub(super) fn data_type(parser: &mut Parser<'_>) -> Parsed<Type> {
+    let here = here(parser);
+    let parsed = parser.parse_data_type().map_err(|error| refused(error, here))?;
+    type_of(&parsed, here)
+}
+
+pub(super) fn type_of(parsed: &DataType, span: Span) -> Parsed<Type> {
+    Ok(match parsed {
+        DataType::Boolean | DataType::Bool => Type::Boolean,
+        DataType::Int(None) | DataType::Integer(None) => Type::Int,
+        DataType::BigInt(None) => Type::Bigint,
+        DataType::Double(_) | DataType::DoublePrecision => Type::Double,
+        DataType::String(_) | DataType::Varchar(_) => Type::String,
+        DataType::Timestamp(..) => Type::Timestamp,
+        DataType::Decimal(ExactNumberInfo::PrecisionAndScale(precision, scale)) => {
+            decimal(*precision, *scale, span)?
+        }
+        DataType::Decimal(ExactNumberInfo::Precision(precision)) => decimal(*precision, 0, span)?,
+        DataType::Custom(name, _) if name.to_string().eq_ignore_ascii_case("BYTES") => Type::Bytes,
+        DataType::Bytes(_) => Type::Bytes,
+        DataType::Array(sql::ArrayElemTypeDef::AngleBracket(item)) => {
+            Type::Array(Box::new(type_of(item, span)?))
+        }
+        DataType::Struct(fields, _) => {
+            let field = |field: &sql::StructField| {
+                let name = field.field_name.as_ref().map(folded).unwrap_or_default();
+                Ok(Column::new(name, type_of(&field.field_type, span)?))
+            };
+            Type::Struct(fields.iter().map(field).collect::<Parsed<_>>()?)
+        }
+        DataType::Map(key, value, _) => match type_of(key, span)? {
+            Type::String => Type::Map(Box::new(type_of(value, span)?)),
+            other => return Err(Diagnostic::new(span, format!("a map's keys are STRING, not {other}"))),
+        },
+        other => return Err(not_yet(format!("the type {other}"), span)),
+    })
+}
+
+fn decimal(precision: u64, scale: i64, span: Span) -> Parsed<Type> {
+    match (u8::try_from(precision), u8::try_from(scale)) {
+        (Ok(precision @ 1..=28), Ok(scale)) if scale <= precision => Ok(Type::Decimal { precision, scale }),
+        _ => Err(Diagnostic::new(
+            span,
+            format!(
+                "DECIMAL({precision}, {scale}) has not 1 to 28 digits, at most all of them behind the point"
+            ),
+        )),
+    }
+}
