@@ -57,7 +57,7 @@ fn single(at: &At<Expr>, resolve: &mut Resolve<'_>) -> Typed {
         Expr::Not(of) => Ok((Bound::Not(Box::new(truth(of, resolve)?)), Type::Boolean)),
         Expr::Negate(of) => match bind_by(of, resolve)? {
             (of, ty) if ty.is_number() => Ok((Bound::Negate(Box::new(of)), ty)),
-            (_, ty) => Err(Diagnostic::new(at.span, format!("a {ty} has no sign"))),
+            (_, ty) => Err(Diagnostic::new(at.span, format!("{ty} has no sign"))),
         },
         Expr::In(of, list) => {
             let all = std::iter::once(&**of).chain(list);
@@ -96,7 +96,7 @@ fn bind_all<'e>(
 fn truth(at: &At<Expr>, resolve: &mut Resolve<'_>) -> Result<Bound, Diagnostic> {
     match bind_by(at, resolve)? {
         (bound, Type::Boolean) | (bound @ Bound::Literal(Value::Null), _) => Ok(bound),
-        (_, ty) => Err(Diagnostic::new(at.span, format!("expected a BOOLEAN, this is a {ty}"))),
+        (_, ty) => Err(Diagnostic::new(at.span, format!("expected BOOLEAN, this is {ty}"))),
     }
 }
 
@@ -121,7 +121,7 @@ fn binary(
 
 fn take_field((of, ty): (Bound, Type), field: &str, at: &At<Expr>) -> Typed {
     let Type::Struct(fields) = &ty else {
-        return Err(Diagnostic::new(at.span, format!("a {ty} has no fields")));
+        return Err(Diagnostic::new(at.span, format!("{ty} has no fields")));
     };
     let found = fields.iter().position(|candidate| candidate.name == field);
     let found =
@@ -137,15 +137,12 @@ fn take_element((of, ty): (Bound, Type), (index, index_type): (Bound, Type), at:
         (Type::Array(element), Type::Int | Type::Bigint) => *element,
         (Type::Map(value), Type::String) => *value,
         (Type::Array(_), _) => {
-            return Err(Diagnostic::new(
-                at.span,
-                format!("an array's index is an INT, this is a {index_type}"),
-            ));
+            return Err(Diagnostic::new(at.span, format!("an array's index is INT, this is {index_type}")));
         }
         (Type::Map(_), _) => {
-            return Err(Diagnostic::new(at.span, format!("a map's key is a STRING, this is a {index_type}")));
+            return Err(Diagnostic::new(at.span, format!("a map's key is STRING, this is {index_type}")));
         }
-        (ty, _) => return Err(Diagnostic::new(at.span, format!("a {ty} has no elements"))),
+        (ty, _) => return Err(Diagnostic::new(at.span, format!("{ty} has no elements"))),
     };
     Ok((Bound::Index(Box::new(of), Box::new(index)), element))
 }
@@ -176,7 +173,7 @@ fn map(entries: &[(At<Expr>, At<Expr>)], at: &At<Expr>, resolve: &mut Resolve<'_
         match bind_by(key, resolve)? {
             (bound, Type::String) => keys.push(bound),
             (_, ty) => {
-                return Err(Diagnostic::new(key.span, format!("a map's key is a STRING, this is a {ty}")));
+                return Err(Diagnostic::new(key.span, format!("a map's key is STRING, this is {ty}")));
             }
         }
     }
@@ -201,7 +198,7 @@ fn cast((of, from): (Bound, Type), to: &Type, at: &At<Expr>) -> Typed {
     if of == Bound::Literal(Value::Null) || typing::casts(&from, to) {
         return Ok((Bound::Cast(Box::new(of), to.clone()), to.clone()));
     }
-    Err(Diagnostic::new(at.span, format!("a {from} can't be made a {to}")))
+    Err(Diagnostic::new(at.span, format!("{from} can't be cast to {to}")))
 }
 
 fn call(name: &str, arguments: &[At<Expr>], at: &At<Expr>, resolve: &mut Resolve<'_>) -> Typed {

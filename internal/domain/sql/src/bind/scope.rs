@@ -78,8 +78,11 @@ impl Scope {
         if let Some(source) = source.filter(|source| self.columns.iter().all(|c| c.source != *source)) {
             let mut sources: Vec<_> = self.columns.iter().map(|c| c.source.as_str()).collect();
             sources.dedup();
-            return Diagnostic::new(at.span, format!("the query reads no {source}"))
-                .help(format!("it reads {}", sources.join(", ")));
+            let said = Diagnostic::new(at.span, format!("the query reads no {source}"));
+            if self.columns.iter().any(|c| c.name == source) {
+                return said.help(format!("take a struct's field with '->', as in {source}->{name}"));
+            }
+            return said.help(format!("it reads {}", sources.join(", ")));
         }
         let mut names: Vec<_> =
             self.columns.iter().filter(|c| !c.is_pseudo).map(|c| c.name.as_str()).collect();

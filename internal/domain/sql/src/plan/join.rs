@@ -111,7 +111,7 @@ fn condition(scope: &Scope, left: &Source, right: &Source, on: &At<Expr>) -> Res
         }
     };
     if one_type == Type::Double {
-        return Err(Diagnostic::new(on.span, "a DOUBLE is no key: equal numbers may have different bytes"));
+        return Err(Diagnostic::new(on.span, "DOUBLE is no key: equal numbers may have different bytes"));
     }
     let used = expression.columns();
     if used.iter().any(|column| *column >= left.width()) {

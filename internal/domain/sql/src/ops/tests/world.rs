@@ -1,0 +1,154 @@
+use std::collections::BTreeMap;
+
+use millstream_model::{Column, Type, Value};
+
+use crate::ops::{Emission, SourceRecord, State, StepError};
+use crate::{Catalog, Rule, SchemaSource, plan};
+
+/// The schemas that the shop registers, as far as the rules look at them.
+pub(super) struct Schemas;
+
+impl SchemaSource for Schemas {
+    fn value_columns(&self, topic: &str) -> Result<Vec<Column>, String> {
+        let text = |name: &str| Column::new(name, Type::String);
+        match topic {
+            "asked" => Ok(vec![text("PROMPT"), text("USER"), Column::new("ASKED_AT", Type::Timestamp)]),
+            "offered" => {
+                let price = vec![Column::new("AMOUNT", Type::Int), text("CURRENCY")];
+                Ok(vec![text("ID"), text("NAME"), Column::new("PRICE", Type::Struct(price))])
+            }
+            _ => Err(format!("no schema for '{topic}'")),
+        }
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Memory(BTreeMap<Vec<u8>, Value>);
+
+impl State for Memory {
+    fn get(&mut self, key: &[u8]) -> Result<Option<Value>, StepError> {
+        Ok(self.0.get(key).cloned())
+    }
+
+    fn put(&mut self, key: &[u8], value: Option<&Value>) -> Result<(), StepError> {
+        match value {
+            Some(value) => self.0.insert(key.to_vec(), value.clone()),
+            None => self.0.remove(key),
+        };
+        Ok(())
+    }
+}
+
+/// A record of a topic: its key and value columns.
+pub(super) type Written = (Vec<Value>, Option<Vec<Value>>);
+
+/// A rule as it runs: how far it has read each source and the records that it sent itself, and its state, apart for each
+/// of the places that could be in partitions of their own.
+struct Running {
+    rule: Rule,
+    read: Vec<usize>,
+    sent: Vec<(Vec<u8>, Value)>,
+    worked: usize,
+    at_source: Memory,
+    at_key: BTreeMap<Vec<u8>, Memory>,
+}
+
+/// All rules of a text, wired topic to topic.
+pub(super) struct World {
+    topics: BTreeMap<String, Vec<Written>>,
+    rules: Vec<Running>,
+}
+
+impl World {
+    pub(super) fn new(text: &str) -> Self {
+        let (rules, mistakes) = plan(text, &mut Catalog::new(), &Schemas);
+        assert_eq!(mistakes, [], "{}", crate::render("test.sql", text, &mistakes));
+        let running = |rule: Rule| Running {
+            read: vec![0; rule.query.sources().len()],
+            rule,
+            sent: Vec::new(),
+            worked: 0,
+            at_source: Memory::default(),
+            at_key: BTreeMap::new(),
+        };
+        Self { topics: BTreeMap::new(), rules: rules.into_iter().map(running).collect() }
+    }
+
+    /// Writes a record, and lets the rules run until nothing is left to do.
+    pub(super) fn put(&mut self, topic: &str, key: Vec<Value>, value: Option<Vec<Value>>) {
+        self.topics.entry(topic.to_owned()).or_default().push((key, value));
+        self.settle();
+    }
+
+    /// A rule stops without having committed its last offsets, and starts again: its state is there, what it read last
+    /// comes once more.
+    pub(super) fn crash(&mut self, rule: usize, back: usize) {
+        let rules = self.rules.len();
+        let running = &mut self.rules[rule % rules];
+        for read in running.read.iter_mut().chain([&mut running.worked]) {
+            *read = read.saturating_sub(back);
+        }
+        self.settle();
+    }
+
+    fn settle(&mut self) {
+        while self.rules.iter_mut().any(|running| running.step(&mut self.topics)) {}
+    }
+
+    /// All records of a topic.
+    pub(super) fn written(&self, topic: &str) -> &[Written] {
+        self.topics.get(topic).map_or(&[], Vec::as_slice)
+    }
+
+    /// The last value of each key of a topic.
+    pub(super) fn table(&self, topic: &str) -> BTreeMap<Vec<Value>, Vec<Value>> {
+        let mut table = BTreeMap::new();
+        for (key, value) in self.written(topic) {
+            match value {
+                Some(value) => table.insert(key.clone(), value.clone()),
+                None => table.remove(key),
+            };
+        }
+        table
+    }
+
+    /// How many entries all state of a rule has.
+    pub(super) fn entries(&self, rule: usize) -> usize {
+        let running = &self.rules[rule];
+        running.at_source.0.len() + running.at_key.values().map(|memory| memory.0.len()).sum::<usize>()
+    }
+}
+
+impl Running {
+    /// Works on one record, if there is one.
+    fn step(&mut self, topics: &mut BTreeMap<String, Vec<Written>>) -> bool {
+        let emissions = if let Some((key, message)) = self.sent.get(self.worked) {
+            self.worked += 1;
+            let state = self.at_key.entry(key.clone()).or_default();
+            self.rule.on_repartitioned(key, message.clone(), state).unwrap()
+        } else if let Some((side, record)) = self.next(topics) {
+            self.read[side] += 1;
+            self.rule.on_source(side, &record, &mut self.at_source).unwrap()
+        } else {
+            return false;
+        };
+        for emission in emissions {
+            match emission {
+                Emission::Repartition { key, message } => self.sent.push((key, message)),
+                Emission::Sink { key, value } => {
+                    topics.entry(self.rule.sink.topic.clone()).or_default().push((key, value));
+                }
+            }
+        }
+        true
+    }
+
+    fn next(&self, topics: &BTreeMap<String, Vec<Written>>) -> Option<(usize, SourceRecord)> {
+        let sources = self.rule.query.sources();
+        sources.iter().zip(&self.read).enumerate().find_map(|(side, (source, read))| {
+            let (key, value) = topics.get(&source.topic)?.get(*read)?.clone();
+            let offset = i64::try_from(*read).unwrap();
+            Some((side, SourceRecord { key, value, timestamp: 100 + offset, partition: 3, offset }))
+        })
+    }
+}
