@@ -19,6 +19,13 @@ impl SchemaSource for Registered {
                     Column::new("PRICE", Type::Struct(vec![Column::new("AMOUNT", amount)])),
                 ])
             }
+            "analytic_products_find" => self.value_columns("asked"),
+            "analytic_products_filtered" => {
+                let amount = Type::Decimal { precision: 12, scale: 2 };
+                let price = vec![Column::new("AMOUNT", amount), text("CURRENCY")];
+                let price = Column::new("PRICE", Type::Struct(price));
+                Ok(vec![text("ID"), text("NAME"), price, text("BRAND"), text("STORE_ID")])
+            }
             other => Err(format!("no schema is registered for '{other}'")),
         }
     }
@@ -42,4 +49,12 @@ fn files_that_do_not_are_told_everything_that_is_wrong() {
         let file = path.file_name().unwrap().to_string_lossy();
         insta::assert_snapshot!(render(&file, &text, &mistakes));
     });
+}
+
+#[test]
+fn the_rule_that_is_shipped_runs() {
+    let text = include_str!("../../../../../rules/personal_recom.sql");
+    let (rules, mistakes) = plan(text, &mut Catalog::new(), &Registered);
+    assert!(mistakes.is_empty(), "{}", render("personal_recom.sql", text, &mistakes));
+    insta::assert_snapshot!(explain(&rules));
 }
