@@ -1,7 +1,7 @@
 /// The settings that the programs share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Key {
-    /// Where PostgreSQL is, with its user and password.
+    /// Where the database is, with its user and password.
     DatabaseDsn,
     /// The topic of products as stores announce them.
     ProductTopic,
@@ -43,6 +43,15 @@ impl Key {
             Self::RecommendationTopic => "recommendation_topic",
             Self::SchemaRegistryUrl => "schema_registry_url",
             Self::KafkaBrokers => "kafka_brokers",
+        }
+    }
+
+    /// The flag that says it, where the programs have one.
+    pub const fn flag(self) -> Option<&'static str> {
+        match self {
+            Self::KafkaBrokers => Some("--brokers"),
+            Self::SchemaRegistryUrl => Some("--registry"),
+            _ => None,
         }
     }
 }

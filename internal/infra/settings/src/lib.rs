@@ -21,15 +21,18 @@
 //! # Ok::<(), millstream_settings::SettingsError>(())
 //! ```
 
+mod address;
+mod env_file;
 mod error;
 mod key;
 mod secret;
 mod settings;
 mod sources;
+mod yaml_file;
 
 pub use error::SettingsError;
 pub use key::Key;
-pub use secret::Secret;
 pub use millstream_model::TopicName;
+pub use secret::Secret;
 pub use settings::Settings;
 pub use sources::Sources;

@@ -28,24 +28,9 @@ impl fmt::Display for Secret {
     }
 }
 
-/// `text` without what may be a user and a password in each of its addresses.
+/// `text` without what may be users and passwords: all that comes before its last `@`.
 pub(crate) fn without_credentials(text: &str) -> String {
-    let address = |address: &str| match address.split_once("://") {
-        Some((scheme, rest)) => {
-            let end = rest.find('/').unwrap_or(rest.len());
-            let (authority, path) = rest.split_at(end);
-            let host = authority.rsplit_once('@').map(|(_, host)| format!("***@{host}"));
-            format!("{scheme}://{}{path}", host.as_deref().unwrap_or(authority))
-        }
-        // A password may hold what separates the parts, so nothing of such a text is sure to be none.
-        None if address.contains('@') => "***".to_owned(),
-        None => address.to_owned(),
-    };
-    if text.contains('@') {
-        text.split(',').map(address).collect::<Vec<_>>().join(",")
-    } else {
-        text.to_owned()
-    }
+    text.rsplit_once('@').map_or_else(|| text.to_owned(), |(_, rest)| format!("***@{rest}"))
 }
 
 #[cfg(test)]
@@ -63,16 +48,11 @@ mod tests {
     fn credentials_are_taken_out_of_addresses() {
         for (text, shown) in [
             ("http://localhost:8081", "http://localhost:8081"),
-            ("http://ann:pw@localhost:8081/x", "http://***@localhost:8081/x"),
-            ("http://ann:p@w@one,https://two", "http://***@one,https://two"),
-            ("http://ann:p,w@one", "http://ann:p,***"),
-            ("ann:pw@one", "***"),
+            ("http://ann:pw@localhost:8081/x", "***@localhost:8081/x"),
+            ("http://ann:p@w,:@one", "***@one"),
+            ("http://ann:pw@one,http://ann:pw@two", "***@two"),
         ] {
-            let safe = without_credentials(text);
-            assert!(!safe.contains("pw"), "{safe}");
-            if text != "http://ann:p,w@one" {
-                assert_eq!(safe, shown);
-            }
+            assert_eq!(without_credentials(text), shown);
         }
     }
 }

@@ -1,242 +1,202 @@
 use std::collections::BTreeMap;
+use std::fmt::{self, Display};
+use std::path::Path;
 use std::str::FromStr;
 
+use config::ValueKind;
 use millstream_model::TopicName;
+use serde::de::DeserializeOwned;
 
-use crate::secret::{Secret, without_credentials};
-use crate::{Key, SettingsError, Sources};
+use crate::address::{brokers_fault, dsn_fault, urls_fault};
+use crate::env_file::EnvFile;
+use crate::secret::without_credentials;
+use crate::yaml_file::YamlFile;
+use crate::{Key, Secret, SettingsError, Sources};
+
+#[cfg(test)]
+mod tests;
 
 /// What begins a librdkafka property's name in the environment: `KAFKA_CONFIG_SECURITY_PROTOCOL`.
 const KAFKA_VARIABLE: &str = "KAFKA_CONFIG_";
 
-/// The settings of one process, from all sources.
+/// The settings of one process, from all sources. `Debug` shows no value.
+///
+/// **Invariant:** the files are read once, when it is made; a setting is judged when it is asked for, so that a program
+/// needs only those that it uses.
 #[derive(Clone)]
 pub struct Settings {
-    /// Each source's values by its own names, the one that counts most first, with what people call it.
-    flags: BTreeMap<String, String>,
-    environment: BTreeMap<String, String>,
-    yaml: BTreeMap<String, String>,
-    env_file: BTreeMap<String, String>,
-    yaml_path: String,
+    sources: Sources,
+    yaml: YamlFile,
+    env_file: EnvFile,
+    kafka: BTreeMap<String, String>,
+}
+
+/// What one place says.
+struct Found {
+    place: String,
+    value: String,
 }
 
 impl Settings {
-    /// Reads the sources.
+    /// Reads the files that are there.
     ///
     /// # Errors
-    /// When a file is there and can't be read.
+    /// When one is there and can't be read, when the one named by a flag is not there, and when `config.yaml` has a
+    /// name at its top that is no setting, or a section `kafka` that is not made of names with values.
     pub fn load(sources: Sources) -> Result<Self, SettingsError> {
-        let (yaml, env_file) = (sources.yaml_file()?, sources.env_file()?);
-        let yaml_path = sources.yaml_path().display().to_string();
-        Ok(Self { flags: sources.flags, environment: sources.environment, yaml, env_file, yaml_path })
+        let env_file = EnvFile::read(sources.folder.join(".env"))?;
+        let path = sources.config.clone().unwrap_or_else(|| sources.folder.join("config.yaml"));
+        let yaml = YamlFile::read(path, sources.config.is_some())?;
+        let mut kafka = properties(&env_file.values);
+        kafka.extend(yaml.flattened("kafka")?);
+        kafka.extend(properties(&sources.environment));
+        Ok(Self { sources, yaml, env_file, kafka })
     }
 
-    /// The setting called `name` in `config.yaml`, such as `stream.workers`, where it is set.
+    /// Kafka's brokers: `host:port`, several with commas between.
     ///
     /// # Errors
-    /// When its value is not of this type.
-    pub fn get<T: FromStr>(&self, name: &str) -> Result<Option<T>, SettingsError>
-    where
-        T::Err: std::fmt::Display,
-    {
-        let Some((text, found)) = self.find(name) else { return Ok(None) };
-        text.parse().map(Some).map_err(|error: T::Err| self.malformed(name, found, error.to_string()))
-    }
-
-    /// A setting that must be there.
-    ///
-    /// # Errors
-    /// When it is set nowhere.
-    pub fn required(&self, key: Key) -> Result<String, SettingsError> {
-        let found = self.find(key.name()).map(|(text, _)| text.to_owned());
-        found.ok_or_else(|| SettingsError::Missing {
-            name: key.name().to_uppercase(),
-            places: self.places(key.name()),
-        })
-    }
-
-    /// A topic's name.
-    ///
-    /// # Errors
-    /// When it is not set, or no topic can be called so.
-    pub fn topic(&self, key: Key) -> Result<TopicName, SettingsError> {
-        let text = self.required(key)?;
-        TopicName::new(&text)
-            .map_err(|error| self.malformed(key.name(), self.place_of(key), error.to_string()))
-    }
-
-    /// Kafka's brokers, `host:port` with commas between.
-    ///
-    /// # Errors
-    /// When they are not set, or one is not of that form.
+    /// When they are not set or of another form.
     pub fn brokers(&self) -> Result<String, SettingsError> {
-        let text = self.required(Key::KafkaBrokers)?;
-        let is_fine = |broker: &str| {
-            broker
-                .trim()
-                .rsplit_once(':')
-                .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
-        };
-        match text.split(',').find(|broker| !is_fine(broker)) {
-            None => Ok(text),
-            Some(broker) => {
-                let reason = format!("'{}' is not host:port", without_credentials(broker));
-                Err(self.malformed(Key::KafkaBrokers.name(), self.place_of(Key::KafkaBrokers), reason))
-            }
-        }
+        self.checked(Key::KafkaBrokers, brokers_fault)
     }
 
     /// The schema registry's address, or several of one registry with commas between. It may hold a password.
     ///
     /// # Errors
-    /// When it is not set, or is no address.
+    /// When it is not set or no web address.
     pub fn registry_url(&self) -> Result<Secret, SettingsError> {
-        let text = self.required(Key::SchemaRegistryUrl)?;
-        let is_fine = |url: &str| {
-            ["http://", "https://"]
-                .iter()
-                .any(|scheme| url.trim().strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()))
-        };
-        if text.split(',').all(is_fine) {
-            return Ok(Secret::new(text));
-        }
-        let reason = format!("'{}' does not begin with http:// or https://", without_credentials(&text));
-        Err(self.malformed(Key::SchemaRegistryUrl.name(), self.place_of(Key::SchemaRegistryUrl), reason))
+        self.checked(Key::SchemaRegistryUrl, urls_fault).map(Secret::new)
     }
 
-    /// The librdkafka properties that were set: section `kafka` of the file, and `KAFKA_CONFIG_…` in the environment.
+    /// The database's address, which holds a password.
+    ///
+    /// # Errors
+    /// When it is not set or no address of a database.
+    pub fn database_dsn(&self) -> Result<Secret, SettingsError> {
+        self.checked(Key::DatabaseDsn, dsn_fault).map(Secret::new)
+    }
+
+    /// The topic that `key` names.
+    ///
+    /// # Errors
+    /// When it is not set or no name of a topic.
+    pub fn topic(&self, key: Key) -> Result<TopicName, SettingsError> {
+        let found = self.required(key.name())?;
+        TopicName::new(&found.value).map_err(|error| self.malformed(key.name(), found.place, error))
+    }
+
+    /// The librdkafka properties that were set: section `kafka` of the file, and `KAFKA_CONFIG_…` in the environment. They
+    /// may hold passwords, so they are for the client alone.
     pub fn kafka_properties(&self) -> BTreeMap<String, String> {
-        let section = self
-            .yaml
-            .iter()
-            .filter_map(|(name, value)| Some((name.strip_prefix("kafka.")?.to_owned(), value.clone())));
-        let variable = |(name, value): (&String, &String)| {
-            let property = name.strip_prefix(KAFKA_VARIABLE)?;
-            Some((property.to_lowercase().replace('_', "."), value.clone()))
+        self.kafka.clone()
+    }
+
+    /// The value of a setting such as `stream.workers`, if anybody says one.
+    ///
+    /// # Errors
+    /// When what counts is no `T`.
+    pub fn get<T: FromStr<Err: Display>>(&self, name: &str) -> Result<Option<T>, SettingsError> {
+        let Some(found) = self.find(name)? else { return Ok(None) };
+        let parsed = found.value.parse();
+        parsed.map(Some).map_err(|error: T::Err| {
+            let shown = without_credentials(&found.value);
+            self.malformed(name, found.place, format!("'{shown}': {error}"))
+        })
+    }
+
+    /// A section of `config.yaml` as a whole, for what is more than single values; `None` when it is not there.
+    ///
+    /// # Errors
+    /// When it does not fit `T`; the message names the section and the field.
+    pub fn section<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, SettingsError> {
+        let Some(value) = self.yaml.value(name) else { return Ok(None) };
+        value.try_deserialize().map(Some).map_err(|error| SettingsError::Section {
+            section: name.to_owned(),
+            path: self.yaml.path.clone(),
+            reason: error.to_string(),
+        })
+    }
+
+    fn checked(&self, key: Key, fault: fn(&str) -> Option<String>) -> Result<String, SettingsError> {
+        let found = self.required(key.name())?;
+        match fault(&found.value) {
+            None => Ok(found.value),
+            Some(reason) => Err(self.malformed(key.name(), found.place, reason)),
+        }
+    }
+
+    fn required(&self, name: &str) -> Result<Found, SettingsError> {
+        let missing = || SettingsError::Missing { name: variable(name), places: self.places(name) };
+        self.find(name)?.ok_or_else(missing)
+    }
+
+    /// What the first place that has the setting says.
+    fn find(&self, name: &str) -> Result<Option<Found>, SettingsError> {
+        let found = |place: String, value: Option<&String>| {
+            let value = value.map(|value| value.trim()).filter(|value| !value.is_empty())?;
+            Some(Found { place, value: value.to_owned() })
         };
-        let variables = self.env_file.iter().chain(&self.environment).filter_map(variable);
-        section.chain(variables).collect()
+        let variable = variable(name);
+        let flag = flag_name(name).unwrap_or("a flag");
+        let given = found(flag.to_owned(), self.sources.flags.get(name));
+        let said =
+            given.or_else(|| found("the environment".to_owned(), self.sources.environment.get(&variable)));
+        let said = said.map_or_else(|| self.find_in_yaml(name), |found| Ok(Some(found)))?;
+        let last = || found(self.env_file.path.display().to_string(), self.env_file.values.get(&variable));
+        Ok(said.or_else(last))
     }
 
-    /// The value that counts, and where it stands.
-    fn find(&self, name: &str) -> Option<(&str, String)> {
-        let variable = variable_name(name);
-        None.or_else(|| Some((given(self.flags.get(name))?, "the flag".to_owned())))
-            .or_else(|| Some((given(self.environment.get(&variable))?, "the environment".to_owned())))
-            .or_else(|| Some((given(self.yaml.get(name))?, self.yaml_path.clone())))
-            .or_else(|| Some((given(self.env_file.get(&variable))?, ".env".to_owned())))
+    fn find_in_yaml(&self, name: &str) -> Result<Option<Found>, SettingsError> {
+        let Some(value) = self.yaml.value(name) else { return Ok(None) };
+        let place = format!("'{name}' in {}", self.yaml.path.display());
+        if matches!(value.kind, ValueKind::Table(_) | ValueKind::Array(_)) {
+            return Err(self.malformed(name, place, "it is not one value"));
+        }
+        let text = value.into_string().unwrap_or_default().trim().to_owned();
+        Ok((!text.is_empty()).then_some(Found { place, value: text }))
     }
 
-    fn place_of(&self, key: Key) -> String {
-        self.find(key.name()).map(|(_, place)| place).unwrap_or_default()
+    fn malformed(&self, name: &str, found: String, reason: impl Display) -> SettingsError {
+        let (name, places) = (variable(name), self.places(name));
+        SettingsError::Malformed { name, found, reason: reason.to_string(), places }
     }
 
     fn places(&self, name: &str) -> String {
-        let variable = variable_name(name);
-        format!(
-            "the flags, the environment ({variable}), {} ({name}) and .env ({variable}); '.env.example' shows one that works",
-            self.yaml_path
-        )
-    }
-
-    fn malformed(&self, name: &str, found: String, reason: String) -> SettingsError {
-        SettingsError::Malformed { name: variable_name(name), found, reason, places: self.places(name) }
+        let flag = flag_name(name).map(|flag| format!("{flag}, "));
+        let file = |path: &Path, is_there: bool| {
+            let note = if is_there { "" } else { " (no such file)" };
+            format!("{}{note}", path.display())
+        };
+        let yaml = file(&self.yaml.path, self.yaml.is_there);
+        let env_file = file(&self.env_file.path, self.env_file.is_there);
+        format!("{}the environment, '{name}' in {yaml}, and {env_file}", flag.unwrap_or_default())
     }
 }
 
-/// An empty value is as if it were not there.
-fn given(text: Option<&String>) -> Option<&str> {
-    text.map(String::as_str).filter(|text| !text.is_empty())
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("sources", &self.sources)
+            .field("kafka", &self.kafka.keys())
+            .finish_non_exhaustive()
+    }
 }
 
-fn variable_name(name: &str) -> String {
+/// The name of a setting in the environment and in `.env`.
+fn variable(name: &str) -> String {
     name.to_uppercase().replace('.', "_")
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn flag_name(name: &str) -> Option<&'static str> {
+    Key::ALL.into_iter().find(|key| key.name() == name)?.flag()
+}
 
-    fn folder(env: &str, yaml: &str) -> tempfile::TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join(".env"), env).unwrap();
-        std::fs::write(folder.path().join("config.yaml"), yaml).unwrap();
-        folder
-    }
-
-    #[test]
-    fn later_sources_win_and_empty_values_do_not_count() {
-        let folder = folder(
-            "PRODUCT_TOPIC=a\nPRODUCT_FIND_TOPIC=a\nKAFKA_BROKERS=a:1\nRECOMMENDATION_TOPIC=a",
-            "product_find_topic: b\nkafka_brokers: b:1\nstream:\n  workers: 3",
-        );
-        let sources = Sources::at(folder.path()).environment([
-            ("KAFKA_BROKERS", "c:1"),
-            ("RECOMMENDATION_TOPIC", ""),
-            ("STREAM_WORKERS", "x"),
-        ]);
-        let settings = Settings::load(sources.clone().flag("stream.workers", Some(5))).unwrap();
-        let topic = |key| settings.topic(key).unwrap().to_string();
-        assert_eq!(
-            (topic(Key::ProductTopic), topic(Key::ProductFindTopic), topic(Key::RecommendationTopic)),
-            ("a".into(), "b".into(), "a".into())
-        );
-        assert_eq!(settings.brokers().unwrap(), "c:1");
-        assert_eq!(settings.get::<usize>("stream.workers").unwrap(), Some(5));
-        let said = Settings::load(sources).unwrap().get::<usize>("stream.workers").unwrap_err().to_string();
-        assert!(
-            said.starts_with("STREAM_WORKERS, as the environment has it, can't be used: invalid digit"),
-            "{said}"
-        );
-    }
-
-    #[test]
-    fn what_is_missing_is_named_with_every_place() {
-        let said = Settings::load(Sources::at("/no/such/folder")).unwrap().brokers().unwrap_err().to_string();
-        for words in [
-            "KAFKA_BROKERS is not set",
-            "the environment (KAFKA_BROKERS)",
-            "config.yaml (kafka_brokers)",
-            ".env (KAFKA_BROKERS)",
-        ] {
-            assert!(said.contains(words), "{said}");
-        }
-    }
-
-    #[test]
-    fn malformed_addresses_are_refused_without_their_passwords() {
-        let load = |name: &str, value: &str| {
-            Settings::load(Sources::at("/no").environment([(name, value)])).unwrap()
-        };
-        assert!(
-            load("KAFKA_BROKERS", "localhost")
-                .brokers()
-                .unwrap_err()
-                .to_string()
-                .contains("'localhost' is not host:port")
-        );
-        let said = load("SCHEMA_REGISTRY_URL", "ftp://ann:pw@x").registry_url().unwrap_err().to_string();
-        assert!(said.contains("SCHEMA_REGISTRY_URL") && !said.contains("pw"), "{said}");
-        assert!(
-            load("PRODUCT_TOPIC", "a b")
-                .topic(Key::ProductTopic)
-                .unwrap_err()
-                .to_string()
-                .contains("'a b' is not a topic name")
-        );
-    }
-
-    #[test]
-    fn librdkafka_properties_come_from_file_and_environment() {
-        let folder =
-            folder("", "kafka:\n  security.protocol: ssl\n  sasl.username: ann\n  producer.linger.ms: 1");
-        let settings =
-            Settings::load(Sources::at(folder.path()).environment([("KAFKA_CONFIG_SASL_USERNAME", "bob")]))
-                .unwrap();
-        let expected = [("producer.linger.ms", "1"), ("sasl.username", "bob"), ("security.protocol", "ssl")];
-        assert_eq!(
-            settings.kafka_properties(),
-            expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
-        );
-    }
+/// The librdkafka properties among an environment's variables.
+fn properties(variables: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let property = |(name, value): (&String, &String)| {
+        let name = name.strip_prefix(KAFKA_VARIABLE).filter(|name| !name.is_empty())?;
+        (!value.is_empty()).then(|| (name.to_lowercase().replace('_', "."), value.clone()))
+    };
+    variables.iter().filter_map(property).collect()
 }
