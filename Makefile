@@ -31,7 +31,7 @@ check: prepare ## Format, lints, docs, dependencies
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
 	@command -v cargo-deny >/dev/null || cargo install cargo-deny --locked
-	cargo deny --offline check bans licenses sources
+	cargo deny check bans licenses sources
 
 audit: ## Known vulnerabilities (needs the advisory database, on line)
 	cargo deny check advisories

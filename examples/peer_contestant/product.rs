@@ -30,6 +30,7 @@ impl Shape for ProductShape {
 #[serde(transparent)]
 pub(crate) struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
+#[expect(clippy::struct_field_names, reason = "the names are the schema's")]
 #[derive(Deserialize, Serialize)]
 pub(crate) struct Product<'a> {
     #[serde(borrow)]

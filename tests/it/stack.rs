@@ -31,6 +31,10 @@ fn programs() -> PathBuf {
     std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().to_path_buf()
 }
 
+pub fn program_path(name: &str) -> PathBuf {
+    programs().join(name)
+}
+
 /// Two free ports in a row.
 fn free_pair() -> u16 {
     (0..100)
@@ -99,10 +103,6 @@ impl Stack {
         let mut command = Command::new(programs().join(name));
         command.envs(self.settings(prefix)).current_dir(self.folder("empty")).stdin(Stdio::null());
         command
-    }
-
-    pub fn program_path(&self, name: &str) -> PathBuf {
-        programs().join(name)
     }
 
     /// Runs a program to its end.
@@ -196,7 +196,7 @@ pub fn get(http: u16, path: &str) -> Option<(u16, String)> {
 pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !holds() {
-        assert!(begun.elapsed() < Duration::from_secs(120), "waited in vain until {what}");
+        assert!(begun.elapsed() < Duration::from_mins(2), "waited in vain until {what}");
         thread::sleep(Duration::from_millis(50));
     }
 }

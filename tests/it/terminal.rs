@@ -4,7 +4,7 @@ use std::thread;
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
-use crate::stack::{Stack, until};
+use crate::stack::{Stack, program_path, until};
 
 /// A program on a terminal of its own, typed at and read as a person does.
 pub struct Terminal {
@@ -19,7 +19,7 @@ impl Terminal {
         let pair = native_pty_system()
             .openpty(PtySize { rows: 40, cols: 160, pixel_width: 0, pixel_height: 0 })
             .unwrap();
-        let mut command = CommandBuilder::new(stack.program_path(name));
+        let mut command = CommandBuilder::new(program_path(name));
         command.args(arguments);
         command.cwd(stack.folder("empty"));
         command.env("TERM", "xterm");

@@ -49,19 +49,19 @@ fn run(arguments: &Arguments) -> anyhow::Result<u64> {
     let stopper = stop.clone();
     ctrlc::set_handler(move || stopper.store(true, Ordering::Release))?;
     let stores = NonZeroU32::new(arguments.stores).unwrap_or(NonZeroU32::MIN);
-    let emitted = emit(arguments, &mut emitter, Catalogue::new(seed, stores, arguments.count), &stop)?;
+    let total = emit(arguments, &mut emitter, Catalogue::new(seed, stores, arguments.count), &stop)?;
     let flushed = emitter.flush();
     let tally = emitter.tally();
     let mut out = stdout().lock();
     writeln!(
         out,
         "{} products in {} messages (seed {seed}): {} delivered, {} failed",
-        emitted.products, emitted.messages, tally.delivered, tally.failed
+        total.products, total.messages, tally.delivered, tally.failed
     )?;
     if let Err(error) = flushed {
         writeln!(stderr(), "shop: {error}")?;
     }
-    Ok(emitted.messages.saturating_sub(tally.delivered))
+    Ok(total.messages.saturating_sub(tally.delivered))
 }
 
 fn emitter(settings: &ShopSettings) -> anyhow::Result<ShopEmitter> {
@@ -88,22 +88,22 @@ fn emit(
     stop: &AtomicBool,
 ) -> anyhow::Result<Emitted> {
     let (bar, begun) = (progress(arguments.count), Instant::now());
-    let mut emitted = Emitted::default();
+    let mut total = Emitted::default();
     for emission in catalogue {
         if stop.load(Ordering::Acquire) {
             break;
         }
-        pace(arguments.rate, emitted.messages, begun, stop);
+        pace(arguments.rate, total.messages, begun, stop);
         let product = &emission.product;
         emitter.emit(&product.id.as_str(), &ProductWire::from(product))?;
-        emitted.messages += 1;
+        total.messages += 1;
         if emission.kind != millstream_shop::EmissionKind::Completion {
-            emitted.products += 1;
+            total.products += 1;
             bar.inc(1);
         }
     }
     bar.finish_and_clear();
-    Ok(emitted)
+    Ok(total)
 }
 
 /// Waits until the next message is due.

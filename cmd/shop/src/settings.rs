@@ -56,6 +56,6 @@ impl ShopSettings {
         let topic = all.topic(Key::ProductTopic)?;
         all.brokers()?;
         all.registry_url()?;
-        Ok(Self { topic, all })
+        Ok(Self { all, topic })
     }
 }

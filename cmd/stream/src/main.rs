@@ -31,7 +31,7 @@ fn main() -> ExitCode {
     } else {
         Verbosity::Normal
     });
-    match run(arguments) {
+    match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "stream: {error:#}");
@@ -40,11 +40,11 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let settings = StreamSettings::of(&arguments)?;
-    match arguments.deed {
-        Some(Deed::Topics { partitions, .. }) => topics::create(&settings, partitions),
-        None => process(&arguments, &settings),
+fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let settings = StreamSettings::of(arguments)?;
+    match &arguments.deed {
+        Some(Deed::Topics { partitions, .. }) => topics::create(&settings, *partitions),
+        None => process(arguments, &settings),
     }
 }
 

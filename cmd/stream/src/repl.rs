@@ -140,7 +140,7 @@ fn answer(stream: &Stream, line: &str, rates: &mut Rates) -> bool {
         (":get", "") => say("usage: :get KEY"),
         (":get", key) => say(&product(stream, key)),
         (command, _) if command.starts_with(':') => {
-            say(&format!("there is no command {command}; :help lists them"))
+            say(&format!("there is no command {command}; :help lists them"));
         }
         _ => match stream.set_filter(line) {
             Ok(()) => say(&told(line)),

@@ -36,7 +36,7 @@ pub enum DeployError {
         /// The source that the rule fills.
         rule: String,
         /// Why.
-        source: ProcessorError,
+        source: Box<ProcessorError>,
     },
 }
 
@@ -91,7 +91,8 @@ impl<W: World> Engine<W> {
         let graph = lower(rule, &self.formats).map_err(refused)?;
         let processor = Processor::new(self.world.clone(), graph).settings(self.settings.clone());
         let started = processor.start();
-        let processor = started.map_err(|source| DeployError::Start { rule: name.clone(), source })?;
+        let processor =
+            started.map_err(|source| DeployError::Start { rule: name.clone(), source: Box::new(source) })?;
         tracing::info!(rule = name, "rule deployed");
         Ok(RunningRule { name, processor })
     }

@@ -124,10 +124,7 @@ impl Context<'_> {
         table: &Table<C>,
         key: &[u8],
     ) -> Result<Option<C::Value<'_>>, ContextError> {
-        let access = match &mut self.table {
-            Some(access) => access,
-            None => return Err(self.names.undeclared("table", "")),
-        };
+        let Some(access) = &mut self.table else { return Err(self.names.undeclared("table", "")) };
         let bytes = stored(access.get(key), &mut self.broken)?;
         bytes
             .map(|bytes| decoded(table.codec.decode(bytes), || "the group table's value".to_owned()))

@@ -107,7 +107,9 @@ mod tests {
         effects.add(&draft, |out| write(out, Some(key)), |out| write(out, value)).unwrap();
     }
 
-    fn all(effects: &Effects) -> Vec<(Option<Vec<u8>>, Option<Vec<u8>>)> {
+    type Pair = (Option<Vec<u8>>, Option<Vec<u8>>);
+
+    fn all(effects: &Effects) -> Vec<Pair> {
         effects.iter().map(|(_, key, value)| (key.map(<[u8]>::to_vec), value.map(<[u8]>::to_vec))).collect()
     }
 

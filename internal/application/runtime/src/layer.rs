@@ -5,6 +5,7 @@ use foldhash::fast::RandomState;
 use millstream_model::Offset;
 use millstream_ports::{PortError, TableStore};
 
+type Staged = (Box<[u8]>, Option<Box<[u8]>>);
 type Entries = HashMap<Box<[u8]>, Option<Box<[u8]>>, RandomState>;
 
 /// What an entry costs beside its bytes: two fat pointers and its place in a hash map, in bytes.
@@ -24,7 +25,7 @@ pub(crate) trait TableAccess {
 /// its changelog entry acknowledged. **Invariant:** the store never holds what the changelog does not.
 pub(crate) struct TableLayer<S> {
     store: S,
-    staged: Vec<(Box<[u8]>, Option<Box<[u8]>>)>,
+    staged: Vec<Staged>,
     dirty: Entries,
     dirty_bytes: usize,
     cache: Cache,

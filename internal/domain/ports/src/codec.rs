@@ -130,7 +130,7 @@ pub struct Int64;
 impl Codec for Int64 {
     type Value<'a> = i64;
 
-    fn decode<'a>(&self, bytes: &'a [u8]) -> Result<i64, CodecError> {
+    fn decode(&self, bytes: &[u8]) -> Result<i64, CodecError> {
         let array = bytes
             .try_into()
             .map_err(|_| CodecError::new(format!("a 64-bit integer has 8 bytes, not {}", bytes.len())))?;
@@ -150,7 +150,7 @@ pub struct DecimalText;
 impl Codec for DecimalText {
     type Value<'a> = i64;
 
-    fn decode<'a>(&self, bytes: &'a [u8]) -> Result<i64, CodecError> {
+    fn decode(&self, bytes: &[u8]) -> Result<i64, CodecError> {
         let text = std::str::from_utf8(bytes).map_err(|_| CodecError::new("not a number in decimal text"))?;
         text.parse().map_err(|_| CodecError::new(format!("'{text}' is not a 64-bit integer")))
     }

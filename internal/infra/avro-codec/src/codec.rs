@@ -21,12 +21,14 @@ pub struct AvroBorrowed<S> {
 /// Avro in the Confluent frame, read into values that own what they hold.
 pub type Avro<T> = AvroBorrowed<Owned<T>>;
 
+type Known = Vec<(u32, Arc<WriterSchema>)>;
+
 /// Where writers' schemas come from.
 #[derive(Clone)]
 struct Source {
     registry: Option<Registry>,
     /// The ids met so far. There are few, so a list is searched faster than a map.
-    known: Arc<RwLock<Vec<(u32, Arc<WriterSchema>)>>>,
+    known: Arc<RwLock<Known>>,
 }
 
 #[derive(Clone)]

@@ -157,7 +157,7 @@ impl Registry {
     /// When the registry can't be reached or refuses.
     pub fn latest(&self, subject: &str) -> Result<Option<Registered>, PortError> {
         let attempt = format!("could not read subject '{subject}' from the schema registry");
-        let answer = self.retried(&attempt, || self.get(&format!("subjects/{subject}/versions/latest")))?;
+        let answer = retried(&attempt, || self.get(&format!("subjects/{subject}/versions/latest")))?;
         match answer.status() {
             StatusCode::NOT_FOUND => Ok(None),
             status if status.is_success() => {
@@ -183,7 +183,7 @@ impl Registry {
             match post_schema(&self.0.settings, subject.to_owned(), supplied) {
                 Ok(registered) => return Ok(registered.id),
                 Err(error) if error.retriable && begun.elapsed() < RETRY_FOR => {
-                    thread::sleep(Duration::from_millis(250))
+                    thread::sleep(Duration::from_millis(250));
                 }
                 Err(error) => {
                     return Err(self.why_refused(
@@ -225,7 +225,7 @@ impl Registry {
             let put = |client: &Client, url: &str| {
                 client.put(format!("{url}/config/{subject}")).body(r#"{"compatibility":"BACKWARD"}"#)
             };
-            let answer = self.retried(&attempt, || self.send(put))?;
+            let answer = retried(&attempt, || self.send(put))?;
             if !answer.status().is_success() {
                 return Err(refusal(attempt, answer));
             }
@@ -260,24 +260,6 @@ impl Registry {
         )
         .because(reason))
     }
-
-    fn retried(
-        &self,
-        attempt: &str,
-        ask: impl Fn() -> Result<Response, PortError>,
-    ) -> Result<Response, PortError> {
-        let begun = Instant::now();
-        loop {
-            match ask() {
-                Err(error) if error.action() == Action::Retry && begun.elapsed() < RETRY_FOR => {
-                    tracing::debug!(%error, "asking the schema registry again");
-                    thread::sleep(Duration::from_millis(250));
-                }
-                Err(error) => return Err(PortError::new(error.action(), attempt).because(error)),
-                answered => return answered,
-            }
-        }
-    }
 }
 
 /// The registry's own words about what it refused.
@@ -290,4 +272,19 @@ fn refusal(attempt: String, answer: Response) -> PortError {
     let body = answer.text().unwrap_or_default();
     let said = serde_json::from_str::<Said>(&body).map_or(body, |said| said.message);
     PortError::stop(attempt).because(format!("{status}: {said}"))
+}
+
+/// Asks again while the registry does not answer, up to a limit.
+fn retried(attempt: &str, ask: impl Fn() -> Result<Response, PortError>) -> Result<Response, PortError> {
+    let begun = Instant::now();
+    loop {
+        match ask() {
+            Err(error) if error.action() == Action::Retry && begun.elapsed() < RETRY_FOR => {
+                tracing::debug!(%error, "asking the schema registry again");
+                thread::sleep(Duration::from_millis(250));
+            }
+            Err(error) => return Err(PortError::new(error.action(), attempt).because(error)),
+            answered => return answered,
+        }
+    }
 }

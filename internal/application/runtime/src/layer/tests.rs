@@ -7,7 +7,9 @@ use super::*;
 
 /// A store that is a map, to see through the layer.
 #[derive(Default)]
-struct MapStore(Mutex<(BTreeMap<Vec<u8>, Vec<u8>>, Option<Offset>)>);
+struct MapStore(Mutex<(Map, Option<Offset>)>);
+
+type Map = BTreeMap<Vec<u8>, Vec<u8>>;
 
 impl TableStore for MapStore {
     fn get(&self, key: &[u8], out: &mut Vec<u8>) -> Result<bool, PortError> {
