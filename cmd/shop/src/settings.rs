@@ -1,24 +1,31 @@
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::Parser;
-use millstream_settings::{Key, Settings, SettingsError, Sources};
+use millstream_settings::{Key, Secret, Settings, SettingsError, Sources, TopicName};
+use millstream_storefront::Pace;
 
 /// Emits random, believable products. A part of them comes with an incomplete image set, completed by later messages.
+///
+/// Ctrl-C ends it well: what is under way is delivered first. The exit code is 1 when a delivery failed and 2 when a
+/// setting is missing or malformed.
 #[derive(Parser)]
 #[command(name = "shop", version)]
 pub(crate) struct Arguments {
     /// How many products; messages that complete images come on top
     #[arg(long, default_value_t = 1000, value_name = "N")]
     pub(crate) count: u64,
-    /// Messages a second; as fast as it goes without
-    #[arg(long, value_name = "R", value_parser = rate)]
-    pub(crate) rate: Option<f64>,
-    /// The same seed emits the same products; a random one without
+    /// Messages a second, such as 50/s [default: as fast as it goes]
+    #[arg(long, value_name = "R/s", value_parser = pace, default_value = "max", hide_default_value = true)]
+    pub(crate) rate: Pace,
+    /// The same seed emits the same products [default: a random one, told at the end]
     #[arg(long, value_name = "S")]
     pub(crate) seed: Option<u64>,
     /// How many stores announce products
-    #[arg(long, default_value_t = 5, value_name = "K", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) stores: u32,
+    #[arg(long, default_value = "5", value_name = "K")]
+    pub(crate) stores: NonZeroU32,
     /// Kafka's brokers, host:port with commas between
     #[arg(long, value_name = "LIST")]
     brokers: Option<String>,
@@ -33,17 +40,28 @@ pub(crate) struct Arguments {
     pub(crate) verbose: bool,
 }
 
-fn rate(text: &str) -> Result<f64, String> {
-    match text.trim_end_matches("/s").parse::<f64>() {
-        Ok(rate) if rate > 0.0 && rate.is_finite() => Ok(rate),
-        _ => Err("a rate is a number of messages a second above 0".to_owned()),
+fn pace(text: &str) -> Result<Pace, String> {
+    if text == "max" {
+        return Ok(Pace::default());
     }
+    let number = text.strip_suffix("/s").unwrap_or(text).trim().parse().ok();
+    number
+        .and_then(Pace::per_second)
+        .ok_or_else(|| "a rate is a number of messages a second above 0, such as 50/s".to_owned())
+}
+
+/// Another one at each start; it is told, so that the run can be repeated.
+pub(crate) fn random_seed() -> u64 {
+    // Each state is keyed at random by the system; small seeds are easier to type again.
+    RandomState::new().build_hasher().finish() >> 32
 }
 
 /// What the program runs with.
 pub(crate) struct ShopSettings {
-    pub(crate) all: Settings,
-    pub(crate) topic: millstream_settings::TopicName,
+    pub(crate) brokers: String,
+    pub(crate) kafka: BTreeMap<String, String>,
+    pub(crate) registry_url: Secret,
+    pub(crate) topic: TopicName,
 }
 
 impl ShopSettings {
@@ -53,9 +71,36 @@ impl ShopSettings {
             .flag(Key::KafkaBrokers.name(), arguments.brokers.as_ref())
             .flag(Key::SchemaRegistryUrl.name(), arguments.registry.as_ref());
         let all = Settings::load(sources)?;
-        let topic = all.topic(Key::ProductTopic)?;
-        all.brokers()?;
-        all.registry_url()?;
-        Ok(Self { all, topic })
+        Ok(Self {
+            brokers: all.brokers()?,
+            kafka: all.kafka_properties(),
+            registry_url: all.registry_url()?,
+            topic: all.topic(Key::ProductTopic)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_written_with_or_without_its_unit() {
+        for fine in ["50", "50/s", "0.5 /s"] {
+            let arguments = Arguments::try_parse_from(["shop", "--rate", fine]);
+            assert!(arguments.is_ok_and(|arguments| arguments.rate != Pace::default()), "{fine}");
+        }
+        for wrong in ["0", "-1/s", "fast", "50/m", "nan"] {
+            let rate = format!("--rate={wrong}");
+            assert!(Arguments::try_parse_from(["shop", rate.as_str()]).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_told_has_a_default() {
+        let arguments = Arguments::try_parse_from(["shop"]).unwrap();
+        assert_eq!((arguments.count, arguments.stores.get(), arguments.seed), (1000, 5, None));
+        assert_eq!(arguments.rate, Pace::default());
+        assert!(Arguments::try_parse_from(["shop", "--stores", "0"]).is_err());
     }
 }
