@@ -36,7 +36,8 @@ fn partition_of(plan: &Plan, effect: &Effect, key: &[u8]) -> Option<Partition> {
 ///
 /// 1. outputs and loop records are acknowledged;
 /// 2. changelog entries are sent to the partition of their table, and acknowledged;
-/// 3. each table's store takes the entries and its changelog offset in one batch;
+/// 3. the entries join those that each table's store is to take, which it does from time to time, all of them and their
+///    changelog offset in one batch;
 /// 4. the input offsets are committed.
 ///
 /// A crash between any two steps repeats records and loses none: outputs are safe before the table forgets that they were
@@ -47,7 +48,7 @@ pub(crate) fn commit<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result
     log.settle()?;
     send_changelogs(log, desk)?;
     log.settle()?;
-    persist_tables(log, desk)?;
+    hand_to_stores(log, desk)?;
     commit_offsets(log, desk)
 }
 
@@ -71,17 +72,32 @@ fn send_changelogs<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result<(
     Ok(())
 }
 
-fn persist_tables<W: World>(log: &W::Group, desk: &mut Desk<W>) -> Result<(), PortError> {
+fn hand_to_stores<W: World>(log: &W::Group, desk: &mut Desk<W>) -> Result<(), PortError> {
     if desk.plan.graph.spec.changelog.is_none() {
         return Ok(());
     }
+    let (interval, bytes_max) = (desk.plan.settings.store_interval, desk.plan.settings.store_bytes_max);
     for task in desk.owned() {
         let acknowledged = log.acknowledged(Tag(task.partition.index()));
-        let Some(layer) = task.own_layer().filter(|layer| layer.dirty_bytes() > 0) else { continue };
-        let Some(offset) = acknowledged else {
-            return Err(PortError::stop("a changelog entry was acknowledged without an offset"));
-        };
-        layer.persist(offset.next())?;
+        let Some(layer) = task.own_layer() else { continue };
+        if layer.dirty_bytes() > 0 {
+            let offset = acknowledged
+                .ok_or_else(|| PortError::stop("a changelog entry was acknowledged without an offset"))?;
+            layer.logged(offset.next());
+        }
+        if layer.is_store_due(interval, bytes_max) {
+            layer.store_logged()?;
+        }
+    }
+    Ok(())
+}
+
+/// Hands all that is committed to the stores at once: before partitions are given up, and at the end.
+pub(crate) fn settle_stores<W: World>(desk: &mut Desk<W>) -> Result<(), PortError> {
+    for task in desk.owned() {
+        if let Some(layer) = task.own_layer() {
+            layer.store_logged()?;
+        }
     }
     Ok(())
 }

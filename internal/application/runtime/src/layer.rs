@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 use std::mem;
+use std::time::{Duration, Instant};
 
 use foldhash::fast::RandomState;
 use millstream_model::Offset;
@@ -21,13 +22,18 @@ pub(crate) trait TableAccess {
 
 /// The in-memory layer in front of a table's store: reads are cached, writes wait for the commit.
 ///
-/// A write is first *staged* by the record at hand, then *dirty* once the record succeeded, and *stored* when a commit has
-/// its changelog entry acknowledged. **Invariant:** the store never holds what the changelog does not.
+/// A write is first *staged* by the record at hand, then *dirty* once the record succeeded, *logged* when a commit has its
+/// changelog entry acknowledged, and *stored* with many others some time later: what is only logged comes back from the
+/// changelog. **Invariant:** the store never holds what the changelog does not.
 pub(crate) struct TableLayer<S> {
     store: S,
     staged: Vec<Staged>,
     dirty: Entries,
     dirty_bytes: usize,
+    logged: Entries,
+    logged_bytes: usize,
+    /// The changelog offset that the logged entries bring the store to, and since when there are any.
+    logged_to: Option<(Offset, Instant)>,
     cache: Cache,
     scratch: Vec<u8>,
 }
@@ -40,6 +46,9 @@ impl<S: TableStore> TableLayer<S> {
             staged: Vec::new(),
             dirty: Entries::default(),
             dirty_bytes: 0,
+            logged: Entries::default(),
+            logged_bytes: 0,
+            logged_to: None,
             cache: Cache::new(cache_bytes),
             scratch: Vec::new(),
         }
@@ -67,28 +76,46 @@ impl<S: TableStore> TableLayer<S> {
         self.dirty_bytes
     }
 
-    /// Writes that wait for the commit, in key order: the order in which stores take them fastest.
-    pub(crate) fn dirty(&self) -> Vec<(&[u8], Option<&[u8]>)> {
-        let mut entries: Vec<_> = self.dirty.iter().map(|(key, value)| (&**key, value.as_deref())).collect();
-        entries.sort_unstable_by_key(|(key, _)| *key);
-        entries
+    /// Writes that wait for the commit, the newest of each key.
+    pub(crate) fn dirty(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+        self.dirty.iter().map(|(key, value)| (&**key, value.as_deref()))
     }
 
-    /// Writes the dirty entries to the store, with the changelog offset that they bring it to.
-    pub(crate) fn persist(&mut self, next: Offset) -> Result<(), PortError> {
-        self.store.apply(&mut self.dirty().into_iter(), next)?;
+    /// The changelog has the dirty entries, and the offset behind them is `next`.
+    pub(crate) fn logged(&mut self, next: Offset) {
         for (key, value) in self.dirty.drain() {
-            self.cache.insert(key, value);
+            self.logged_bytes += size(&key, value.as_deref());
+            self.logged.insert(key, value);
         }
         self.dirty_bytes = 0;
+        let since = self.logged_to.map_or_else(Instant::now, |(_, since)| since);
+        self.logged_to = Some((next, since));
+    }
+
+    /// Whether logged entries have waited for the store long enough, or are many enough.
+    pub(crate) fn is_store_due(&self, interval: Duration, bytes_max: usize) -> bool {
+        self.logged_to.is_some_and(|(_, since)| since.elapsed() >= interval || self.logged_bytes >= bytes_max)
+    }
+
+    /// Writes the logged entries to the store, in key order and in one batch with their changelog offset.
+    pub(crate) fn store_logged(&mut self) -> Result<(), PortError> {
+        let Some((next, _)) = self.logged_to else { return Ok(()) };
+        let mut entries: Vec<_> = self.logged.iter().map(|(key, value)| (&**key, value.as_deref())).collect();
+        entries.sort_unstable_by_key(|(key, _)| *key);
+        self.store.apply(&mut entries.into_iter(), next)?;
+        for (key, value) in self.logged.drain() {
+            self.cache.insert(key, value);
+        }
+        (self.logged_bytes, self.logged_to) = (0, None);
         Ok(())
     }
 
-    /// Forgets writes that were not committed; what the store holds stands.
+    /// Forgets writes that are not in the store; what the changelog has of them is replayed from there.
     pub(crate) fn discard(&mut self) {
         self.staged.clear();
         self.dirty.clear();
-        self.dirty_bytes = 0;
+        self.logged.clear();
+        (self.dirty_bytes, self.logged_bytes, self.logged_to) = (0, 0, None);
     }
 
     /// Brings the store forward by records of its changelog.
@@ -106,7 +133,7 @@ impl<S: TableStore> TableAccess for TableLayer<S> {
         if let Some(place) = self.staged.iter().rposition(|(staged, _)| **staged == *key) {
             return Ok(self.staged.get(place).and_then(|(_, value)| value.as_deref()));
         }
-        if let Some(value) = self.dirty.get(key) {
+        if let Some(value) = self.dirty.get(key).or_else(|| self.logged.get(key)) {
             return Ok(value.as_deref());
         }
         if !self.cache.touch(key) {

@@ -67,6 +67,10 @@ pub struct Settings {
     pub cache_bytes_per_table: usize,
     /// Uncommitted table writes, in bytes a worker, at which a commit comes early.
     pub dirty_bytes_max: usize,
+    /// Time after which a table's store takes what its changelog has. A kill makes at most this much be replayed.
+    pub store_interval: Duration,
+    /// What its changelog has and the store lacks, in bytes a table and partition, at which the store takes it early.
+    pub store_bytes_max: usize,
     /// Copies of the topics that the processor creates; `None` is the brokers' default.
     pub replication: Option<u16>,
 }
@@ -78,6 +82,8 @@ impl Default for Settings {
             commit_interval: Duration::from_millis(500),
             cache_bytes_per_table: 32 << 20,
             dirty_bytes_max: 64 << 20,
+            store_interval: Duration::from_secs(10),
+            store_bytes_max: 16 << 20,
             replication: None,
         }
     }

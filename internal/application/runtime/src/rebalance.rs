@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use millstream_model::Partition;
 use millstream_ports::{GroupLog, PortError, World};
 
-use crate::commit::commit;
+use crate::commit::{commit, settle_stores};
 use crate::desk::Desk;
 use crate::partition::{PartitionTask, Phase};
 use crate::recovery::Recovery;
@@ -45,6 +45,7 @@ pub(crate) fn revoked<W: World>(
         tracing::warn!(%error, "could not commit before giving partitions up");
         desk.effects.clear();
     }
+    settle_stores(desk)?;
     let_go(log, desk, recovery, parked, partitions)
 }
 

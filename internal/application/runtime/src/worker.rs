@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use millstream_ports::{Action, GroupLog, Polled, PortError, World};
 
-use crate::commit::{commit, send};
+use crate::commit::{commit, send, settle_stores};
 use crate::desk::Desk;
 use crate::partition::{Phase, Plan};
 use crate::processor::ProcessorError;
@@ -127,12 +127,13 @@ impl<W: World> Worker<W> {
 
     fn close(&mut self, is_healthy: bool) -> Result<(), PortError> {
         let committed = if is_healthy { commit(&mut self.log, &mut self.desk) } else { Ok(()) };
+        let stored = settle_stores(&mut self.desk);
         for task in self.desk.owned().filter(|task| task.phase == Phase::Running) {
             if let Some(layer) = task.own_layer() {
                 millstream_ports::TableStore::flush(layer.store())?;
             }
         }
         self.log.leave();
-        committed
+        committed.and(stored)
     }
 }

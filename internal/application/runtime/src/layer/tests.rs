@@ -78,10 +78,13 @@ fn the_store_sees_writes_only_at_the_commit_and_one_a_key() {
         layer.accept_staged();
     }
     assert_eq!(layer.store().count().unwrap(), 0);
-    assert_eq!(layer.dirty(), [(&b"k"[..], Some(&b"3"[..]))]);
-    layer.persist(Offset(9)).unwrap();
+    assert_eq!(layer.dirty().collect::<Vec<_>>(), [(&b"k"[..], Some(&b"3"[..]))]);
+    layer.logged(Offset(9));
+    assert_eq!(layer.store().count().unwrap(), 0, "what is logged waits for more");
+    assert!(layer.is_store_due(Duration::ZERO, usize::MAX) && layer.is_store_due(Duration::MAX, 1));
+    layer.store_logged().unwrap();
     assert_eq!(layer.store().changelog_offset().unwrap(), Some(Offset(9)));
-    assert_eq!(layer.dirty(), []);
+    assert_eq!(layer.dirty().count(), 0);
     assert_eq!(layer.get(b"k").unwrap(), Some(&b"3"[..]));
 }
 
@@ -99,7 +102,8 @@ enum Deed {
     Put(u8, Option<u8>),
     Accept,
     Reject,
-    Persist,
+    Log,
+    Store,
     Replay(u8, Option<u8>),
 }
 
@@ -108,7 +112,8 @@ fn deed() -> impl Strategy<Value = Deed> {
         6 => (0..40_u8, any::<Option<u8>>()).prop_map(|(key, value)| Deed::Put(key, value)),
         3 => Just(Deed::Accept),
         1 => Just(Deed::Reject),
-        2 => Just(Deed::Persist),
+        2 => Just(Deed::Log),
+        1 => Just(Deed::Store),
         1 => (0..40_u8, any::<Option<u8>>()).prop_map(|(key, value)| Deed::Replay(key, value)),
     ]
 }
@@ -133,11 +138,13 @@ proptest! {
                     layer.reject_staged();
                     staged.clear();
                 }
-                Deed::Persist => layer.persist(Offset(1)).unwrap(),
+                Deed::Log => layer.logged(Offset(1)),
+                Deed::Store => layer.store_logged().unwrap(),
                 Deed::Replay(key, value) => {
                     layer.reject_staged();
                     staged.clear();
-                    layer.persist(Offset(1)).unwrap();
+                    layer.logged(Offset(1));
+                    layer.store_logged().unwrap();
                     let mut batch = Replay::default();
                     batch.add(&[key], value.map(|v| [v]).as_ref().map(|v| &v[..]));
                     layer.replay(&batch, Offset(2)).unwrap();
