@@ -1,17 +1,23 @@
 use std::marker::PhantomData;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use millstream_ports::{Codec, CodecError, Owned, PortError, Shape};
 use serde::{Deserialize, Serialize};
-use serde_avro_fast::ser::SerializerConfig;
 
 use crate::frame;
-use crate::registry::{Registry, WriterSchema};
+use crate::learnt::Learnt;
+use crate::registry::Registry;
+use crate::writer_schema::WriterSchema;
 
 /// Avro in the Confluent frame, read into values of a shape that may borrow its texts from the bytes.
 ///
 /// Records are read by the schema that they were written with, whatever its version: fields go by name, unknown ones are
-/// passed over, and one that the writer lacked takes the struct's `#[serde(default)]`. No generic value is built.
+/// passed over, and one that the writer lacked takes the struct's `#[serde(default)]`. The defaults of the reader's own
+/// schema are not looked at, and a field that has neither is an error. No generic value is built.
+///
+/// Reading takes no lock and allocates only what the value owns. Writing allocates nothing besides `out` as long as the
+/// struct's fields stand in the schema's order; others are set aside until their turn. A value must be read to its end: what
+/// is left behind is taken for damage.
 pub struct AvroBorrowed<S> {
     source: Source,
     writer: Option<Writer>,
@@ -21,14 +27,11 @@ pub struct AvroBorrowed<S> {
 /// Avro in the Confluent frame, read into values that own what they hold.
 pub type Avro<T> = AvroBorrowed<Owned<T>>;
 
-type Known = Vec<(u32, Arc<WriterSchema>)>;
-
 /// Where writers' schemas come from.
 #[derive(Clone)]
-struct Source {
+pub(crate) struct Source {
     registry: Option<Registry>,
-    /// The ids met so far. There are few, so a list is searched faster than a map.
-    known: Arc<RwLock<Known>>,
+    known: Arc<Learnt<Arc<WriterSchema>>>,
 }
 
 #[derive(Clone)]
@@ -46,8 +49,7 @@ impl<S> Clone for AvroBorrowed<S> {
 impl<S: Shape> AvroBorrowed<S> {
     /// Reads what others write. Encoding is refused.
     pub fn reader(registry: &Registry) -> Self {
-        let source = Source { registry: Some(registry.clone()), known: Arc::default() };
-        Self { source, writer: None, shape: PhantomData }
+        Self { source: Source::of(registry), writer: None, shape: PhantomData }
     }
 
     /// Reads, and writes with `schema`, which is registered under `subject`.
@@ -66,7 +68,8 @@ impl<S: Shape> AvroBorrowed<S> {
     /// When the schema can't be read.
     pub fn fixed(id: u32, schema: &str) -> Result<Self, PortError> {
         let schema = parse(schema)?;
-        let source = Source { registry: None, known: Arc::new(RwLock::new(vec![(id, schema.clone())])) };
+        let source = Source { registry: None, known: Arc::default() };
+        source.known.get(id, || Ok::<_, PortError>(schema.clone()))?;
         Ok(Self { source, writer: Some(Writer { id, schema }), shape: PhantomData })
     }
 }
@@ -76,19 +79,16 @@ fn parse(schema: &str) -> Result<Arc<WriterSchema>, PortError> {
 }
 
 impl Source {
-    fn schema(&self, id: u32) -> Result<Arc<WriterSchema>, CodecError> {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, schema)) = known.iter().find(|(known, _)| *known == id) {
-            return Ok(schema.clone());
-        }
-        drop(known);
-        let registry = self
-            .registry
-            .as_ref()
-            .ok_or_else(|| CodecError::new(format!("no schema with id {id} is known")))?;
-        let schema = registry.schema(id)?;
-        self.known.write().unwrap_or_else(PoisonError::into_inner).push((id, schema.clone()));
-        Ok(schema)
+    pub(crate) fn of(registry: &Registry) -> Self {
+        Self { registry: Some(registry.clone()), known: Arc::default() }
+    }
+
+    pub(crate) fn schema(&self, id: u32) -> Result<&WriterSchema, CodecError> {
+        let ask = || match &self.registry {
+            Some(registry) => registry.schema(id),
+            None => Err(CodecError::new(format!("no schema with id {id} is known"))),
+        };
+        self.known.get(id, ask).map(|schema| &**schema)
     }
 }
 
@@ -100,17 +100,11 @@ where
 
     fn decode<'a>(&self, bytes: &'a [u8]) -> Result<Self::Value<'a>, CodecError> {
         let (id, datum) = frame::open(bytes)?;
-        let schema = self.source.schema(id)?;
-        serde_avro_fast::from_datum_slice(datum, &schema.decoder)
-            .map_err(|error| CodecError::new(format!("not the Avro of schema {id}: {error}")))
+        self.source.schema(id)?.read(id, datum, PhantomData)
     }
 
     fn encode(&self, value: &Self::Value<'_>, out: &mut Vec<u8>) -> Result<(), CodecError> {
         let writer = self.writer.as_ref().ok_or_else(|| CodecError::new("this Avro codec only reads"))?;
-        frame::begin(writer.id, out);
-        let mut config = SerializerConfig::new(&writer.schema.decoder);
-        serde_avro_fast::to_datum(value, &mut *out, &mut config)
-            .map(drop)
-            .map_err(|error| CodecError::new(format!("does not fit schema {}: {error}", writer.id)))
+        writer.schema.write(writer.id, value, out)
     }
 }

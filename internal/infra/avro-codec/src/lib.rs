@@ -26,14 +26,17 @@
 mod codec;
 mod forwarding;
 pub mod frame;
+mod learnt;
 mod registry;
 mod rows;
 mod schema;
+mod writer_schema;
 
 pub use codec::{Avro, AvroBorrowed};
 pub use forwarding::Forwarding;
-pub use registry::{Registered, Registry, WriterSchema};
+pub use registry::{Registered, Registry};
 pub use rows::AvroRows;
+pub use writer_schema::WriterSchema;
 
 /// The subject of a topic's values, by Confluent's topic name strategy.
 pub fn value_subject(topic: &str) -> String {

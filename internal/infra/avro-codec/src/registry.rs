@@ -1,48 +1,52 @@
+mod fault;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::thread;
 use std::time::{Duration, Instant};
 
-use millstream_ports::{Action, CodecError, PortError};
-use reqwest::StatusCode;
-use reqwest::blocking::{Client, Response};
-use schema_registry_converter::blocking::schema_registry::{SrSettings, get_schema_by_id, post_schema};
-use schema_registry_converter::schema_registry_common::{SchemaType, SuppliedSchema};
-use serde::Deserialize;
+use millstream_ports::{CodecError, PortError};
+use reqwest::blocking::Client;
+use schema_registry_converter::blocking::schema_registry::{
+    SrSettings, get_schema_by_id, perform_sr_call, post_schema,
+};
+use schema_registry_converter::schema_registry_common::{
+    RegisteredSchema, SchemaType, SrCall, SuppliedSchema,
+};
+
+use crate::writer_schema::WriterSchema;
+use fault::{Fault, retried};
 
 /// How long one request may take.
 const ANSWER_WAIT: Duration = Duration::from_secs(10);
 
-/// How long a registry that can't be reached is tried for.
-const RETRY_FOR: Duration = Duration::from_secs(15);
+/// How long a registry that can't be reached is tried for, unless told otherwise.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// How long an id that the registry does not know is believed to be unknown.
 const UNKNOWN_FOR: Duration = Duration::from_secs(5);
 
+const MEDIA_TYPE: &str = "application/vnd.schemaregistry.v1+json";
+
 /// A Schema Registry with Confluent's API. A cheap handle; clones share what was learnt.
 ///
 /// Schemas by id are asked for once: an id's schema never changes. Calls block, and must not be made on an async executor.
+/// A registry that does not answer is asked again for some seconds; one that refuses is not.
 #[derive(Clone)]
 pub struct Registry(Arc<Inner>);
 
 struct Inner {
     urls: Vec<String>,
     settings: SrSettings,
+    /// For what the library does not offer: the compatibility of a subject.
     client: Client,
+    patience: Duration,
     schemas: RwLock<HashMap<u32, Arc<WriterSchema>>>,
     unknown: Mutex<HashMap<u32, Instant>>,
     prepared: Mutex<HashSet<String>>,
 }
 
-/// A schema that records were written with, by its id.
-pub struct WriterSchema {
-    /// As it was registered, in JSON.
-    pub text: String,
-    pub(crate) decoder: serde_avro_fast::Schema,
-}
-
 /// The newest schema of a subject.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Registered {
     /// Its id, which frames carry.
     pub id: u32,
@@ -52,45 +56,28 @@ pub struct Registered {
     pub schema: String,
 }
 
-impl WriterSchema {
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let decoder = text.parse().map_err(|error| format!("not an Avro schema: {error}"))?;
-        Ok(Self { text: text.to_owned(), decoder })
-    }
-}
-
 impl Registry {
-    /// The registry at `url`; several addresses of one registry are given with commas between.
+    /// The registry at `url`; several addresses of one registry are given with commas between. An address may have a path,
+    /// and a user and password before its host.
     ///
     /// # Errors
     /// When the HTTP client can't be set up or no address is given.
     pub fn new(url: &str) -> Result<Self, PortError> {
-        let urls: Vec<_> = url
-            .split(',')
-            .map(|url| url.trim().trim_end_matches('/').to_owned())
-            .filter(|url| !url.is_empty())
-            .collect();
-        let Some((first, rest)) = urls.split_first() else {
-            return Err(PortError::stop("no address of a schema registry is given"));
-        };
-        let mut builder = SrSettings::new_builder(first.clone());
-        for url in rest {
-            builder.add_url(url.clone());
-        }
-        let refused =
-            |what: String| PortError::stop("can't set up the schema registry's client").because(what);
-        let settings = builder
-            .set_timeout(ANSWER_WAIT)
-            .no_proxy()
-            .build()
-            .map_err(|error| refused(error.to_string()))?;
-        let client = Client::builder()
-            .timeout(ANSWER_WAIT)
-            .no_proxy()
-            .build()
-            .map_err(|error| refused(error.to_string()))?;
+        Self::with_patience(url, PATIENCE)
+    }
+
+    /// Like [`Registry::new`], with the time that a registry which does not answer is tried for.
+    ///
+    /// # Errors
+    /// When the HTTP client can't be set up or no address is given.
+    pub fn with_patience(url: &str, patience: Duration) -> Result<Self, PortError> {
+        let trimmed = url.split(',').map(|url| url.trim().trim_end_matches('/').to_owned());
+        let urls: Vec<_> = trimmed.filter(|url| !url.is_empty()).collect();
+        let settings = settings(&urls)?;
+        let client = Client::builder().timeout(ANSWER_WAIT).no_proxy().build();
+        let client = client.map_err(|error| no_client(error.without_url().to_string()))?;
         let (schemas, unknown, prepared) = (RwLock::default(), Mutex::default(), Mutex::default());
-        Ok(Self(Arc::new(Inner { urls, settings, client, schemas, unknown, prepared })))
+        Ok(Self(Arc::new(Inner { urls, settings, client, patience, schemas, unknown, prepared })))
     }
 
     /// The schema that `id` stands for.
@@ -128,26 +115,19 @@ impl Registry {
 
     /// The text of schema `id`, or `None` where the registry does not know it.
     fn fetch(&self, id: u32) -> Result<Option<String>, CodecError> {
-        let begun = Instant::now();
-        loop {
-            match get_schema_by_id(id, &self.0.settings) {
-                Ok(found) => return Ok(Some(found.schema)),
-                // The library answers the same for "no such id" and for a registry that is down; asking tells them apart.
-                Err(_)
-                    if self
-                        .get(&format!("schemas/ids/{id}"))
-                        .is_ok_and(|answer| answer.status() == StatusCode::NOT_FOUND) =>
-                {
-                    return Ok(None);
+        let refused = |why: &str| CodecError::new(format!("schema {id} can't be read: {why}"));
+        match retried(self.0.patience, || Ok(get_schema_by_id(id, &self.0.settings)?)) {
+            Ok(RegisteredSchema { schema_type: SchemaType::Avro, references, schema, .. }) => {
+                if references.is_empty() {
+                    return Ok(Some(schema));
                 }
-                Err(error) if begun.elapsed() > RETRY_FOR => {
-                    return Err(CodecError::new(format!(
-                        "schema {id} could not be fetched from the registry: {}",
-                        error.error
-                    )));
-                }
-                Err(_) => thread::sleep(Duration::from_millis(250)),
+                Err(refused("it refers to other subjects; register it with its types written out"))
             }
+            Ok(_) => Err(refused("it is not Avro")),
+            Err(fault) if fault.is_absence() => Ok(None),
+            Err(fault) => Err(CodecError::new(
+                fault.told(&format!("could not get schema {id} from the schema registry")).to_string(),
+            )),
         }
     }
 
@@ -157,16 +137,14 @@ impl Registry {
     /// When the registry can't be reached or refuses.
     pub fn latest(&self, subject: &str) -> Result<Option<Registered>, PortError> {
         let attempt = format!("could not read subject '{subject}' from the schema registry");
-        let answer = retried(&attempt, || self.get(&format!("subjects/{subject}/versions/latest")))?;
-        match answer.status() {
-            StatusCode::NOT_FOUND => Ok(None),
-            status if status.is_success() => {
-                let body = answer
-                    .text()
-                    .map_err(|error| PortError::retry(attempt.clone()).because(error.without_url()))?;
-                serde_json::from_str(&body).map(Some).map_err(|error| PortError::stop(attempt).because(error))
-            }
-            _ => Err(refusal(attempt, answer)),
+        let ask = || Ok(perform_sr_call(&self.0.settings, SrCall::GetLatest(subject))?);
+        let raw = match retried(self.0.patience, ask) {
+            Err(fault) if fault.is_absence() => return Ok(None),
+            answered => answered.map_err(|fault| fault.told(&attempt))?,
+        };
+        match (raw.id, raw.version, raw.schema) {
+            (Some(id), Some(version), Some(schema)) => Ok(Some(Registered { id, version, schema })),
+            _ => Err(PortError::stop(attempt).because("its answer lacks the id, the version or the schema")),
         }
     }
 
@@ -176,115 +154,64 @@ impl Registry {
     /// When the registry can't be reached, or refuses: the schema is none, or not compatible with the subject's others.
     pub fn register(&self, subject: &str, schema: &str) -> Result<u32, PortError> {
         self.prepare(subject)?;
-        let attempt = format!("could not register a schema under subject '{subject}'");
-        let begun = Instant::now();
-        loop {
-            let supplied = SuppliedSchema::new(None, SchemaType::Avro, schema.to_owned());
-            match post_schema(&self.0.settings, subject.to_owned(), supplied) {
-                Ok(registered) => return Ok(registered.id),
-                Err(error) if error.retriable && begun.elapsed() < RETRY_FOR => {
-                    thread::sleep(Duration::from_millis(250));
-                }
-                Err(error) => {
-                    return Err(self.why_refused(
-                        subject,
-                        schema,
-                        PortError::stop(attempt).because(error.error),
-                    ));
-                }
-            }
-        }
-    }
-
-    /// The library keeps the registry's own words from us; posting once more brings them.
-    fn why_refused(&self, subject: &str, schema: &str, otherwise: PortError) -> PortError {
-        let body = serde_json::json!({ "schema": schema }).to_string();
-        let path = format!("subjects/{subject}/versions");
-        match self.send(|client, url| client.post(format!("{url}/{path}")).body(body.clone())) {
-            Ok(answer) if answer.status() == StatusCode::CONFLICT => refusal(
+        let supplied = || SuppliedSchema::new(None, SchemaType::Avro, schema.to_owned());
+        let ask = || Ok(post_schema(&self.0.settings, subject.to_owned(), supplied())?);
+        retried(self.0.patience, ask).map(|registered| registered.id).map_err(|fault| {
+            let attempt = if fault.is_conflict() {
                 format!(
                     "the schema for subject '{subject}' is not compatible with those registered before it"
-                ),
-                answer,
-            ),
-            Ok(answer) if !answer.status().is_success() => {
-                refusal(format!("could not register a schema under subject '{subject}'"), answer)
-            }
-            _ => otherwise,
-        }
+                )
+            } else {
+                format!("could not register a schema under subject '{subject}'")
+            };
+            fault.told(&attempt)
+        })
     }
 
     /// Sets a new subject to BACKWARD, once.
     fn prepare(&self, subject: &str) -> Result<(), PortError> {
-        let is_prepared = || self.0.prepared.lock().unwrap_or_else(PoisonError::into_inner).contains(subject);
-        if is_prepared() {
+        if self.0.prepared.lock().unwrap_or_else(PoisonError::into_inner).contains(subject) {
             return Ok(());
         }
         if self.latest(subject)?.is_none() {
-            let attempt = format!("could not set the compatibility of subject '{subject}'");
-            let put = |client: &Client, url: &str| {
-                client.put(format!("{url}/config/{subject}")).body(r#"{"compatibility":"BACKWARD"}"#)
-            };
-            let answer = retried(&attempt, || self.send(put))?;
-            if !answer.status().is_success() {
-                return Err(refusal(attempt, answer));
-            }
+            retried(self.0.patience, || self.put_backward(subject)).map_err(|fault| {
+                fault.told(&format!("could not set the compatibility of subject '{subject}'"))
+            })?;
         }
         self.0.prepared.lock().unwrap_or_else(PoisonError::into_inner).insert(subject.to_owned());
         Ok(())
     }
 
-    fn get(&self, path: &str) -> Result<Response, PortError> {
-        self.send(|client, url| client.get(format!("{url}/{path}")))
-    }
-
-    /// Sends a request to the first address that answers.
-    fn send(
-        &self,
-        request: impl Fn(&Client, &str) -> reqwest::blocking::RequestBuilder,
-    ) -> Result<Response, PortError> {
-        let mut last = None;
+    /// Asks the first address that answers.
+    fn put_backward(&self, subject: &str) -> Result<(), Fault> {
+        let mut last = Fault::Passing(String::new());
         for url in &self.0.urls {
-            let made =
-                request(&self.0.client, url).header("content-type", "application/vnd.schemaregistry.v1+json");
-            match made.send() {
-                Ok(answer) if !answer.status().is_server_error() => return Ok(answer),
-                Ok(answer) => last = Some(answer.status().to_string()),
-                // The address may hold a password, so it is not told.
-                Err(error) => last = Some(error.without_url().to_string()),
+            let request = self.0.client.put(format!("{url}/config/{subject}"));
+            let request = request.header("content-type", MEDIA_TYPE).body(r#"{"compatibility":"BACKWARD"}"#);
+            last = match request.send() {
+                Ok(answer) if answer.status().is_success() => return Ok(()),
+                Ok(answer) => Fault::of(answer),
+                Err(error) => Fault::unanswered(error),
+            };
+            if matches!(last, Fault::Refused { .. }) {
+                break;
             }
         }
-        let reason = last.unwrap_or_default();
-        Err(PortError::retry(
-            "the schema registry does not answer; is it up, and is SCHEMA_REGISTRY_URL right?",
-        )
-        .because(reason))
+        Err(last)
     }
 }
 
-/// The registry's own words about what it refused.
-fn refusal(attempt: String, answer: Response) -> PortError {
-    #[derive(Deserialize)]
-    struct Said {
-        message: String,
+fn settings(urls: &[String]) -> Result<SrSettings, PortError> {
+    let Some((first, rest)) = urls.split_first() else {
+        return Err(PortError::stop("no address of a schema registry is given"));
+    };
+    let mut builder = SrSettings::new_builder(first.clone());
+    for url in rest {
+        builder.add_url(url.clone());
     }
-    let status = answer.status();
-    let body = answer.text().unwrap_or_default();
-    let said = serde_json::from_str::<Said>(&body).map_or(body, |said| said.message);
-    PortError::stop(attempt).because(format!("{status}: {said}"))
+    builder.set_timeout(ANSWER_WAIT).no_proxy().build().map_err(|error| no_client(error.error))
 }
 
-/// Asks again while the registry does not answer, up to a limit.
-fn retried(attempt: &str, ask: impl Fn() -> Result<Response, PortError>) -> Result<Response, PortError> {
-    let begun = Instant::now();
-    loop {
-        match ask() {
-            Err(error) if error.action() == Action::Retry && begun.elapsed() < RETRY_FOR => {
-                tracing::debug!(%error, "asking the schema registry again");
-                thread::sleep(Duration::from_millis(250));
-            }
-            Err(error) => return Err(PortError::new(error.action(), attempt).because(error)),
-            answered => return answered,
-        }
-    }
+fn no_client(why: String) -> PortError {
+    PortError::stop("can't set up the schema registry's client").because(why)
 }

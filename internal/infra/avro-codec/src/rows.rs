@@ -3,14 +3,13 @@ mod write;
 
 use std::sync::Arc;
 
-use millstream_model::{Column, Value};
+use millstream_model::{Column, Type, Value};
 use millstream_ports::{CodecError, PortError, RowCodec, RowFormat, Side};
-use serde::de::DeserializeSeed;
-use serde_avro_fast::de::DeserializerState;
-use serde_avro_fast::ser::SerializerConfig;
 
-use crate::registry::{Registry, WriterSchema};
+use crate::codec::Source;
+use crate::registry::Registry;
 use crate::schema::{columns_of, schema_of};
+use crate::writer_schema::WriterSchema;
 use crate::{frame, key_subject, value_subject};
 
 /// Rows in Avro, as the format AVRO of the rules.
@@ -37,7 +36,7 @@ fn subject(topic: &str, side: Side) -> String {
 }
 
 struct AvroCodec {
-    registry: Registry,
+    source: Source,
     columns: Vec<Column>,
     /// A single value rather than a record.
     is_bare: bool,
@@ -58,7 +57,7 @@ impl RowFormat for AvroRows {
     fn reader(&self, _topic: &str, side: Side, columns: &[Column]) -> Result<Arc<dyn RowCodec>, PortError> {
         let is_bare = side == Side::Key && columns.len() == 1;
         Ok(Arc::new(AvroCodec {
-            registry: self.registry.clone(),
+            source: Source::of(&self.registry),
             columns: columns.to_vec(),
             is_bare,
             writer: None,
@@ -81,7 +80,7 @@ impl RowFormat for AvroRows {
         let id = self.registry.register(&subject(topic, side), &text)?;
         let writer = Some((id, parsed));
         Ok(Arc::new(AvroCodec {
-            registry: self.registry.clone(),
+            source: Source::of(&self.registry),
             columns: columns.to_vec(),
             is_bare,
             writer,
@@ -91,34 +90,36 @@ impl RowFormat for AvroRows {
 
 impl RowCodec for AvroCodec {
     fn decode(&self, bytes: &[u8]) -> Result<Vec<Value>, CodecError> {
+        if self.columns.is_empty() {
+            return Ok(Vec::new());
+        }
         let (id, datum) = frame::open(bytes)?;
-        let schema = self.registry.schema(id)?;
-        let mut state = DeserializerState::from_slice(datum, &schema.decoder);
-        let read = match self.columns.as_slice() {
-            [only] if self.is_bare => {
-                read::Typed(&only.ty).deserialize(state.deserializer()).map(|value| vec![value])
+        let schema = self.source.schema(id)?;
+        match self.columns.as_slice() {
+            [only] if self.is_bare(schema, &only.ty) => {
+                schema.read(id, datum, read::Typed(&only.ty)).map(|value| vec![value])
             }
-            columns => read::Fields(columns).deserialize(state.deserializer()),
-        };
-        read.map_err(|error| CodecError::new(format!("not the Avro of schema {id}: {error}")))
+            columns => schema.read(id, datum, read::Fields(columns)),
+        }
     }
 
     fn encode(&self, row: &[Value], out: &mut Vec<u8>) -> Result<(), CodecError> {
         let (id, schema) =
             self.writer.as_ref().ok_or_else(|| CodecError::new("this Avro codec only reads"))?;
-        frame::begin(*id, out);
-        let mut config = SerializerConfig::new(&schema.decoder);
-        let written = match row {
-            [only] if self.is_bare => serde_avro_fast::to_datum(
-                &write::Plain(only, self.columns.first().map(|column| &column.ty)),
-                &mut *out,
-                &mut config,
-            )
-            .map(drop),
-            row => serde_avro_fast::to_datum(&write::Record(&self.columns, row), &mut *out, &mut config)
-                .map(drop),
-        };
-        written.map_err(|error| CodecError::new(format!("does not fit schema {id}: {error}")))
+        match row {
+            [only] if self.is_bare => {
+                schema.write(*id, &write::Plain(only, self.columns.first().map(|column| &column.ty)), out)
+            }
+            row => schema.write(*id, &write::Record(&self.columns, row), out),
+        }
+    }
+}
+
+impl AvroCodec {
+    /// Whether a datum is the column itself and not a record with a field of its name: so a single key is written here, but
+    /// others may write either, and the schema tells.
+    fn is_bare(&self, schema: &WriterSchema, ty: &Type) -> bool {
+        !schema.is_record || (self.is_bare && matches!(ty, Type::Struct(_)))
     }
 }
 

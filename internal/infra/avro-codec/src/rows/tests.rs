@@ -11,7 +11,7 @@ fn codec(columns: &[Column]) -> AvroCodec {
     let text = schema_of("row", columns).to_string();
     registry.know(5, &text);
     AvroCodec {
-        registry,
+        source: Source::of(&registry),
         columns: columns.to_vec(),
         is_bare: false,
         writer: Some((5, WriterSchema::parse(&text).unwrap())),
