@@ -1,28 +1,31 @@
+use std::collections::BTreeMap;
+use std::env;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Parser;
-use millstream_avro_codec::Registry;
-use millstream_kafka_log::{KafkaLog, KafkaWorld};
-use millstream_model::TopicName;
-use millstream_settings::{Key, Settings, SettingsError, Sources};
-use millstream_sled_table::{SledTable, SledTables};
+use millstream_settings::{Key, Secret, Settings, SettingsError, Sources, TopicName};
+use millstream_telemetry::Verbosity;
 
 /// Searches products by their full name, and shows the recommendations that come back.
 ///
-/// With lines from a pipe each is a search; answers are shown until --wait is over. With --once answers are JSON lines,
-/// and the exit code is 0 when a recommendation came and 3 when none did.
+/// With lines from a pipe each is a search; answers are shown until --wait is over after the last line. With --once
+/// answers are JSON lines, and the exit code is 0 when a recommendation came and 3 when none did.
 #[derive(Parser)]
 #[command(name = "client", version)]
 pub(crate) struct Arguments {
-    /// Who searches
-    #[arg(long, env = "USER", default_value = "guest", value_name = "U")]
-    user: String,
-    /// Search once, print the answers as JSON lines, and end
-    #[arg(long, value_name = "PROMPT")]
+    /// Who searches [default: $USER, or guest]
+    #[arg(long, value_name = "U", value_parser = text)]
+    user: Option<String>,
+    /// Search once, print the answers as JSON lines, and end with the first that has a product
+    #[arg(long, value_name = "PROMPT", value_parser = text)]
     pub(crate) once: Option<String>,
-    /// How many seconds to wait for answers
-    #[arg(long, default_value_t = 10.0, value_name = "S", value_parser = seconds)]
-    pub(crate) wait: f64,
+    /// How many seconds to wait for answers, with --once or lines from a pipe
+    #[arg(long, default_value = "10", value_name = "S", value_parser = seconds)]
+    wait: Duration,
+    /// Show answers as JSON lines instead of tables, which on a terminal leave out what is past 20 products
+    #[arg(long)]
+    json: bool,
     /// Kafka's brokers, host:port with commas between
     #[arg(long, value_name = "LIST")]
     brokers: Option<String>,
@@ -34,12 +37,17 @@ pub(crate) struct Arguments {
     config: Option<PathBuf>,
     /// Log what happens inside
     #[arg(short, long)]
-    pub(crate) verbose: bool,
+    verbose: bool,
 }
 
-fn seconds(text: &str) -> Result<f64, String> {
+fn text(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.is_empty() { Err("it is empty".to_owned()) } else { Ok(text.to_owned()) }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse::<f64>() {
-        Ok(seconds) if (0.0..=86_400.0).contains(&seconds) => Ok(seconds),
+        Ok(seconds) if (0.0..=86_400.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
         _ => Err("a wait is a number of seconds, at most a day".to_owned()),
     }
 }
@@ -47,9 +55,14 @@ fn seconds(text: &str) -> Result<f64, String> {
 /// What the program runs with.
 pub(crate) struct ClientSettings {
     pub(crate) user: String,
+    pub(crate) wait: Duration,
+    pub(crate) is_json: bool,
+    pub(crate) verbosity: Verbosity,
+    pub(crate) brokers: String,
+    pub(crate) kafka: BTreeMap<String, String>,
+    pub(crate) registry_url: Secret,
     pub(crate) prompts: TopicName,
     pub(crate) recommendations: TopicName,
-    all: Settings,
 }
 
 impl ClientSettings {
@@ -59,30 +72,56 @@ impl ClientSettings {
             .flag(Key::KafkaBrokers.name(), arguments.brokers.as_ref())
             .flag(Key::SchemaRegistryUrl.name(), arguments.registry.as_ref());
         let all = Settings::load(sources)?;
-        all.brokers()?;
-        all.registry_url()?;
-        let (prompts, recommendations) =
-            (all.topic(Key::ProductFindTopic)?, all.topic(Key::RecommendationTopic)?);
-        Ok(Self { user: arguments.user.clone(), prompts, recommendations, all })
-    }
-
-    pub(crate) fn world(&self) -> anyhow::Result<KafkaWorld<SledTable>> {
-        let kafka = KafkaLog::new(self.all.brokers()?).with_properties(self.all.kafka_properties())?;
-        // The client keeps no tables; a world has a place for them all the same.
-        let tables = SledTables::at("state");
-        Ok(KafkaWorld::new(kafka, move |id| tables.open(id)))
-    }
-
-    pub(crate) fn registry(&self) -> anyhow::Result<Registry> {
-        Ok(Registry::new(self.all.registry_url()?.reveal())?)
+        Ok(Self {
+            user: user(arguments.user.as_deref(), env::var("USER").ok()),
+            wait: arguments.wait,
+            is_json: arguments.json,
+            verbosity: if arguments.verbose { Verbosity::Verbose } else { Verbosity::Quiet },
+            brokers: all.brokers()?,
+            kafka: all.kafka_properties(),
+            registry_url: all.registry_url()?,
+            prompts: all.topic(Key::ProductFindTopic)?,
+            recommendations: all.topic(Key::RecommendationTopic)?,
+        })
     }
 }
 
-/// Where earlier searches are kept.
+fn user(flag: Option<&str>, variable: Option<String>) -> String {
+    let login = variable.filter(|name| !name.trim().is_empty());
+    flag.map(str::to_owned).or(login).unwrap_or_else(|| "guest".to_owned())
+}
+
+/// Where earlier searches are kept: among the user's own state, wherever the program is started.
 pub(crate) fn history_file() -> Option<PathBuf> {
-    let given = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let folder =
-        given("XDG_STATE_HOME").or_else(|| Some(given("HOME")?.join(".local/state")))?.join("millstream");
-    std::fs::create_dir_all(&folder).ok()?;
-    Some(folder.join("client_history"))
+    let given = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let base = given("XDG_STATE_HOME").or_else(|| Some(given("HOME")?.join(".local/state")))?;
+    Some(base.join("millstream").join("client_history"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn somebody_always_asks() {
+        for (flag, variable, expected) in [
+            (Some("ann"), Some("bob"), "ann"),
+            (None, Some("bob"), "bob"),
+            (None, Some(" "), "guest"),
+            (None, None, "guest"),
+        ] {
+            assert_eq!(user(flag, variable.map(str::to_owned)), expected);
+        }
+    }
+
+    #[test]
+    fn arguments_are_checked() {
+        let once = |prompt: &str| Arguments::try_parse_from(["client", "--once", prompt]);
+        assert_eq!(once(" Oak lamp ").unwrap().once.as_deref(), Some("Oak lamp"));
+        assert!(once(" ").is_err());
+        for (wait, fine) in [("0", true), ("2.5", true), ("-1", false), ("x", false), ("1e9", false)] {
+            let wait = format!("--wait={wait}");
+            assert_eq!(Arguments::try_parse_from(["client", wait.as_str()]).is_ok(), fine, "{wait}");
+        }
+    }
 }
