@@ -51,15 +51,13 @@ up: ## The whole stack, by Docker
 down: ## Stop it; its data stays
 	$(COMPOSE) --env-file $(ENV_FILE) down
 
-create-topics: ## Create or verify the shop's topics, and register their schemas
-	cargo build --release --locked -p millstream-cmd-stream
+create-topics: build ## Create or verify the shop's topics, and register their schemas
 	@$(WITH_ENV) target/release/stream topics create
 
 create-connectors: ## Replicate the topics to PostgreSQL by Debezium's JDBC sink
 	@$(WITH_ENV) docker/connectors/create.sh
 
-ksqldb-migration: ## Deploy the SQL rules in rules/, and keep running them
-	cargo build --release --locked -p millstream-cmd-rules
+ksqldb-migration: build ## Deploy the SQL rules in rules/, and keep running them
 	@$(WITH_ENV) target/release/rules run rules/
 
 up-local: prepare ## Kafka and a schema registry without Docker
