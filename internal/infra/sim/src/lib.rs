@@ -1,1 +1,0 @@
-//! The world in memory: a log, tables and a clock for tests.
