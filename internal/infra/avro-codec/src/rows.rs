@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use millstream_model::{Column, Type, Value};
 use millstream_ports::{CodecError, PortError, RowCodec, RowFormat, Side};
+use rust_decimal::Decimal;
 
 use crate::codec::Source;
 use crate::registry::Registry;
@@ -15,7 +16,11 @@ use crate::{frame, key_subject, value_subject};
 /// Rows in Avro, as the format AVRO of the rules.
 ///
 /// Reading goes by the schema each record was written with, builds only the columns asked for, and finds them by name
-/// whatever its capitals. A key of one column is written bare, as ksqlDB does; everything else is a record.
+/// whatever its capitals. A key of one column is written bare, as ksqlDB does; everything else is a record. Keys that others
+/// wrote as a record of one field are read too. A TIMESTAMP is read from milliseconds only in name: a declared TIMESTAMP over
+/// a field of microseconds reads its number as milliseconds.
+///
+/// Numbers are never rounded: a decimal that does not fit its column's precision and scale is an error, in both directions.
 #[derive(Clone)]
 pub struct AvroRows {
     registry: Registry,
@@ -26,6 +31,17 @@ impl AvroRows {
     pub fn new(registry: &Registry) -> Self {
         Self { registry: registry.clone() }
     }
+}
+
+/// `number` with the scale of a decimal type, or `None` where the type has not the digits for it.
+fn fitted(mut number: Decimal, ty: &Type) -> Option<Decimal> {
+    let Type::Decimal { precision, scale } = ty else { return None };
+    let was = number;
+    number.rescale((*scale).into());
+    let bound = 10_u128.checked_pow((*precision).into())?;
+    let fits =
+        number == was && number.scale() == u32::from(*scale) && number.mantissa().unsigned_abs() < bound;
+    fits.then_some(number)
 }
 
 fn subject(topic: &str, side: Side) -> String {

@@ -1,58 +1,107 @@
 use apache_avro::Schema;
-use apache_avro::schema::{DecimalSchema, RecordSchema, UnionSchema};
+use apache_avro::schema::{DecimalSchema, NamesRef, RecordSchema, ResolvedSchema, UnionSchema};
 use millstream_model::{Column, Type};
 use serde_json::{Value as Json, json};
+
+/// Most digits that a decimal column holds.
+const DIGITS_MAX: u8 = 28;
 
 /// The columns of a record's schema, names in capitals as ksqlDB has them; of another schema, one column without a name.
 ///
 /// # Errors
 /// A sentence that names the field whose type SQL does not have.
 pub(crate) fn columns_of(schema: &str) -> Result<Vec<Column>, String> {
-    match Schema::parse_str(schema).map_err(|error| error.to_string())? {
-        Schema::Record(record) => fields(&record),
-        other => Ok(vec![Column::new("", type_of(&other, "the schema")?)]),
+    let schema = Schema::parse_str(schema).map_err(|error| error.to_string())?;
+    let resolved = ResolvedSchema::try_from(&schema).map_err(|error| error.to_string())?;
+    let walk = Walk { names: resolved.get_names(), place: "the schema", outer: None };
+    match walk.type_of(&schema)? {
+        Type::Struct(columns) => Ok(columns),
+        other => Ok(vec![Column::new("", other)]),
     }
 }
 
-fn fields(record: &RecordSchema) -> Result<Vec<Column>, String> {
-    record
-        .fields
-        .iter()
-        .map(|field| Ok(Column::new(field.name.to_uppercase(), type_of(&field.schema, &field.name)?)))
-        .collect()
+/// Where in a schema it is read, and inside of what.
+#[derive(Clone, Copy)]
+struct Walk<'w> {
+    names: &'w NamesRef<'w>,
+    place: &'w str,
+    outer: Option<(&'w RecordSchema, &'w Walk<'w>)>,
 }
 
-fn type_of(schema: &Schema, place: &str) -> Result<Type, String> {
-    Ok(match schema {
-        Schema::Boolean => Type::Boolean,
-        Schema::Int => Type::Int,
-        Schema::Long => Type::Bigint,
-        Schema::Float | Schema::Double => Type::Double,
-        Schema::String | Schema::Enum(_) | Schema::Uuid(_) => Type::String,
-        Schema::Bytes | Schema::Fixed(_) => Type::Bytes,
-        Schema::TimestampMillis => Type::Timestamp,
-        Schema::Decimal(decimal) => decimal_type(decimal, place)?,
-        Schema::Array(array) => Type::Array(Box::new(type_of(&array.items, place)?)),
-        Schema::Map(map) => Type::Map(Box::new(type_of(&map.types, place)?)),
-        Schema::Record(record) => Type::Struct(fields(record)?),
-        Schema::Union(union) => nullable(union, place)?,
-        other => return Err(format!("{place}: SQL has no type for {other:?}")),
-    })
-}
-
-fn decimal_type(decimal: &DecimalSchema, place: &str) -> Result<Type, String> {
-    match (u8::try_from(decimal.precision), u8::try_from(decimal.scale)) {
-        (Ok(precision @ 1..=28), Ok(scale)) => Ok(Type::Decimal { precision, scale }),
-        _ => Err(format!("{place}: a decimal of {} digits has more than 28", decimal.precision)),
+impl Walk<'_> {
+    fn type_of(&self, schema: &Schema) -> Result<Type, String> {
+        Ok(match schema {
+            Schema::Boolean => Type::Boolean,
+            Schema::Int | Schema::Date | Schema::TimeMillis => Type::Int,
+            // Only milliseconds are a TIMESTAMP; finer ones are the numbers they are.
+            Schema::Long
+            | Schema::TimeMicros
+            | Schema::TimestampMicros
+            | Schema::LocalTimestampMicros
+            | Schema::LocalTimestampMillis => Type::Bigint,
+            Schema::Float | Schema::Double => Type::Double,
+            Schema::String | Schema::Enum(_) | Schema::Uuid(_) => Type::String,
+            Schema::Bytes | Schema::Fixed(_) => Type::Bytes,
+            Schema::TimestampMillis => Type::Timestamp,
+            Schema::Decimal(decimal) => self.decimal(decimal)?,
+            Schema::Array(array) => Type::Array(Box::new(self.type_of(&array.items)?)),
+            Schema::Map(map) => Type::Map(Box::new(self.type_of(&map.types)?)),
+            Schema::Record(record) => Type::Struct(self.fields(record)?),
+            Schema::Union(union) => self.nullable(union)?,
+            Schema::Ref { name } => match self.names.get(name) {
+                Some(named) => self.type_of(named)?,
+                None => return Err(self.none_for(schema)),
+            },
+            other => return Err(self.none_for(other)),
+        })
     }
-}
 
-/// Every column may be null, so a union with null is the other type.
-fn nullable(union: &UnionSchema, place: &str) -> Result<Type, String> {
-    let known: Vec<_> = union.variants().iter().filter(|variant| **variant != Schema::Null).collect();
-    match known.as_slice() {
-        [only] => type_of(only, place),
-        _ => Err(format!("{place}: a union of several types has no type in SQL")),
+    fn none_for(&self, schema: &Schema) -> String {
+        format!("{}: SQL has no type for {schema:?}; declare the columns that are needed", self.place)
+    }
+
+    fn fields(&self, record: &RecordSchema) -> Result<Vec<Column>, String> {
+        let is_this = |walk: &Walk<'_>| walk.outer.is_some_and(|(outer, _)| outer.name == record.name);
+        let mut inside = Some(self);
+        while let Some(walk) = inside {
+            if is_this(walk) {
+                return Err(format!(
+                    "{}: record {} holds itself, which no type in SQL does",
+                    self.place, record.name
+                ));
+            }
+            inside = walk.outer.map(|(_, outer)| outer);
+        }
+        record
+            .fields
+            .iter()
+            .map(|field| {
+                let walk = Walk { place: &field.name, outer: Some((record, self)), ..*self };
+                Ok(Column::new(field.name.to_uppercase(), walk.type_of(&field.schema)?))
+            })
+            .collect()
+    }
+
+    fn decimal(&self, decimal: &DecimalSchema) -> Result<Type, String> {
+        match (u8::try_from(decimal.precision), u8::try_from(decimal.scale)) {
+            (Ok(precision @ 1..=DIGITS_MAX), Ok(scale)) => Ok(Type::Decimal { precision, scale }),
+            _ => Err(format!(
+                "{}: a decimal of {} digits has more than {DIGITS_MAX}; declare the columns that are needed",
+                self.place, decimal.precision
+            )),
+        }
+    }
+
+    /// Every column may be null, so a union with null is the other type.
+    fn nullable(&self, union: &UnionSchema) -> Result<Type, String> {
+        let known: Vec<_> = union.variants().iter().filter(|variant| **variant != Schema::Null).collect();
+        match known.as_slice() {
+            [only] => self.type_of(only),
+            _ => Err(format!(
+                "{}: a union of several types has no type in SQL; declare the columns that are needed",
+                self.place
+            )),
+        }
     }
 }
 
@@ -84,7 +133,75 @@ fn json_type(ty: &Type, name: &str) -> Json {
     }
 }
 
-/// Avro's names are letters, digits and underscores.
+/// Avro's names are letters, digits and underscores, with no digit at the beginning.
 fn legal(name: &str) -> String {
-    name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
+    let first = if name.starts_with(|c: char| c.is_ascii_digit()) { "_" } else { "" };
+    let rest = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' });
+    first.chars().chain(rest).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(fields: &str) -> Result<String, String> {
+        let columns = columns_of(&format!(r#"{{"type": "record", "name": "R", "fields": [{fields}]}}"#))?;
+        Ok(columns.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+    }
+
+    #[test]
+    fn fields_become_columns_of_the_type_that_sql_has_for_them() {
+        for (ty, expected) in [
+            (r#"["null", "string"]"#, "F STRING"),
+            (r#"["long", "null"]"#, "F BIGINT"),
+            (r#""float""#, "F DOUBLE"),
+            (r#"{"type": "long", "logicalType": "timestamp-millis"}"#, "F TIMESTAMP"),
+            (r#"{"type": "long", "logicalType": "timestamp-micros"}"#, "F BIGINT"),
+            (r#"{"type": "int", "logicalType": "date"}"#, "F INT"),
+            (r#"{"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 3}"#, "F DECIMAL(9, 3)"),
+            (r#"{"type": "enum", "name": "E", "symbols": ["A"]}"#, "F STRING"),
+            (r#"{"type": "fixed", "name": "X", "size": 4}"#, "F BYTES"),
+            (
+                r#"{"type": "map", "values": {"type": "array", "items": ["null", "int"]}}"#,
+                "F MAP<STRING, ARRAY<INT>>",
+            ),
+        ] {
+            assert_eq!(found(&format!(r#"{{"name": "f", "type": {ty}}}"#)).as_deref(), Ok(expected));
+        }
+    }
+
+    #[test]
+    fn a_type_that_is_named_again_is_the_one_written_before() {
+        let price = r#"{"type": "record", "name": "Price", "fields": [{"name": "cents", "type": "int"}]}"#;
+        let twice =
+            format!(r#"{{"name": "now", "type": {price}}}, {{"name": "before", "type": ["null", "Price"]}}"#);
+        assert_eq!(found(&twice).as_deref(), Ok("NOW STRUCT<CENTS INT>, BEFORE STRUCT<CENTS INT>"));
+    }
+
+    #[test]
+    fn what_sql_has_no_type_for_is_refused_by_the_fields_name() {
+        let tree = r#"{"type": "record", "name": "T", "fields": [{"name": "next", "type": ["null", "T"]}]}"#;
+        for (ty, why) in [
+            (tree, "next: record T holds itself"),
+            (r#"["int", "string"]"#, "f: a union of several types"),
+            (
+                r#"{"type": "bytes", "logicalType": "decimal", "precision": 38, "scale": 2}"#,
+                "f: a decimal of 38 digits",
+            ),
+            (r#""null""#, "f: SQL has no type for Null"),
+        ] {
+            let said = found(&format!(r#"{{"name": "f", "type": {ty}}}"#)).unwrap_err();
+            assert!(said.starts_with(why), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_bare_schema_is_one_column_without_a_name() {
+        assert_eq!(columns_of(r#"["null", "string"]"#), Ok(vec![Column::new("", Type::String)]));
+    }
+
+    #[test]
+    fn records_are_named_as_avro_allows() {
+        assert_eq!(schema_of("1.b-c_value", &[])["name"], "_1_b_c_value");
+    }
 }

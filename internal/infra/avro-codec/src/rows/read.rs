@@ -4,6 +4,8 @@ use millstream_model::{Column, Type, Value};
 use rust_decimal::Decimal;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use super::fitted;
+
 /// Reads a record's fields into columns, in the columns' order; others are passed over unread.
 pub(super) struct Fields<'c>(pub(super) &'c [Column]);
 
@@ -73,6 +75,11 @@ impl Typed<'_> {
     fn wrong<E: Error>(&self, what: &str) -> E {
         E::custom(format_args!("{what} is no {}", self.0))
     }
+
+    /// Gives a number the column's scale, unless digits would be lost.
+    fn decimal<E: Error>(&self, number: Decimal) -> Result<Value, E> {
+        fitted(number, self.0).map(Value::Decimal).ok_or_else(|| self.wrong(&number.to_string()))
+    }
 }
 
 impl<'de> Visitor<'de> for Typed<'_> {
@@ -103,7 +110,7 @@ impl<'de> Visitor<'de> for Typed<'_> {
             Type::Int => i32::try_from(value).map(Value::Int).map_err(|_| self.wrong("a 64-bit integer")),
             Type::Bigint => Ok(Value::Bigint(value)),
             Type::Timestamp => Ok(Value::Timestamp(value)),
-            Type::Decimal { scale, .. } => Ok(decimal(Decimal::from(value), *scale)),
+            Type::Decimal { .. } => self.decimal(Decimal::from(value)),
             #[expect(clippy::cast_precision_loss, reason = "Avro promotes integers to doubles so")]
             Type::Double => Ok(Value::Double(value as f64)),
             _ => Err(self.wrong("an integer")),
@@ -127,8 +134,8 @@ impl<'de> Visitor<'de> for Typed<'_> {
         match self.0 {
             Type::String => Ok(Value::text(text)),
             Type::Bytes => Ok(Value::Bytes(text.as_bytes().into())),
-            Type::Decimal { scale, .. } => {
-                text.parse().map(|number| decimal(number, *scale)).map_err(|_| self.wrong("a text"))
+            Type::Decimal { .. } => {
+                text.parse().map_or_else(|_| Err(self.wrong("a text")), |number| self.decimal(number))
             }
             _ => Err(self.wrong("a text")),
         }
@@ -160,9 +167,4 @@ impl<'de> Visitor<'de> for Typed<'_> {
             _ => Err(self.wrong("a record")),
         }
     }
-}
-
-fn decimal(mut number: Decimal, scale: u8) -> Value {
-    number.rescale(u32::from(scale));
-    Value::Decimal(number)
 }

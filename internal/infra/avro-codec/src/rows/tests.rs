@@ -104,3 +104,51 @@ fn columns_are_found_in_the_schema_they_were_written_with() {
     assert_eq!(found[4].ty, Type::Decimal { precision: 12, scale: 2 });
     assert_eq!(found[9].ty.to_string(), "ARRAY<STRUCT<ID STRING, PRICE DECIMAL(12, 2)>>");
 }
+
+#[test]
+fn decimals_are_never_rounded() {
+    let ty = |precision, scale| Type::Decimal { precision, scale };
+    let number = |text: &str| Value::Decimal(text.parse().unwrap());
+    let written = |written_as: Type, value: &Value| {
+        let columns = [Column::new("P", written_as)];
+        let mut bytes = Vec::new();
+        codec(&columns).encode(std::slice::from_ref(value), &mut bytes).map(|()| (codec(&columns), bytes))
+    };
+    let (writer, bytes) = written(ty(9, 3), &number("12.500")).unwrap();
+    for (read_as, expected) in [
+        (ty(9, 3), Some("12.500")),
+        (ty(4, 1), Some("12.5")),
+        (ty(12, 5), Some("12.50000")),
+        (ty(9, 0), None),
+        (ty(2, 1), None),
+    ] {
+        let columns = vec![Column::new("P", read_as)];
+        let reader = AvroCodec { source: writer.source.clone(), columns, is_bare: false, writer: None };
+        assert_eq!(reader.decode(&bytes).ok(), expected.map(|text| vec![number(text)]), "{expected:?}");
+    }
+    assert!(written(ty(4, 2), &number("99.99")).is_ok());
+    assert!(written(ty(4, 2), &number("100.00")).is_err(), "more digits than the column has");
+    assert!(written(ty(4, 2), &number("1.001")).is_err(), "finer than the column");
+}
+
+#[test]
+fn keys_are_read_whether_they_are_bare_or_a_record_of_one_field() {
+    let columns = vec![Column::new("ID", Type::String)];
+    let registry = Registry::new("http://127.0.0.1:1").unwrap();
+    registry.know(1, r#""string""#);
+    registry.know(2, r#"["null", "string"]"#);
+    registry.know(3, r#"{"type": "record", "name": "K", "fields": [{"name": "id", "type": "string"}]}"#);
+    for is_bare in [true, false] {
+        let reader =
+            AvroCodec { source: Source::of(&registry), columns: columns.clone(), is_bare, writer: None };
+        for (id, datum) in [(1, &b"\x04ab"[..]), (2, b"\x02\x04ab"), (3, b"\x04ab")] {
+            let mut bytes = Vec::new();
+            frame::begin(id, &mut bytes);
+            bytes.extend_from_slice(datum);
+            assert_eq!(reader.decode(&bytes), Ok(vec![Value::text("ab")]), "schema {id}");
+        }
+    }
+    let unused =
+        AvroCodec { source: Source::of(&registry), columns: Vec::new(), is_bare: false, writer: None };
+    assert_eq!(unused.decode(b"any key"), Ok(Vec::new()));
+}

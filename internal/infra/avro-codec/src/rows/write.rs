@@ -1,5 +1,7 @@
 use millstream_model::{Column, Type, Value};
-use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
+use serde::ser::{Error, Serialize, SerializeMap, SerializeSeq, Serializer};
+
+use super::fitted;
 
 /// Columns and their values, as a record.
 pub(super) struct Record<'a>(pub(super) &'a [Column], pub(super) &'a [Value]);
@@ -29,7 +31,10 @@ impl Serialize for Plain<'_> {
             (Value::Bigint(value) | Value::Timestamp(value), _) => serializer.serialize_i64(*value),
             (Value::Double(value), _) => serializer.serialize_f64(*value),
             // As decimal text, which is exact; an integer would be taken for whole units.
-            (Value::Decimal(value), _) => serializer.serialize_str(&value.to_string()),
+            (Value::Decimal(value), ty) => match ty.and_then(|ty| fitted(*value, ty)) {
+                Some(value) => serializer.serialize_str(&value.to_string()),
+                None => Err(S::Error::custom(format_args!("{value} does not fit its column"))),
+            },
             (Value::String(value), _) => serializer.serialize_str(value),
             (Value::Bytes(value), _) => serializer.serialize_bytes(value),
             (Value::Array(items), ty) => {
@@ -55,7 +60,7 @@ impl Serialize for Plain<'_> {
             (Value::Struct(values), Some(Type::Struct(columns))) => {
                 Record(columns, values).serialize(serializer)
             }
-            (Value::Struct(_), _) => Err(serde::ser::Error::custom("a struct stands where its type is none")),
+            (Value::Struct(_), _) => Err(S::Error::custom("a struct stands where its type is none")),
         }
     }
 }
