@@ -35,7 +35,10 @@ pub fn run(stack: &Stack) {
     let changelog = read_all(stack, "crash_product-stream-table").len();
     let replayed = third.metric("millstream_recovery_replayed_records");
     let delta = changelog - stored;
-    assert!(replayed <= delta as f64, "{replayed} records were replayed, where only {delta} came after the clean stop");
+    assert!(
+        replayed <= delta as f64,
+        "{replayed} records were replayed, where only {delta} came after the clean stop"
+    );
     outputs_hold_every_product(stack);
     table_equals_the_input(stack);
     third.interrupt();
