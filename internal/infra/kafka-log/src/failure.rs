@@ -1,19 +1,39 @@
 use millstream_ports::{Action, PortError};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
-/// A client's error as a port's: what was attempted, what to do, and what librdkafka says. No property's value is told,
-/// since it may be a secret.
+/// A client's error as a port's: what was attempted, what librdkafka says, and the remedy where one is known. No
+/// property's value is told, since it may be a secret.
 pub(crate) fn port_error(attempt: impl Into<String>, error: &KafkaError) -> PortError {
     if let KafkaError::ClientConfig(_, reason, name, _) = error {
         return PortError::stop(format!("kafka property '{name}' is not accepted: {reason}"));
     }
-    let action = error.rdkafka_error_code().map_or(Action::Stop, action);
-    PortError::new(action, attempt).because(said(error))
+    let Some(code) = code(error) else { return PortError::stop(attempt).because(said(error)) };
+    refusal(attempt, code)
 }
 
-/// The words of librdkafka's code, which say more than the name of the enum it is wrapped in.
+/// An answer of the brokers as a port's error.
+pub(crate) fn refusal(attempt: impl Into<String>, code: Code) -> PortError {
+    let said = remedy(code).map_or_else(|| code.to_string(), |remedy| format!("{code}; {remedy}"));
+    PortError::new(action(code), attempt).because(said)
+}
+
+pub(crate) fn code(error: &KafkaError) -> Option<Code> {
+    match error {
+        KafkaError::AdminOp(code) => Some(*code),
+        other => other.rdkafka_error_code(),
+    }
+}
+
+/// librdkafka's own words, without the name of the enum they are wrapped in.
 fn said(error: &KafkaError) -> String {
-    error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| code.to_string())
+    match error {
+        KafkaError::ClientCreation(said)
+        | KafkaError::AdminOpCreation(said)
+        | KafkaError::Subscription(said)
+        | KafkaError::PauseResume(said)
+        | KafkaError::Seek(said) => said.clone(),
+        other => other.to_string(),
+    }
 }
 
 fn action(code: Code) -> Action {
@@ -27,12 +47,14 @@ fn action(code: Code) -> Action {
         | Code::RequestTimedOut
         | Code::BrokerTransportFailure
         | Code::AllBrokersDown
+        | Code::Resolve
         | Code::CoordinatorLoadInProgress
         | Code::CoordinatorNotAvailable
         | Code::NotCoordinator
         | Code::LeaderNotAvailable
         | Code::NotLeaderForPartition
         | Code::NetworkException
+        | Code::NotController
         | Code::NotEnoughReplicas
         | Code::NotEnoughReplicasAfterAppend
         | Code::WaitingForCoordinator => Action::Retry,
@@ -40,21 +62,80 @@ fn action(code: Code) -> Action {
     }
 }
 
+fn remedy(code: Code) -> Option<&'static str> {
+    Some(match code {
+        Code::TopicAuthorizationFailed => "allow it by an ACL on the topic",
+        Code::GroupAuthorizationFailed => "allow READ by an ACL on the group",
+        Code::ClusterAuthorizationFailed => "allow it by an ACL on the cluster",
+        Code::Authentication | Code::SaslAuthenticationFailed => {
+            "check the kafka properties sasl.mechanism, sasl.username and sasl.password"
+        }
+        Code::MessageSizeTooLarge => {
+            "raise message.max.bytes among the kafka properties and max.message.bytes of the topic"
+        }
+        Code::UnknownTopic | Code::UnknownTopicOrPartition => "create the topic",
+        Code::UnknownPartition => "give the topic more partitions",
+        Code::InvalidReplicationFactor => "ask for fewer copies, or add brokers",
+        Code::MessageTimedOut => "see that the brokers are up and enough replicas are in sync",
+        Code::AutoOffsetReset => "set auto.offset.reset to earliest to read from the oldest record kept",
+        _ => return None,
+    })
+}
+
 /// Whether a consumer that reports this goes on by itself.
 pub(crate) fn passes(error: &KafkaError) -> bool {
     match error {
         KafkaError::MessageConsumptionFatal(_) => false,
-        other => match other.rdkafka_error_code() {
-            Some(
+        other => !matches!(
+            other.rdkafka_error_code(),
+            None | Some(
                 Code::TopicAuthorizationFailed
-                | Code::GroupAuthorizationFailed
-                | Code::ClusterAuthorizationFailed
-                | Code::SaslAuthenticationFailed
-                | Code::InvalidGroupId
-                | Code::UnsupportedSASLMechanism,
+                    | Code::GroupAuthorizationFailed
+                    | Code::ClusterAuthorizationFailed
+                    | Code::Authentication
+                    | Code::SaslAuthenticationFailed
+                    | Code::UnsupportedSASLMechanism
+                    | Code::AutoOffsetReset
+                    | Code::InvalidGroupId
+                    | Code::InconsistentGroupProtocol
+                    | Code::FencedInstanceId
             )
-            | None => false,
-            Some(_) => true,
-        },
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_to_do_follows_from_the_code() {
+        for (error, expected) in [
+            (KafkaError::ConsumerCommit(Code::IllegalGeneration), Action::Retry),
+            (KafkaError::ConsumerCommit(Code::UnknownMemberId), Action::Retry),
+            (KafkaError::AdminOp(Code::OperationTimedOut), Action::Retry),
+            (KafkaError::ConsumerCommit(Code::FencedInstanceId), Action::Stop),
+            (KafkaError::MessageProduction(Code::MessageSizeTooLarge), Action::Stop),
+            (KafkaError::ClientCreation("no such mechanism".to_owned()), Action::Stop),
+        ] {
+            assert_eq!(port_error("x", &error).action(), expected, "{error}");
+        }
+    }
+
+    #[test]
+    fn a_consumer_waits_out_the_network_but_not_a_refusal() {
+        assert!(passes(&KafkaError::MessageConsumption(Code::AllBrokersDown)));
+        assert!(!passes(&KafkaError::MessageConsumption(Code::TopicAuthorizationFailed)));
+        assert!(!passes(&KafkaError::MessageConsumptionFatal(Code::AllBrokersDown)));
+    }
+
+    #[test]
+    fn a_message_names_cause_and_remedy_in_plain_words() {
+        let error = KafkaError::MessageProduction(Code::MessageSizeTooLarge);
+        let said = port_error("could not send to topic 't'", &error).to_string();
+        assert!(said.starts_with("could not send to topic 't': "), "{said}");
+        assert!(said.ends_with("max.message.bytes of the topic"), "{said}");
+        let error = KafkaError::ClientCreation("no such mechanism".to_owned());
+        assert_eq!(port_error("no client", &error).to_string(), "no client: no such mechanism");
     }
 }

@@ -1,90 +1,37 @@
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use millstream_model::{Offset, Partition, RecordView, TopicName};
 use millstream_ports::{GroupLog, Outlet, Polled, PortError, SendRecord, Tag, Tally};
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, RebalanceProtocol};
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError;
-use rdkafka::types::RDKafkaRespErr;
-use rdkafka::{ClientContext, Message, Statistics, TopicPartitionList};
 
+use crate::KafkaLog;
 use crate::failure::{passes, port_error};
+use crate::group::membership::{Event, GroupContext, Shared};
 use crate::outlet::KafkaOutlet;
 use crate::view::{TopicIndex, lend};
-use crate::{KafkaLog, client};
+
+mod membership;
+
+/// How long the brokers may take to describe the inputs.
+const ANSWER_WAIT: Duration = Duration::from_secs(10);
 
 /// A member of a consumer group, and the producer that writes what it makes of the records.
+///
+/// The group's protocol is the eager one: a rebalance revokes all that a member has, and assigns anew. Dropping a member
+/// leaves the group without committing.
 pub struct KafkaGroup {
     consumer: Option<BaseConsumer<GroupContext>>,
-    context: Arc<Shared>,
+    shared: Arc<Shared>,
     outlet: KafkaOutlet,
-    topics: TopicIndex,
-    group: String,
-}
-
-/// What the consumer's callbacks leave for the worker to find.
-#[derive(Default)]
-struct Shared {
-    events: Mutex<VecDeque<Polled>>,
-    lags: Mutex<HashMap<(String, i32), i64>>,
-    is_leaving: AtomicBool,
-}
-
-struct GroupContext(Arc<Shared>);
-
-impl ClientContext for GroupContext {
-    fn log(&self, level: rdkafka::config::RDKafkaLogLevel, facility: &str, message: &str) {
-        client::log(level, facility, message);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(%error, "{reason}");
-    }
-
-    fn stats(&self, statistics: Statistics) {
-        let mut lags = locked(&self.0.lags);
-        lags.clear();
-        for (name, topic) in statistics.topics {
-            let known = topic.partitions.into_iter().filter(|(_, partition)| partition.consumer_lag >= 0);
-            lags.extend(known.map(|(number, partition)| ((name.clone(), number), partition.consumer_lag)));
-        }
-    }
-}
-
-impl ConsumerContext for GroupContext {
-    /// Only notes what happens: the group waits until the worker has committed, and answers by `accept` or `release`.
-    fn rebalance(&self, consumer: &BaseConsumer<Self>, event: RDKafkaRespErr, list: &mut TopicPartitionList) {
-        if self.0.is_leaving.load(Ordering::Acquire) {
-            let _ = give_up(consumer, list);
-            return;
-        }
-        let numbers = list
-            .elements()
-            .iter()
-            .filter_map(|element| Partition::try_from(element.partition()).ok())
-            .collect::<BTreeSet<_>>();
-        let partitions: Vec<_> = numbers.into_iter().collect();
-        let noted = match event {
-            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => Polled::Assigned(partitions),
-            _ if consumer.assignment_lost() => Polled::Lost(partitions),
-            _ => Polled::Revoked(partitions),
-        };
-        locked(&self.0.events).push_back(noted);
-    }
-}
-
-fn give_up(consumer: &BaseConsumer<GroupContext>, list: &TopicPartitionList) -> Result<(), KafkaError> {
-    match consumer.rebalance_protocol() {
-        RebalanceProtocol::Cooperative => consumer.incremental_unassign(list),
-        RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.unassign(),
-    }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    inputs: TopicIndex,
+    owned: BTreeSet<Partition>,
+    name: String,
 }
 
 impl KafkaGroup {
@@ -94,28 +41,35 @@ impl KafkaGroup {
         instance: usize,
         inputs: &[TopicName],
     ) -> Result<Self, PortError> {
-        let name = format!("{group}-{instance}");
-        let context = Arc::new(Shared::default());
-        let config = log.consumer(group, &name);
+        let client = format!("{group}-{instance}");
         let attempt = || format!("could not join group '{group}'");
-        let consumer: BaseConsumer<GroupContext> = config
-            .create_with_context(GroupContext(context.clone()))
+        let shared = Arc::new(Shared::default());
+        let context = GroupContext { shared: shared.clone(), topics: inputs.len() };
+        let consumer: BaseConsumer<_> = log
+            .member(group, &client, instance)
+            .create_with_context(context)
             .map_err(|error| port_error(attempt(), &error))?;
         let names: Vec<_> = inputs.iter().map(TopicName::as_str).collect();
         consumer.subscribe(&names).map_err(|error| port_error(attempt(), &error))?;
-        let outlet = KafkaOutlet::open(log, &name)?;
-        let topics = TopicIndex::new(inputs);
-        Ok(Self { consumer: Some(consumer), context, outlet, topics, group: group.to_owned() })
+        Ok(Self {
+            consumer: Some(consumer),
+            shared,
+            outlet: KafkaOutlet::open(log, &client)?,
+            inputs: TopicIndex::new(inputs),
+            owned: BTreeSet::new(),
+            name: group.to_owned(),
+        })
     }
 
     fn consumer(&self) -> Result<&BaseConsumer<GroupContext>, PortError> {
-        self.consumer.as_ref().ok_or_else(|| PortError::stop(format!("group '{}' was left", self.group)))
+        self.consumer.as_ref().ok_or_else(|| left(&self.name))
     }
 
-    fn list(&self, partitions: &[Partition]) -> TopicPartitionList {
+    /// These partitions of every input.
+    fn list<'a>(&self, partitions: impl IntoIterator<Item = &'a Partition>) -> TopicPartitionList {
         let mut list = TopicPartitionList::new();
-        for topic in self.topics.names() {
-            for partition in partitions {
+        for partition in partitions {
+            for topic in self.inputs.names() {
                 list.add_partition(topic.as_str(), partition.as_i32());
             }
         }
@@ -123,9 +77,59 @@ impl KafkaGroup {
     }
 
     fn refused(&self, deed: &str) -> impl Fn(KafkaError) -> PortError {
-        let attempt = format!("group '{}' could not {deed}", self.group);
+        let attempt = format!("group '{}' could not {deed}", self.name);
         move |error| port_error(attempt.clone(), &error)
     }
+
+    fn can_not_read(&self, error: &KafkaError) -> PortError {
+        port_error(format!("group '{}' can't read its inputs{}", self.name, self.shared.complaints), error)
+    }
+
+    fn next_event(&self) -> Result<Option<Polled>, PortError> {
+        let Some(Event { polled, uneven }) = self.shared.next_event() else { return Ok(None) };
+        if !uneven.is_empty() {
+            self.check_widths(&uneven)?;
+        }
+        // What was never taken over can't be taken away.
+        let owned = |partitions: Vec<Partition>| {
+            partitions.into_iter().filter(|partition| self.owned.contains(partition)).collect()
+        };
+        Ok(Some(match polled {
+            Polled::Revoked(partitions) => Polled::Revoked(owned(partitions)),
+            Polled::Lost(partitions) => Polled::Lost(owned(partitions)),
+            other => other,
+        }))
+    }
+
+    /// Inputs may look uneven for a moment, while one of them is new to a broker; the group then assigns again by itself.
+    fn check_widths(&self, uneven: &[Partition]) -> Result<(), PortError> {
+        tracing::warn!(
+            group = self.name,
+            ?uneven,
+            "partitions were assigned of some inputs only; they are not read"
+        );
+        let metadata =
+            self.consumer()?.fetch_metadata(None, ANSWER_WAIT).map_err(self.refused("see its inputs"))?;
+        let width = |name: &TopicName| {
+            let topic = metadata.topics().iter().find(|topic| topic.name() == name.as_str())?;
+            Some(topic.partitions().len()).filter(|width| *width > 0)
+        };
+        let widths: BTreeSet<_> = self.inputs.names().iter().filter_map(width).collect();
+        if widths.len() <= 1 {
+            return Ok(());
+        }
+        let said: Vec<_> =
+            self.inputs.names().iter().map(|name| format!("{name} {}", width(name).unwrap_or(0))).collect();
+        Err(PortError::stop(format!(
+            "the inputs of group '{}' no longer have the same number of partitions: {}; give them the same",
+            self.name,
+            said.join(", ")
+        )))
+    }
+}
+
+fn left(group: &str) -> PortError {
+    PortError::stop(format!("group '{group}' was left"))
 }
 
 impl GroupLog for KafkaGroup {
@@ -133,89 +137,88 @@ impl GroupLog for KafkaGroup {
     where
         F: FnMut(RecordView<'_>) -> ControlFlow<()>,
     {
-        let Some(consumer) = &self.consumer else {
-            return Err(PortError::stop(format!("group '{}' was left", self.group)));
-        };
-        let (mut count, mut patience) = (0, wait);
-        while count < max {
-            if let Some(event) = locked(&self.context.events).pop_front() {
-                // Records before it were processed; the event waits until they are, in the next call.
-                if count > 0 {
-                    locked(&self.context.events).push_front(event);
-                    break;
-                }
-                return Ok(event);
-            }
-            let message = match consumer.poll(patience) {
-                None => {
-                    if locked(&self.context.events).is_empty() {
-                        break;
-                    }
-                    continue;
-                }
-                Some(Ok(message)) => message,
-                Some(Err(error)) if passes(&error) => {
-                    tracing::warn!(group = self.group, %error, "the consumer reports a fault, and goes on");
-                    break;
-                }
-                Some(Err(error)) => {
-                    return Err(port_error(format!("group '{}' can't read its inputs", self.group), &error));
-                }
-            };
-            patience = Duration::ZERO;
-            let Some(topic) = self.topics.find(message.topic()) else { continue };
-            count += 1;
-            if lend(&message, topic, &mut each).is_some_and(|flow| flow.is_break()) {
-                break;
-            }
-        }
         // Acknowledgements are taken in as records come, so that their queue stays short.
         self.outlet.tend();
-        Ok(Polled::Records(count))
+        if let Some(event) = self.next_event()? {
+            return Ok(event);
+        }
+        let Some(consumer) = &self.consumer else { return Err(left(&self.name)) };
+        let (mut count, mut patience) = (0, wait);
+        while count < max {
+            match consumer.poll(patience) {
+                Some(Ok(message)) => {
+                    patience = Duration::ZERO;
+                    let Some(topic) = self.inputs.of(&message) else { continue };
+                    count += 1;
+                    if lend(&message, topic, &mut each).is_some_and(|flow| flow.is_break()) {
+                        break;
+                    }
+                }
+                // A rebalance ends the wait too. It is told once the records before it are processed.
+                None => break,
+                Some(Err(error)) if passes(&error) => break,
+                Some(Err(error)) => return Err(self.can_not_read(&error)),
+            }
+        }
+        if count > 0 {
+            self.shared.complaints.settle();
+            return Ok(Polled::Records(count));
+        }
+        Ok(self.next_event()?.unwrap_or(Polled::Records(0)))
     }
 
     fn accept(&mut self, partitions: &[Partition]) -> Result<(), PortError> {
         let (consumer, list) = (self.consumer()?, self.list(partitions));
-        let assigned = match consumer.rebalance_protocol() {
-            RebalanceProtocol::Cooperative => consumer.incremental_assign(&list),
-            RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.assign(&list),
-        };
-        assigned.and_then(|()| consumer.pause(&list)).map_err(self.refused("take its partitions over"))
+        consumer
+            .assign(&list)
+            .and_then(|()| consumer.pause(&list))
+            .map_err(self.refused("take its partitions over"))?;
+        self.owned = partitions.iter().copied().collect();
+        Ok(())
     }
 
     fn start(&mut self, partition: Partition) -> Result<(), PortError> {
-        let list = self.list(&[partition]);
-        self.consumer()?.resume(&list).map_err(self.refused("start reading a partition"))
+        if !self.owned.contains(&partition) {
+            let said = format!("group '{}' can't start partition {partition}: it is not assigned", self.name);
+            return Err(PortError::stop(said));
+        }
+        self.consumer()?.resume(&self.list([&partition])).map_err(self.refused("start reading a partition"))
     }
 
     fn release(&mut self, partitions: &[Partition]) -> Result<(), PortError> {
-        let list = self.list(partitions);
-        give_up(self.consumer()?, &list).map_err(self.refused("give its partitions up"))
+        // By the eager protocol this is all that is owned.
+        self.consumer()?.unassign().map_err(self.refused("give its partitions up"))?;
+        self.owned.retain(|owned| !partitions.contains(owned));
+        Ok(())
     }
 
     fn commit(&mut self, positions: &[(usize, Partition, Offset)]) -> Result<(), PortError> {
+        if positions.is_empty() {
+            return Ok(());
+        }
         let mut list = TopicPartitionList::new();
         for (topic, partition, next) in positions {
-            let Some(name) = self.topics.names().get(*topic) else { continue };
+            let name = self.inputs.get(*topic).ok_or_else(|| {
+                PortError::stop(format!("group '{}' has no input number {topic}", self.name))
+            })?;
             list.add_partition_offset(name.as_str(), partition.as_i32(), rdkafka::Offset::Offset(next.0))
                 .map_err(self.refused("commit"))?;
         }
-        self.consumer()?.commit(&list, CommitMode::Sync).map_err(self.refused("commit"))
+        self.consumer()?.commit(&list, CommitMode::Sync).map_err(self.refused("commit"))?;
+        self.shared.complaints.settle();
+        Ok(())
     }
 
     fn lag(&self, topic: usize, partition: Partition) -> Option<u64> {
-        let name = self.topics.names().get(topic)?;
-        let lag = locked(&self.context.lags).get(&(name.as_str().to_owned(), partition.as_i32())).copied()?;
-        u64::try_from(lag).ok()
+        self.shared.lag(self.inputs.get(topic)?.as_str(), partition)
     }
 
     fn leave(&mut self) {
-        self.context.is_leaving.store(true, Ordering::Release);
+        self.shared.is_leaving.store(true, Ordering::Release);
         let Some(consumer) = self.consumer.take() else { return };
-        // A rebalance that nobody answered yet would keep the consumer from closing.
-        if !locked(&self.context.events).is_empty() {
-            let _ = consumer.unassign();
-        }
+        // Answers the rebalance that the worker may have left unanswered: without that the consumer does not close.
+        let _ = consumer.unassign();
+        self.owned.clear();
         drop(consumer);
     }
 }

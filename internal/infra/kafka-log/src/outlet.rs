@@ -1,9 +1,8 @@
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use millstream_model::{HeaderSource, Offset};
+use millstream_model::{HeaderSource, Offset, Partition, TopicName};
 use millstream_ports::{Outlet, PortError, SendRecord, Tag, Tally};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
@@ -13,7 +12,7 @@ use rdkafka::producer::{
 use rdkafka::{ClientContext, Message};
 
 use crate::KafkaLog;
-use crate::client;
+use crate::client::{self, Complaints};
 use crate::failure::port_error;
 
 /// Sends between two looks at the acknowledgements.
@@ -34,7 +33,15 @@ pub(crate) struct OutletContext {
     failed: AtomicU64,
     /// By tag, the highest acknowledged offset plus one; 0 for none.
     acknowledged: Mutex<Vec<i64>>,
-    failure: Mutex<Option<(String, KafkaError)>>,
+    failure: Mutex<Option<Failure>>,
+    complaints: Complaints,
+}
+
+/// The first record that was not delivered.
+struct Failure {
+    topic: String,
+    partition: i32,
+    error: KafkaError,
 }
 
 impl ClientContext for OutletContext {
@@ -43,7 +50,7 @@ impl ClientContext for OutletContext {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(%error, "{reason}");
+        self.complaints.hear(&error, reason);
     }
 
     fn stats_raw(&self, _statistics: &[u8]) {}
@@ -62,16 +69,19 @@ impl ProducerContext<NoCustomPartitioner> for OutletContext {
             }
             Err((error, message)) => {
                 self.failed.fetch_add(1, Ordering::Relaxed);
-                let place =
-                    format!("a record for {}/{} was not delivered", message.topic(), message.partition());
-                let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
-                failure.get_or_insert_with(|| (place, error.clone()));
+                let (topic, partition, error) =
+                    (message.topic().to_owned(), message.partition(), error.clone());
+                self.failure().get_or_insert_with(|| Failure { topic, partition, error });
             }
         }
     }
 }
 
 impl OutletContext {
+    fn failure(&self) -> MutexGuard<'_, Option<Failure>> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn note(&self, tag: usize, offset: i64) {
         let mut all = self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() <= tag {
@@ -103,9 +113,22 @@ impl KafkaOutlet {
         }
     }
 
+    /// Tells of a failure as soon as it is known; it stays until [`Outlet::settle`] has told it too.
     fn check(&self) -> Result<(), PortError> {
-        let failure = self.context().failure.lock().unwrap_or_else(PoisonError::into_inner).take();
-        failure.map_or(Ok(()), |(place, error)| Err(PortError::stop(port_error(place, &error).to_string())))
+        self.context().failure().as_ref().map_or(Ok(()), |failure| Err(self.not_delivered(failure)))
+    }
+
+    fn not_delivered(&self, Failure { topic, partition, error }: &Failure) -> PortError {
+        let context = self.context();
+        let said = format!("a record for {topic}/{partition} was not delivered{}", context.complaints);
+        // librdkafka has retried already, for as long as the time-out allows.
+        PortError::stop(port_error(said, error).to_string())
+    }
+
+    fn not_queued(&self, topic: &TopicName, error: &KafkaError) -> PortError {
+        let fatal =
+            self.producer.client().fatal_error().map_or_else(String::new, |(_, said)| format!(" ({said})"));
+        port_error(format!("could not send to topic '{topic}'{fatal}"), error)
     }
 }
 
@@ -120,7 +143,7 @@ impl Outlet for KafkaOutlet {
         let mut next = base_record(record);
         while let Err((error, back)) = self.producer.send(next) {
             if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) {
-                return Err(port_error(format!("could not send to topic '{}'", record.topic), &error));
+                return Err(self.not_queued(record.topic, &error));
             }
             next = back;
             self.producer.poll(POLL_WAIT);
@@ -131,17 +154,16 @@ impl Outlet for KafkaOutlet {
 
     fn settle(&mut self) -> Result<(), PortError> {
         // `flush` of the library looks every 100 ms; this looks every millisecond.
-        let mut rounds = 0_u32;
         while self.producer.in_flight_count() > 0 {
-            if rounds == 0 {
-                // With no time to wait it only ends the lingering of what is queued.
-                let _ = self.producer.flush(Duration::ZERO);
-            }
             self.producer.poll(POLL_WAIT);
-            rounds = rounds.wrapping_add(1);
         }
         self.unpolled = 0;
-        self.check()
+        let failure = self.context().failure().take();
+        if let Some(failure) = failure {
+            return Err(self.not_delivered(&failure));
+        }
+        self.context().complaints.settle();
+        Ok(())
     }
 
     fn tally(&self) -> Tally {
@@ -161,7 +183,7 @@ fn base_record<'a>(record: &SendRecord<'a>) -> BaseRecord<'a, [u8], [u8], usize>
     let mut base = BaseRecord::with_opaque_to(record.topic.as_str(), record.tag.0);
     base.key = record.key;
     base.payload = record.value;
-    base.partition = record.partition.map(millstream_model::Partition::as_i32);
+    base.partition = record.partition.map(Partition::as_i32);
     base.timestamp = record.timestamp.map(|time| time.0);
     base.headers = owned_headers(record.headers);
     base

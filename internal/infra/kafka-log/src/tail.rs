@@ -5,11 +5,11 @@ use std::time::Duration;
 use millstream_model::{Offset, Partition, RecordView, TopicName};
 use millstream_ports::{PortError, Start, Tail};
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Message, TopicPartitionList};
 
 use crate::KafkaLog;
-use crate::client::LogContext;
+use crate::client::PlainContext;
 use crate::failure::{passes, port_error};
 use crate::view::lend;
 
@@ -24,11 +24,13 @@ pub struct KafkaTail {
     log: KafkaLog,
     name: String,
     readers: Vec<Reader>,
+    /// The topic that is polled first; they take turns, so that a busy one does not starve the others.
+    first: usize,
 }
 
 struct Reader {
     topic: TopicName,
-    consumer: Option<BaseConsumer<LogContext>>,
+    consumer: Option<BaseConsumer<PlainContext>>,
     places: BTreeMap<Partition, Place>,
 }
 
@@ -44,7 +46,12 @@ impl KafkaTail {
     pub(crate) fn open(log: &KafkaLog, name: &str, topics: &[TopicName]) -> Self {
         let reader =
             |topic: &TopicName| Reader { topic: topic.clone(), consumer: None, places: BTreeMap::new() };
-        Self { log: log.clone(), name: name.to_owned(), readers: topics.iter().map(reader).collect() }
+        Self {
+            log: log.clone(),
+            name: name.to_owned(),
+            readers: topics.iter().map(reader).collect(),
+            first: 0,
+        }
     }
 
     fn reader(&mut self, topic: usize) -> Result<&mut Reader, PortError> {
@@ -56,13 +63,11 @@ impl KafkaTail {
 }
 
 impl Reader {
-    fn consumer(&mut self, log: &KafkaLog, name: &str) -> Result<&BaseConsumer<LogContext>, PortError> {
+    fn consumer(&mut self, log: &KafkaLog, name: &str) -> Result<&BaseConsumer<PlainContext>, PortError> {
         if self.consumer.is_none() {
-            // The group is never joined and nothing is committed; librdkafka wants the name for its bookkeeping.
-            let mut config = log.consumer(&format!("{name}-tail"), name);
-            config.set("enable.partition.eof", "true").set("statistics.interval.ms", "0");
-            let made = config
-                .create_with_context(LogContext)
+            let made = log
+                .reader(name)
+                .create_with_context(PlainContext::default())
                 .map_err(|error| port_error("could not create a reader", &error))?;
             self.consumer = Some(made);
         }
@@ -71,12 +76,13 @@ impl Reader {
 
     fn bounds(
         &self,
-        consumer: &BaseConsumer<LogContext>,
+        consumer: &BaseConsumer<PlainContext>,
         partition: Partition,
     ) -> Result<(Offset, Offset), PortError> {
         let found = consumer.fetch_watermarks(self.topic.as_str(), partition.as_i32(), ANSWER_WAIT);
         let (first, end) = found.map_err(|error| {
-            port_error(format!("could not find the ends of {}/{partition}", self.topic), &error)
+            let complaints = &consumer.context().complaints;
+            port_error(format!("could not find the ends of {}/{partition}{complaints}", self.topic), &error)
         })?;
         Ok((Offset(first), Offset(end)))
     }
@@ -101,39 +107,43 @@ impl Reader {
         F: FnMut(RecordView<'_>) -> ControlFlow<()>,
     {
         let (Some(consumer), false) = (&self.consumer, self.places.is_empty()) else { return Ok((0, false)) };
-        let (mut count, mut patience) = (0, wait);
-        while count < max {
+        let (mut count, mut patience, mut broke) = (0, wait, false);
+        while count < max && !broke {
             match consumer.poll(patience) {
                 None => break,
                 Some(Ok(message)) => {
                     patience = Duration::ZERO;
-                    let Ok(partition) = Partition::try_from(message.partition()) else { continue };
-                    let Some(place) = self.places.get_mut(&partition) else { continue };
+                    let Some(place) = place(&mut self.places, message.partition()) else { continue };
                     place.next = Offset(message.offset()).next();
                     count += 1;
-                    if lend(&message, topic, &mut *each).is_some_and(|flow| flow.is_break()) {
-                        return Ok((count, true));
-                    }
+                    broke = lend(&message, topic, &mut *each).is_some_and(|flow| flow.is_break());
                 }
                 Some(Err(KafkaError::PartitionEOF(number))) => {
-                    let place = Partition::try_from(number)
-                        .ok()
-                        .and_then(|partition| self.places.get_mut(&partition));
-                    if let Some(place) = place {
+                    if let Some(place) = place(&mut self.places, number) {
                         place.next = place.next.max(place.end);
                     }
                 }
-                Some(Err(error)) if passes(&error) => {
-                    tracing::warn!(topic = %self.topic, %error, "the reader reports a fault, and goes on");
-                    break;
-                }
+                Some(Err(error)) if goes_on(&error) => break,
                 Some(Err(error)) => {
-                    return Err(port_error(format!("can't read topic '{}'", self.topic), &error));
+                    let complaints = &consumer.context().complaints;
+                    return Err(port_error(format!("can't read topic '{}'{complaints}", self.topic), &error));
                 }
             }
         }
-        Ok((count, false))
+        if count > 0 {
+            consumer.context().complaints.settle();
+        }
+        Ok((count, broke))
     }
+}
+
+fn place(places: &mut BTreeMap<Partition, Place>, number: i32) -> Option<&mut Place> {
+    places.get_mut(&Partition::try_from(number).ok()?)
+}
+
+/// A reader by position needs no group, whatever the brokers say about the one it names.
+fn goes_on(error: &KafkaError) -> bool {
+    passes(error) || error.rdkafka_error_code() == Some(RDKafkaErrorCode::GroupAuthorizationFailed)
 }
 
 impl Tail for KafkaTail {
@@ -178,17 +188,22 @@ impl Tail for KafkaTail {
         F: FnMut(RecordView<'_>) -> ControlFlow<()>,
     {
         let busy = self.readers.iter().filter(|reader| !reader.places.is_empty()).count();
-        let share = wait / u32::try_from(busy.max(1)).unwrap_or(1);
+        if busy == 0 {
+            std::thread::sleep(wait);
+            return Ok(0);
+        }
+        let share = wait / u32::try_from(busy).unwrap_or(1);
+        let topics = self.readers.len();
+        self.first = (self.first + 1) % topics;
         let mut total = 0;
-        for (topic, reader) in self.readers.iter_mut().enumerate() {
-            let (count, broke) = reader.poll(topic, share, max.saturating_sub(total), &mut each)?;
+        for topic in (self.first..topics).chain(0..self.first) {
+            let Some(reader) = self.readers.get_mut(topic) else { continue };
+            let patience = if total == 0 { share } else { Duration::ZERO };
+            let (count, broke) = reader.poll(topic, patience, max.saturating_sub(total), &mut each)?;
             total += count;
             if broke {
                 break;
             }
-        }
-        if busy == 0 {
-            std::thread::sleep(wait);
         }
         Ok(total)
     }

@@ -4,22 +4,29 @@ use std::time::{Duration, Instant};
 use millstream_model::TopicName;
 use millstream_ports::{PortError, TopicDescription, TopicSpec};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
 
 use crate::KafkaLog;
-use crate::client::LogContext;
-use crate::failure::port_error;
+use crate::client::PlainContext;
+use crate::failure::{port_error, refusal};
 
 /// How long the brokers may take for one answer.
 const ANSWER_WAIT: Duration = Duration::from_secs(30);
+
+/// How long they may take to be found at all.
+const CONTACT_WAIT: Duration = Duration::from_secs(15);
+
+/// Polls after which a client that reached nobody has told why.
+const POLLS_FOR_COMPLAINTS: usize = 100;
 
 /// Time between two looks whether a new topic has come to be.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 impl KafkaLog {
-    fn admin_client(&self) -> Result<AdminClient<LogContext>, PortError> {
+    fn admin_client(&self) -> Result<AdminClient<PlainContext>, PortError> {
         self.admin()
-            .create_with_context(LogContext)
+            .create_with_context(PlainContext::default())
             .map_err(|error| port_error("could not create an admin client", &error))
     }
 
@@ -28,27 +35,33 @@ impl KafkaLog {
     /// # Errors
     /// When the brokers can't be reached, or don't allow it.
     pub fn describe_topics(&self, names: &[TopicName]) -> Result<Vec<Option<TopicDescription>>, PortError> {
-        let admin = self.admin_client()?;
-        let widths = self.widths(&admin)?;
+        let widths = self.widths(&self.probe()?)?;
         let known: Vec<_> = names.iter().filter(|name| widths.contains_key(name.as_str())).collect();
-        let mut settings = self.settings_of(&admin, &known)?;
+        let mut settings = self.settings_of(&known)?;
         let describe = |name: &TopicName| {
             let partitions = *widths.get(name.as_str())?;
-            Some(TopicDescription {
-                name: name.clone(),
-                partitions,
-                settings: settings.remove(name).unwrap_or_default(),
-            })
+            let settings = settings.remove(name).unwrap_or_default();
+            Some(TopicDescription { name: name.clone(), partitions, settings })
         };
         Ok(names.iter().map(describe).collect())
     }
 
+    /// A consumer of nothing, which hears why brokers can't be reached; the client for administration does not.
+    fn probe(&self) -> Result<BaseConsumer<PlainContext>, PortError> {
+        self.admin()
+            .create_with_context(PlainContext::default())
+            .map_err(|error| port_error("could not create a client", &error))
+    }
+
     /// All topics' numbers of partitions. Asking for all makes no broker create what it does not have.
-    fn widths(&self, admin: &AdminClient<LogContext>) -> Result<HashMap<String, u32>, PortError> {
-        let metadata = admin.inner().fetch_metadata(None, ANSWER_WAIT);
-        let metadata = metadata.map_err(|error| {
-            PortError::retry(format!("could not reach the brokers at {}; is Kafka up there?", self.brokers()))
-                .because(port_error("no metadata", &error))
+    fn widths(&self, probe: &BaseConsumer<PlainContext>) -> Result<HashMap<String, u32>, PortError> {
+        let metadata = probe.fetch_metadata(None, CONTACT_WAIT).map_err(|error| {
+            // Complaints come by polls, among lines of log that a poll takes in without a word.
+            (0..POLLS_FOR_COMPLAINTS).for_each(|_| drop(probe.poll(Duration::ZERO)));
+            let complaints = &probe.context().complaints;
+            let brokers = self.brokers();
+            let attempt = format!("could not reach the brokers at {brokers}; is Kafka up there?{complaints}");
+            PortError::retry(port_error(attempt, &error).to_string())
         })?;
         let width = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         let topics = metadata
@@ -60,12 +73,12 @@ impl KafkaLog {
 
     fn settings_of(
         &self,
-        admin: &AdminClient<LogContext>,
         names: &[&TopicName],
     ) -> Result<HashMap<TopicName, BTreeMap<String, String>>, PortError> {
         if names.is_empty() {
             return Ok(HashMap::new());
         }
+        let admin = self.admin_client()?;
         let resources: Vec<_> = names.iter().map(|name| ResourceSpecifier::Topic(name.as_str())).collect();
         let options = AdminOptions::new().request_timeout(Some(ANSWER_WAIT));
         let answer = pollster::block_on(admin.describe_configs(&resources, &options));
@@ -73,7 +86,7 @@ impl KafkaLog {
         let answers = answer.map_err(|error| port_error(attempt(), &error))?;
         let mut all = HashMap::new();
         for (name, resource) in names.iter().zip(answers) {
-            let resource = resource.map_err(|code| PortError::stop(attempt()).because(code.to_string()))?;
+            let resource = resource.map_err(|code| refusal(attempt(), code))?;
             let pairs = resource.entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?)));
             all.insert((*name).clone(), pairs.collect());
         }
@@ -99,22 +112,34 @@ impl KafkaLog {
         for result in answer.map_err(|error| port_error(attempt(), &error))? {
             match result {
                 Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
-                Err((_, code)) => return Err(PortError::stop(attempt()).because(code.to_string())),
+                Err((_, code)) => return Err(refusal(attempt(), code)),
             }
         }
-        self.await_topic(&admin, &spec.name)
+        self.await_topic(&spec.name)
     }
 
-    fn await_topic(&self, admin: &AdminClient<LogContext>, name: &TopicName) -> Result<(), PortError> {
+    fn await_topic(&self, name: &TopicName) -> Result<(), PortError> {
+        let probe = self.probe()?;
         let deadline = Instant::now() + ANSWER_WAIT;
-        while !self.widths(admin)?.contains_key(name.as_str()) {
+        while !is_led(&probe, name)? {
             if Instant::now() >= deadline {
                 return Err(PortError::retry(format!(
-                    "topic '{name}' was created, but no broker shows it yet"
+                    "topic '{name}' was created, but its partitions have no leaders yet"
                 )));
             }
             std::thread::sleep(LOOK_AGAIN);
         }
         Ok(())
     }
+}
+
+/// Whether every partition of a topic has a leader.
+fn is_led(probe: &BaseConsumer<PlainContext>, name: &TopicName) -> Result<bool, PortError> {
+    let metadata = probe
+        .fetch_metadata(None, CONTACT_WAIT)
+        .map_err(|error| port_error(format!("could not look for topic '{name}'"), &error))?;
+    let topic = metadata.topics().iter().find(|topic| topic.name() == name.as_str());
+    Ok(topic.is_some_and(|topic| {
+        !topic.partitions().is_empty() && topic.partitions().iter().all(|partition| partition.leader() >= 0)
+    }))
 }

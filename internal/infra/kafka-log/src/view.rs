@@ -1,12 +1,13 @@
-use millstream_model::{HeaderSource, NoHeaders, Offset, Partition, RecordView, Timestamp, TopicName};
+use millstream_model::{HeaderSource, Offset, Partition, RecordView, Timestamp, TopicName};
 use rdkafka::Message;
-use rdkafka::message::{BorrowedHeaders, BorrowedMessage, Headers};
+use rdkafka::message::{BorrowedMessage, Headers};
 
-struct Borrowed<'a>(&'a BorrowedHeaders);
+/// Headers that are looked for only when somebody asks.
+struct Borrowed<'a, 'b>(&'a BorrowedMessage<'b>);
 
-impl HeaderSource for Borrowed<'_> {
+impl HeaderSource for Borrowed<'_, '_> {
     fn each(&self, each: &mut dyn FnMut(&str, Option<&[u8]>)) {
-        for header in self.0.iter() {
+        for header in self.0.headers().iter().flat_map(|headers| headers.iter()) {
             each(header.key, header.value);
         }
     }
@@ -18,7 +19,6 @@ pub(crate) fn lend<T>(
     topic: usize,
     each: impl FnOnce(RecordView<'_>) -> T,
 ) -> Option<T> {
-    let headers = message.headers().map(Borrowed);
     let partition = Partition::try_from(message.partition()).ok()?;
     Some(each(RecordView {
         topic,
@@ -27,7 +27,7 @@ pub(crate) fn lend<T>(
         timestamp: Timestamp(message.timestamp().to_millis().unwrap_or(0)),
         key: message.key(),
         value: message.payload(),
-        headers: headers.as_ref().map_or(&NoHeaders, |headers| headers),
+        headers: &Borrowed(message),
     }))
 }
 
@@ -46,7 +46,19 @@ impl TopicIndex {
         &self.names
     }
 
-    pub(crate) fn find(&mut self, name: &str) -> Option<usize> {
+    pub(crate) fn get(&self, topic: usize) -> Option<&TopicName> {
+        self.names.get(topic)
+    }
+
+    /// The topic that a message of a subscription to these topics came from.
+    pub(crate) fn of(&mut self, message: &BorrowedMessage<'_>) -> Option<usize> {
+        if self.names.len() == 1 {
+            return Some(0);
+        }
+        self.find(message.topic())
+    }
+
+    fn find(&mut self, name: &str) -> Option<usize> {
         if self.names.get(self.last).is_some_and(|last| last.as_str() == name) {
             return Some(self.last);
         }

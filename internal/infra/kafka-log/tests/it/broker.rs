@@ -1,0 +1,166 @@
+use std::collections::BTreeMap;
+use std::env;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, id};
+
+use millstream_kafka_log::{KafkaLog, KafkaWorld};
+use millstream_model::{NoHeaders, Offset, Partition, TopicName};
+use millstream_ports::{Outlet, PortError, SendRecord, TableStore, Tag, TopicSpec, World};
+use tempfile::TempDir;
+
+/// A Kafka to test on.
+pub struct Broker {
+    brokers: String,
+    own: Option<OwnKafka>,
+}
+
+/// A Kafka on ports of its own, stopped and removed with this.
+struct OwnKafka {
+    home: TempDir,
+    port: u16,
+}
+
+impl Broker {
+    pub fn up() -> Self {
+        if let Ok(brokers) = env::var("KAFKA_BROKERS") {
+            return Self { brokers, own: None };
+        }
+        let own = OwnKafka { home: TempDir::new().unwrap(), port: free_pair() };
+        let came_up = own.script("up").status().unwrap().success();
+        assert!(came_up, "Kafka did not come up; run `make prepare`, or name one by KAFKA_BROKERS");
+        Self { brokers: format!("127.0.0.1:{}", own.port), own: Some(own) }
+    }
+
+    pub fn brokers(&self) -> &str {
+        &self.brokers
+    }
+
+    /// Stops and starts it, with `meanwhile` between; answers whether it is ours to stop.
+    pub fn interrupt(&self, meanwhile: impl FnOnce()) -> bool {
+        let Some(own) = &self.own else { return false };
+        assert!(own.script("down").status().unwrap().success());
+        meanwhile();
+        assert!(own.script("up").status().unwrap().success());
+        true
+    }
+
+    /// The cluster, with properties beside those that make tests swift.
+    pub fn log(&self, properties: &[(&str, &str)]) -> KafkaLog {
+        let swift = [("consumer.heartbeat.interval.ms", "100"), ("consumer.statistics.interval.ms", "100")];
+        let all = swift.iter().chain(properties);
+        let all = all.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        KafkaLog::new(&self.brokers).with_properties(all).unwrap()
+    }
+
+    pub fn world(&self, properties: &[(&str, &str)]) -> KafkaWorld<NoTable> {
+        KafkaWorld::new(self.log(properties), |_| Err(PortError::stop("there are no tables here")))
+    }
+
+    /// A new topic.
+    pub fn topic(&self, name: &str, partitions: u32, settings: &[(&str, &str)]) -> TopicName {
+        let name = TopicName::new(unique(name)).unwrap();
+        let settings: BTreeMap<_, _> =
+            settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let spec = TopicSpec { name: name.clone(), partitions, replication: None, settings };
+        self.world(&[]).create_topic(&spec).unwrap();
+        name
+    }
+}
+
+impl OwnKafka {
+    fn script(&self, deed: &str) -> Command {
+        let repository = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(3).map(PathBuf::from).unwrap();
+        let mut command = Command::new(repository.join("docker/local/kafka.sh"));
+        command
+            .arg(deed)
+            .env("MILLSTREAM_STACK_HOME", self.home.path())
+            .env("MILLSTREAM_JARS", repository.join(".stack/jars"))
+            .env("KAFKA_PORT", self.port.to_string());
+        command
+    }
+}
+
+impl Drop for OwnKafka {
+    fn drop(&mut self) {
+        let _ = self.script("down").status();
+    }
+}
+
+/// A name that no other run on the same Kafka has.
+pub fn unique(name: &str) -> String {
+    format!("log-test-{}-{name}", id())
+}
+
+/// Takes steps until one of them answers `true`; a step is a poll that waits.
+pub fn until(what: &str, mut step: impl FnMut() -> bool) {
+    assert!((0..1_200).any(|_| step()), "waited in vain until {what}");
+}
+
+/// Writes values from 0 to a partition.
+pub fn fill(outlet: &mut impl Outlet, topic: &TopicName, count: u32) {
+    for number in 0..count {
+        outlet.send(&record(topic, number.to_string().as_bytes())).unwrap();
+    }
+}
+
+/// A record for partition 0 with a value and nothing else.
+pub fn record<'a>(topic: &'a TopicName, value: &'a [u8]) -> SendRecord<'a> {
+    let partition = Some(Partition::new(0));
+    SendRecord {
+        topic,
+        partition,
+        key: None,
+        value: Some(value),
+        headers: &NoHeaders,
+        timestamp: None,
+        tag: Tag::NONE,
+    }
+}
+
+/// The first of two free ports in a row.
+fn free_pair() -> u16 {
+    (0..100)
+        .find_map(|_| {
+            let port = TcpListener::bind("127.0.0.1:0").ok()?.local_addr().ok()?.port();
+            TcpListener::bind(("127.0.0.1", port.checked_add(1)?)).ok().map(|_| port)
+        })
+        .unwrap()
+}
+
+/// The table of a world that has none.
+pub enum NoTable {}
+
+impl TableStore for NoTable {
+    fn get(&self, _key: &[u8], _out: &mut Vec<u8>) -> Result<bool, PortError> {
+        match *self {}
+    }
+
+    fn apply<'a>(
+        &self,
+        _entries: &mut dyn Iterator<Item = (&'a [u8], Option<&'a [u8]>)>,
+        _next: Offset,
+    ) -> Result<(), PortError> {
+        match *self {}
+    }
+
+    fn changelog_offset(&self) -> Result<Option<Offset>, PortError> {
+        match *self {}
+    }
+
+    fn scan(&self, _prefix: &[u8], _each: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), PortError> {
+        match *self {}
+    }
+
+    fn count(&self) -> Result<u64, PortError> {
+        match *self {}
+    }
+
+    fn clear(&self) -> Result<(), PortError> {
+        match *self {}
+    }
+
+    fn flush(&self) -> Result<(), PortError> {
+        match *self {}
+    }
+}
