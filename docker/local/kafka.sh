@@ -22,6 +22,7 @@ appender.c.layout.pattern=%d{HH:mm:ss.SSS} %p %c{1} %m%n
 P
 }
 
+# Nothing goes by age unless a topic says so: the registry's journal does not say, and would lose its schemas after a week.
 configure() {
   cat >"$STACK/conf/kafka.properties" <<P
 process.roles=broker,controller
@@ -34,6 +35,7 @@ log.dirs=$STACK/data/kafka
 auto.create.topics.enable=false
 default.replication.factor=1
 min.insync.replicas=1
+log.retention.ms=-1
 offsets.topic.num.partitions=4
 offsets.topic.replication.factor=1
 transaction.state.log.num.partitions=4
@@ -53,9 +55,10 @@ broker_java() { java "${JAVA_SMALL[@]}" -Dlog4j2.configurationFile="$STACK/conf/
 
 up() {
   fetch
-  exec 9>"$STACK/.kafka.lock"
-  flock 9
-  if ! alive kafka; then
+  one_at_a_time kafka
+  if alive kafka; then
+    same_port kafka "$PORT" KAFKA_PORT
+  else
     port_free "$PORT" KAFKA_PORT
     port_free "$CONTROLLER" KAFKA_PORT
     configure
@@ -66,11 +69,22 @@ up() {
       broker_java -Xmx128m kafka.tools.StorageTool format -t "$id" -c "$STACK/conf/kafka.properties" >>"$STACK/log/kafka.log" 2>&1 ||
         fail "could not format the storage; see $STACK/log/kafka.log"
     fi
-    launch kafka java "${JAVA_SMALL[@]}" -Xms64m -Xmx"${KAFKA_HEAP:-256m}" \
+    launch kafka "$PORT" java "${JAVA_SMALL[@]}" -Xms64m -Xmx"${KAFKA_HEAP:-256m}" \
       -Dlog4j2.configurationFile="$STACK/conf/kafka-log.properties" -cp "$LIBS/*" kafka.Kafka "$STACK/conf/kafka.properties"
   fi
   await kafka 120 port_open "$PORT"
   echo "Kafka is up on 127.0.0.1:$PORT"
+}
+
+down() {
+  one_at_a_time kafka
+  halt kafka
+}
+
+wipe() {
+  one_at_a_time kafka
+  ! alive kafka || fail "Kafka is running; run '$0 down' first"
+  rm -rf "$STACK/data/kafka"
 }
 
 tool() {
@@ -87,9 +101,9 @@ command=${1:-}
 case $command in
 fetch) fetch ;;
 up) up ;;
-down) halt kafka ;;
-wipe) ! alive kafka || fail "Kafka is running; run '$0 down' first"; rm -rf "$STACK/data/kafka" ;;
-status) alive kafka && echo "Kafka is up on 127.0.0.1:$PORT" || { echo "Kafka is down"; exit 1; } ;;
+down) down ;;
+wipe) wipe ;;
+status) alive kafka && echo "Kafka is up on 127.0.0.1:$(cut -d' ' -f3 "$STACK/pid/kafka")" || { echo "Kafka is down"; exit 1; } ;;
 topics) tool org.apache.kafka.tools.TopicCommand "$@" ;;
 configs) tool kafka.admin.ConfigCommand "$@" ;;
 groups) tool org.apache.kafka.tools.consumer.group.ConsumerGroupCommand "$@" ;;

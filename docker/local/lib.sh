@@ -40,16 +40,17 @@ started() {
 alive() {
   local pid start
   [ -s "$STACK/pid/$1" ] || return 1
-  read -r pid start <"$STACK/pid/$1"
+  read -r pid start _ <"$STACK/pid/$1"
   [ -n "$start" ] && [ "$(started "$pid")" = "$start" ]
 }
 
-# launch NAME COMMAND...: in a session of its own, so that Ctrl-C here does not reach it
+# launch NAME PORT COMMAND...: in a session of its own, so that Ctrl-C here does not reach it
 launch() {
-  local name=$1
-  shift
+  local name=$1 port=$2
+  shift 2
+  mkdir -p "$STACK/log" "$STACK/pid"
   setsid "$@" >>"$STACK/log/$name.log" 2>&1 </dev/null 9>&- &
-  echo "$! $(started $!)" >"$STACK/pid/$name"
+  echo "$! $(started $!) $port" >"$STACK/pid/$name"
 }
 
 # await NAME SECONDS COMMAND...: until the command succeeds; tells the end of the log when it does not come to that
@@ -77,5 +78,19 @@ halt() {
   rm -f "$STACK/pid/$1"
 }
 
-port_open() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+# Asked of the kernel and not by connecting: a connection to a free port of the ephemeral range may end up being to itself.
+port_open() { grep -qE "^ *[0-9]+: [0-9A-F]+:$(printf %04X "$1") [0-9A-F]+:0000 0A " /proc/net/tcp /proc/net/tcp6 2>/dev/null; }
 port_free() { ! port_open "$1" || fail "port $1 is in use; set $2 to another"; }
+
+# same_port NAME PORT VARIABLE: refuses to go on with a server of this stack that was started on another port
+same_port() {
+  local port
+  read -r _ _ port <"$STACK/pid/$1"
+  [ "${port:-$2}" = "$2" ] || fail "$1 of this stack already runs, on port $port; stop it first, or set $3=$port or another MILLSTREAM_STACK_HOME"
+}
+
+# one_at_a_time NAME: until this script ends, no other goes on with the same server of this stack
+one_at_a_time() {
+  exec 9>"$STACK/.$1.lock"
+  flock 9
+}
