@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use foldhash::fast::RandomState;
 use millstream_model::{Offset, Partition, TopicName};
-use millstream_ports::{Codec, CodecError, PortError, TableId, TableStore, Tail, World};
+use millstream_ports::{Action, Codec, CodecError, PortError, TableId, TableStore, Tail, World};
 use millstream_topology::Partitioner;
 use thiserror::Error;
 
@@ -16,6 +16,9 @@ use crate::stop::Stop;
 
 /// Records read at a time.
 const BATCH_RECORDS_MAX: usize = 20_000;
+
+/// Processes on one machine that can each hold a copy of a table on the same storage.
+const COPIES_MAX: usize = 64;
 
 /// How long the reader waits for a record before it looks whether it should stop.
 const POLL_WAIT: Duration = Duration::from_millis(100);
@@ -130,14 +133,7 @@ impl<W: World> TableReader<W> {
             .ok_or_else(|| PortError::stop(format!("topic '{topic}' does not exist; create it, compacted")))?
             .partitions;
         let owner_name = format!("view-{owner}");
-        let open = |index| {
-            world.open_table(&TableId {
-                owner: owner_name.clone(),
-                table: topic.clone(),
-                partition: Partition::new(index),
-            })
-        };
-        let stores = (0..width).map(open).collect::<Result<Vec<_>, _>>()?;
+        let stores = open_copy(world, &owner_name, topic, width)?;
         let table = Arc::new(TableCopy::new(topic.clone(), stores, cache_bytes));
         let tail = world.tail(&owner_name, std::slice::from_ref(topic))?;
         let stop = Stop::new();
@@ -159,11 +155,7 @@ impl<W: World> TableReader<W> {
             self.table
                 .wait_change(seen, deadline.unwrap_or_else(|| Instant::now() + Duration::from_secs(1)))
                 .or_else(|error| {
-                    if deadline.is_none() && error.action() == millstream_ports::Action::Retry {
-                        Ok(())
-                    } else {
-                        Err(error)
-                    }
+                    if deadline.is_none() && error.action() == Action::Retry { Ok(()) } else { Err(error) }
                 })?;
         }
     }
@@ -176,6 +168,32 @@ impl<W: World> Drop for TableReader<W> {
             let _ = thread.join();
         }
     }
+}
+
+/// Opens the first copy of the table that no other process on this machine holds: instances may share their storage, and
+/// each follows the topic for itself.
+fn open_copy<W: World>(
+    world: &W,
+    owner: &str,
+    topic: &TopicName,
+    width: u32,
+) -> Result<Vec<W::Store>, PortError> {
+    let open = |owner: &str| {
+        let id = |index| TableId {
+            owner: owner.to_owned(),
+            table: topic.clone(),
+            partition: Partition::new(index),
+        };
+        (0..width).map(|index| world.open_table(&id(index))).collect::<Result<Vec<_>, _>>()
+    };
+    let mut opened = open(owner);
+    for number in 2..=COPIES_MAX {
+        match opened {
+            Err(error) if error.action() == Action::Retry => opened = open(&format!("{owner}-{number}")),
+            settled => return settled,
+        }
+    }
+    opened
 }
 
 /// A lookup of a running processor, whatever world it is of.

@@ -6,6 +6,7 @@ use millstream_runtime::{CallbackResult, Context, GroupGraph, Lookup, Output, Ta
 use millstream_shop::{Case, NameFilter, ProductState};
 use millstream_topology::GraphError;
 
+use crate::sound::Sound;
 use crate::wire::{ProductStateWire, ProductWire};
 
 /// The key under which the filter topic holds the one filter.
@@ -64,7 +65,8 @@ pub fn filter_topic_of(group: &str) -> Result<TopicName, millstream_model::Topic
 /// The stream's group: passes on the products whose name passes the filter, and each product once when its images are
 /// complete; its table holds each product's latest version, how often it was seen, and its images so far.
 ///
-/// A tombstone deletes the product here and in the filtered topic.
+/// A tombstone deletes the product here and in the filtered topic. A value that is a product by its schema and none by the
+/// shop's rules, such as one with an empty id, is set aside like one that can't be read.
 ///
 /// # Errors
 /// When the group's name or the topics make no group.
@@ -93,7 +95,7 @@ where
         .input(
             topics.products.as_str(),
             Utf8,
-            Nullable(parts.product),
+            Nullable(Sound(parts.product)),
             move |context, key: &str, product: Option<ProductWire<'_>>| flow.take(context, key, product),
         )
         .persist(&table)

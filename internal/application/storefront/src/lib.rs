@@ -8,6 +8,7 @@
 mod emit;
 mod filter;
 mod search;
+mod sound;
 pub mod wire;
 
 pub use emit::{Emitted, Pace, emit_products};

@@ -73,6 +73,24 @@ pub struct ImageWire<'a> {
 }
 
 impl ProductWire<'_> {
+    /// Whether it is a product in the domain's terms, without the copy that [`ProductWire::into_product`] makes.
+    ///
+    /// # Errors
+    /// As [`ProductWire::into_product`].
+    pub fn check(&self) -> Result<(), WireError> {
+        self.price.to_money()?;
+        self.stock.to_stock()?;
+        image_count(self.image_count)?;
+        // Only an empty one is refused, so that nothing is copied for the others.
+        if self.id.as_str().is_empty() {
+            ProductId::new("")?;
+        }
+        if self.store_id.as_str().is_empty() {
+            StoreId::new("")?;
+        }
+        Ok(())
+    }
+
     /// The product in the domain's terms.
     ///
     /// # Errors
@@ -139,10 +157,12 @@ impl<'a> From<&'a Image> for ImageWire<'a> {
 }
 
 fn image_set(declared: i32, images: Vec<ImageWire<'_>>) -> Result<ImageSet, WireError> {
-    let negative = |_| WireError::Negative { field: "image_count", count: declared.into() };
-    let declared = u32::try_from(declared).map_err(negative)?;
     let image = |wire: ImageWire<'_>| Image { url: wire.url.into_string(), alt: wire.alt.into_string() };
-    Ok(ImageSet::new(declared, images.into_iter().map(image).collect()))
+    Ok(ImageSet::new(image_count(declared)?, images.into_iter().map(image).collect()))
+}
+
+fn image_count(declared: i32) -> Result<u32, WireError> {
+    u32::try_from(declared).map_err(|_| WireError::Negative { field: "image_count", count: declared.into() })
 }
 
 fn owned(texts: BTreeMap<Text<'_>, Text<'_>>) -> BTreeMap<String, String> {

@@ -42,6 +42,7 @@ proptest! {
         for product in products(seed, 5) {
             let bytes = avro(&ProductWire::from(&product), PRODUCT_SCHEMA);
             let back: ProductWire<'_> = read(&bytes, PRODUCT_SCHEMA);
+            prop_assert_eq!(back.check(), Ok(()));
             prop_assert_eq!(back.into_product(), Ok(product));
         }
     }
@@ -199,7 +200,10 @@ fn what_breaks_a_rule_of_the_domain_is_refused_with_the_reason() {
     let refused = |spoil: fn(&mut ProductWire<'_>)| {
         let mut wire = ProductWire::from(&product);
         spoil(&mut wire);
-        wire.into_product().unwrap_err().to_string()
+        let checked = wire.check();
+        let message = wire.into_product().unwrap_err().to_string();
+        assert_eq!(checked.unwrap_err().to_string(), message, "a check finds what a conversion finds");
+        message
     };
     let cases = [
         (refused(|wire| wire.id = "".into()), "a product id is empty"),
