@@ -1,40 +1,41 @@
 //! Filters products by a part of their name, and tells when their images are complete.
 
+mod ending;
+mod health;
+mod lines;
+mod rates;
 mod repl;
 mod settings;
+mod show;
 mod topics;
+mod typed;
 mod wiring;
 
-use std::io::{IsTerminal, Write, stdin, stdout};
+use std::io::{Write, stderr, stdout};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use clap::Parser;
-use millstream_http_api::{Routes, Server};
-use millstream_ports::Meter;
 use millstream_runtime::Running;
 use millstream_settings::SettingsError;
-use millstream_telemetry::{Exporter, Verbosity, init_logs};
+use millstream_telemetry::init_logs;
 
+use ending::Ending;
+use health::Health;
+use lines::Source;
 use settings::{Arguments, Deed, StreamSettings};
 use wiring::Stream;
 
+/// How often a wait looks whether the processor still runs.
+const LOOK: Duration = Duration::from_millis(50);
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let has_prompt = arguments.deed.is_none() && !arguments.no_repl && stdin().is_terminal();
-    init_logs(if arguments.verbose {
-        Verbosity::Verbose
-    } else if has_prompt {
-        Verbosity::Quiet
-    } else {
-        Verbosity::Normal
-    });
     match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(std::io::stderr(), "stream: {error:#}");
+            let _ = writeln!(stderr(), "stream: {error:#}");
             ExitCode::from(if error.is::<SettingsError>() { 2 } else { 1 })
         }
     }
@@ -43,44 +44,42 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let settings = StreamSettings::of(arguments)?;
     match &arguments.deed {
-        Some(Deed::Topics { partitions, .. }) => topics::create(&settings, *partitions),
+        Some(Deed::Topics { partitions, .. }) => {
+            init_logs(settings.verbosity);
+            topics::create(&settings, *partitions)
+        }
         None => process(arguments, &settings),
     }
 }
 
 fn process(arguments: &Arguments, settings: &StreamSettings) -> anyhow::Result<()> {
-    let stream = Stream::start(settings)?;
-    if let Some(text) = &arguments.filter {
-        stream.set_filter(text)?;
+    let source = if arguments.no_repl { None } else { Some(Source::of_process(settings.verbosity)) };
+    if source.is_none() {
+        init_logs(settings.verbosity);
     }
-    let _server = serve(settings, &stream.running)?;
-    let stop = stream.running.stopper();
-    ctrlc::set_handler(move || stop.set())?;
-    if arguments.no_repl {
-        wait(&stream.running);
-    } else {
-        repl::run(&stream)?;
+    let ending = Ending::by_signals()?;
+    let health = Health::default();
+    let _server = health.serve(settings)?;
+    let stream = Stream::start(settings, arguments.filter.as_deref())?;
+    ending.stops(&stream.running);
+    health.tells_of(&stream.running);
+    say(&show::filter(&stream.filter()?));
+    match source {
+        Some(source) => repl::run(&stream, source),
+        None => wait(&stream.running),
     }
     Ok(stream.finish()?)
 }
 
 fn wait(running: &Running) {
     while !running.is_finished() && !running.stopper().is_set() {
-        thread::sleep(Duration::from_millis(50));
+        thread::sleep(LOOK);
     }
 }
 
-fn serve(settings: &StreamSettings, running: &Running) -> anyhow::Result<Option<Server>> {
-    let Some(address) = &settings.http_address else { return Ok(None) };
-    let status = running.status();
-    let exporter = Exporter::new(vec![status.clone() as Arc<dyn Meter>]);
-    let (healthy, ready) = (status.clone(), status);
-    let routes = Routes {
-        metrics: Arc::new(move || exporter.render()),
-        healthy: Arc::new(move || healthy.snapshot().failure.map_or(Ok(()), Err)),
-        ready: Arc::new(move || ready.ready()),
-    };
-    let server = Server::start(address, routes)?;
-    writeln!(stdout(), "metrics and health are on http://{}", server.address())?;
-    Ok(Some(server))
+/// Tells the user something. When nobody reads it any more, the program goes on with its work.
+fn say(text: &str) {
+    let mut out = stdout().lock();
+    let _ = writeln!(out, "{text}");
+    let _ = out.flush();
 }

@@ -1,3 +1,4 @@
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
@@ -5,15 +6,22 @@ use millstream_model::TopicName;
 use millstream_settings::{Key, Settings, SettingsError, Sources};
 use millstream_shop::Case;
 use millstream_storefront::{FilterTopics, filter_topic_of};
+use millstream_telemetry::Verbosity;
 
 /// The group's name unless told otherwise.
 const GROUP: &str = "product-stream";
 
+/// Where metrics are unless told otherwise, or a free address when it is taken.
+const HTTP: &str = "127.0.0.1:9101";
+
 /// Passes on the products whose name contains a text, and tells each product whose images are complete.
 ///
 /// At the prompt a line sets the text, an empty line clears it, and :help lists the commands. The filter holds for every
-/// record processed after it was set, reaches all instances of the group, and is still there after a restart. With lines
-/// from a pipe the program ends with the last of them.
+/// record processed after it was set, reaches all instances of the group, and is still there after a restart. Lines may
+/// also come from a pipe; the program ends with the last of them, as it does on :quit. SIGINT and SIGTERM end it too:
+/// what is under way is finished and committed first, and a second signal does not wait for that.
+///
+/// The exit code is 0 when it ended well, 1 when it failed and 2 when a setting is missing or malformed.
 #[derive(Parser)]
 #[command(name = "stream", version)]
 pub(crate) struct Arguments {
@@ -25,13 +33,14 @@ pub(crate) struct Arguments {
     /// Read nothing from the terminal; run until SIGINT or SIGTERM
     #[arg(long)]
     pub(crate) no_repl: bool,
-    /// Where the group table is kept
+    /// Where the group table is kept [default: ~/.local/state/millstream]
     #[arg(long, value_name = "FOLDER")]
     state_dir: Option<PathBuf>,
-    /// Threads, each with partitions of its own
+    /// Threads, each with partitions of its own [default: one a processor]
     #[arg(long, value_name = "N")]
-    workers: Option<usize>,
-    /// Where metrics and health are served; 'off' for nowhere
+    workers: Option<NonZeroUsize>,
+    /// Where metrics and health are served, host:port, with port 0 for a free one; 'off' for nowhere [default:
+    /// 127.0.0.1:9101, or a free one when that is taken]
     #[arg(long, value_name = "ADDRESS")]
     http: Option<String>,
     #[command(flatten)]
@@ -67,22 +76,38 @@ pub(crate) enum Deed {
     },
 }
 
+/// Where metrics and health are served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum HttpAddress {
+    /// Nowhere.
+    Off,
+    /// There and nowhere else.
+    Given(String),
+    /// There if that is free, as nobody asked for it.
+    Default(&'static str),
+}
+
 /// What the program runs with.
 pub(crate) struct StreamSettings {
     pub(crate) all: Settings,
     pub(crate) group: String,
     pub(crate) topics: FilterTopics,
     pub(crate) state_dir: PathBuf,
-    pub(crate) workers: Option<usize>,
+    pub(crate) workers: Option<NonZeroUsize>,
     pub(crate) commit_interval_ms: Option<u64>,
-    pub(crate) http_address: Option<String>,
+    pub(crate) http: HttpAddress,
     pub(crate) case: Case,
+    pub(crate) verbosity: Verbosity,
 }
 
 impl StreamSettings {
     pub(crate) fn of(arguments: &Arguments) -> Result<Self, SettingsError> {
+        Self::from(arguments, Sources::of_process())
+    }
+
+    fn from(arguments: &Arguments, sources: Sources) -> Result<Self, SettingsError> {
         let common = &arguments.common;
-        let sources = Sources::of_process()
+        let sources = sources
             .config(common.config.clone())
             .flag(Key::KafkaBrokers.name(), common.brokers.as_ref())
             .flag(Key::SchemaRegistryUrl.name(), common.registry.as_ref())
@@ -91,36 +116,61 @@ impl StreamSettings {
             .flag("stream.http_address", arguments.http.as_ref());
         let all = Settings::load(sources)?;
         let group = all.get::<String>("stream.group")?.unwrap_or_else(|| GROUP.to_owned());
-        let topics = FilterTopics {
-            products: all.topic(Key::ProductTopic)?,
-            filtered: all.topic(Key::ProductFilteredTopic)?,
-            complete: all.topic(Key::ProductWithFullImgSetTopic)?,
-            filter: filter_topic(&group)?,
-        };
-        let http = all.get::<String>("stream.http_address")?.unwrap_or_else(|| "127.0.0.1:9101".to_owned());
         let minds_case = all.get::<bool>("stream.case_sensitive_filter")?.unwrap_or(false);
         all.brokers()?;
         all.registry_url()?;
         Ok(Self {
+            topics: topics(&all, &group)?,
             state_dir: all.get::<PathBuf>("stream.state_dir")?.unwrap_or_else(default_state_dir),
             workers: all.get("stream.workers")?,
             commit_interval_ms: all.get("stream.commit_interval_ms")?,
-            http_address: (http != "off").then_some(http),
+            http: http_address(&all)?,
             case: if minds_case { Case::Sensitive } else { Case::Insensitive },
+            verbosity: if arguments.verbose { Verbosity::Verbose } else { Verbosity::Normal },
             group,
-            topics,
             all,
         })
     }
 }
 
-fn filter_topic(group: &str) -> Result<TopicName, SettingsError> {
-    filter_topic_of(group).map_err(|error| SettingsError::Malformed {
-        name: "STREAM_GROUP".to_owned(),
-        found: "the settings".to_owned(),
-        reason: error.to_string(),
-        places: "the environment and config.yaml".to_owned(),
+fn topics(all: &Settings, group: &str) -> Result<FilterTopics, SettingsError> {
+    Ok(FilterTopics {
+        products: all.topic(Key::ProductTopic)?,
+        filtered: all.topic(Key::ProductFilteredTopic)?,
+        complete: all.topic(Key::ProductWithFullImgSetTopic)?,
+        filter: filter_topic(group)?,
     })
+}
+
+fn http_address(all: &Settings) -> Result<HttpAddress, SettingsError> {
+    let Some(address) = all.get::<String>("stream.http_address")? else {
+        return Ok(HttpAddress::Default(HTTP));
+    };
+    if address == "off" {
+        return Ok(HttpAddress::Off);
+    }
+    match address.rsplit_once(':') {
+        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
+            Ok(HttpAddress::Given(address))
+        }
+        _ => Err(malformed(
+            "STREAM_HTTP_ADDRESS",
+            format!("'{address}' is no address; write host:port, with port 0 for a free one, or 'off'"),
+        )),
+    }
+}
+
+fn filter_topic(group: &str) -> Result<TopicName, SettingsError> {
+    filter_topic_of(group).map_err(|error| malformed("STREAM_GROUP", error.to_string()))
+}
+
+fn malformed(name: &str, reason: String) -> SettingsError {
+    SettingsError::Malformed {
+        name: name.to_owned(),
+        found: "the settings".to_owned(),
+        reason,
+        places: "flags, the environment, config.yaml and .env".to_owned(),
+    }
 }
 
 /// State outlives the process and the machine's restart, so it is kept where a user's state belongs.
@@ -128,4 +178,65 @@ fn default_state_dir() -> PathBuf {
     let given = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let base = given("XDG_STATE_HOME").or_else(|| Some(given("HOME")?.join(".local/state")));
     base.map_or_else(|| PathBuf::from("state"), |base| base.join("millstream"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(arguments: &[&str], more: &[(&str, &str)]) -> Result<StreamSettings, SettingsError> {
+        let arguments = Arguments::try_parse_from([&["stream"], arguments].concat()).unwrap();
+        let needed = [
+            ("KAFKA_BROKERS", "localhost:9092"),
+            ("SCHEMA_REGISTRY_URL", "http://localhost:8081"),
+            ("PRODUCT_TOPIC", "products"),
+            ("PRODUCT_FILTERED_TOPIC", "filtered"),
+            ("PRODUCT_WITH_FULL_IMG_SET_TOPIC", "complete"),
+        ];
+        let sources = Sources::at("no/such/folder").environment(needed).environment(more.iter().copied());
+        StreamSettings::from(&arguments, sources)
+    }
+
+    #[test]
+    fn what_is_not_told_has_a_default() {
+        let all = settings(&[], &[]).unwrap();
+        assert_eq!(
+            (all.group.as_str(), all.topics.filter.as_str()),
+            ("product-stream", "product-stream-filter")
+        );
+        assert_eq!((all.case, all.http, all.workers), (Case::Insensitive, HttpAddress::Default(HTTP), None));
+    }
+
+    #[test]
+    fn flags_count_more_than_the_environment() {
+        let environment = [
+            ("STREAM_GROUP", "other"),
+            ("STREAM_WORKERS", "3"),
+            ("STREAM_CASE_SENSITIVE_FILTER", "true"),
+            ("STREAM_HTTP_ADDRESS", "off"),
+        ];
+        let all = settings(&[], &environment).unwrap();
+        assert_eq!((all.topics.filter.as_str(), all.case), ("other-filter", Case::Sensitive));
+        assert_eq!((all.workers.map(NonZeroUsize::get), all.http), (Some(3), HttpAddress::Off));
+        let all = settings(&["--workers", "5", "--http", "127.0.0.1:0"], &environment).unwrap();
+        let http = HttpAddress::Given("127.0.0.1:0".to_owned());
+        assert_eq!((all.workers.map(NonZeroUsize::get), all.http), (Some(5), http));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_told_by_its_name() {
+        for (name, value) in [
+            ("STREAM_GROUP", "a group"),
+            ("STREAM_WORKERS", "0"),
+            ("STREAM_COMMIT_INTERVAL_MS", "soon"),
+            ("STREAM_CASE_SENSITIVE_FILTER", "maybe"),
+            ("STREAM_HTTP_ADDRESS", "9101"),
+            ("STREAM_HTTP_ADDRESS", "localhost:http"),
+        ] {
+            let told = settings(&[], &[(name, value)]).err().unwrap().to_string();
+            assert!(told.starts_with(name), "{told}");
+        }
+        assert!(Arguments::try_parse_from(["stream", "--workers", "0"]).is_err());
+        assert!(Arguments::try_parse_from(["stream", "topics"]).is_err());
+    }
 }

@@ -1,7 +1,9 @@
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use anyhow::Context as _;
 use millstream_avro_codec::{Avro, AvroBorrowed, Forwarding, Registry, value_subject};
 use millstream_kafka_log::{KafkaLog, KafkaWorld};
 use millstream_ports::{Codec, Nullable, PortError, TopicSpec, Utf8, World};
@@ -46,10 +48,11 @@ pub(crate) fn filter_spec(settings: &StreamSettings) -> TopicSpec {
 }
 
 impl Stream {
-    pub(crate) fn start(settings: &StreamSettings) -> anyhow::Result<Self> {
+    /// Starts to process, under `filter` if there is one: it is set before the first record is looked at.
+    pub(crate) fn start(settings: &StreamSettings, filter: Option<&str>) -> anyhow::Result<Self> {
         let (world, registry) = (world(settings)?, registry(settings)?);
-        let filter = &settings.topics.filter;
-        if world.describe_topics(std::slice::from_ref(filter))?.iter().all(Option::is_none) {
+        let filter_topic = settings.topics.filter.clone();
+        if world.describe_topics(std::slice::from_ref(&filter_topic))?.iter().all(Option::is_none) {
             world.create_topic(&filter_spec(settings))?;
         }
         let states = AvroBorrowed::writer(
@@ -57,23 +60,25 @@ impl Stream {
             &value_subject(&format!("{}-table", settings.group)),
             PRODUCT_STATE_SCHEMA,
         )?;
-        let running = processor(settings, &world, &registry, states.clone())?.start()?;
-        let output = Output::new(filter.as_str(), Utf8, Nullable(Utf8));
-        let emitter = Mutex::new(Emitter::open(&world, &format!("{}-filter", settings.group), output)?);
-        Ok(Self { running, filter_topic: filter.clone(), emitter, states })
+        let processor = processor(settings, &world, &registry, states.clone())?;
+        let output = Output::new(filter_topic.as_str(), Utf8, Nullable(Utf8));
+        let mut emitter = Emitter::open(&world, &format!("{}-filter", settings.group), output)?;
+        if let Some(text) = filter {
+            emit_filter(&mut emitter, text)?;
+        }
+        Ok(Self { running: processor.start()?, filter_topic, emitter: Mutex::new(emitter), states })
     }
 
     /// Sets the filter for all instances, and waits until this one goes by it. An empty text clears it.
     pub(crate) fn set_filter(&self, text: &str) -> anyhow::Result<()> {
         let mut emitter = self.emitter.lock().unwrap_or_else(PoisonError::into_inner);
-        emitter.emit(&FILTER_KEY, &Some(text))?;
-        emitter.flush()?;
-        Ok(self.running.wait_lookup(
-            &self.filter_topic,
-            FILTER_KEY.as_bytes(),
-            Some(text.as_bytes()),
-            FILTER_WAIT,
-        )?)
+        emit_filter(&mut emitter, text)?;
+        let (key, value) = (FILTER_KEY.as_bytes(), Some(text.as_bytes()));
+        let reached = self.running.wait_lookup(&self.filter_topic, key, value, FILTER_WAIT);
+        reached.with_context(|| match self.filter() {
+            Ok(other) => format!("this instance goes by \"{other}\", which another may have set since"),
+            Err(error) => format!("the filter can't be read: {error}"),
+        })
     }
 
     /// The filter that this instance goes by; empty when all products pass.
@@ -98,6 +103,12 @@ impl Stream {
     }
 }
 
+/// Writes the filter to its topic, and makes sure that it is there.
+fn emit_filter(emitter: &mut FilterEmitter, text: &str) -> anyhow::Result<()> {
+    emitter.emit(&FILTER_KEY, &Some(text.trim()))?;
+    Ok(emitter.flush()?)
+}
+
 fn processor(
     settings: &StreamSettings,
     world: &StreamWorld,
@@ -118,7 +129,7 @@ fn processor(
     let graph = filter_graph(&settings.group, &settings.topics, parts)?;
     let defaults = Settings::default();
     let tuned = Settings {
-        workers: settings.workers.unwrap_or(defaults.workers),
+        workers: settings.workers.map_or(defaults.workers, NonZeroUsize::get),
         commit_interval: settings.commit_interval_ms.map_or(defaults.commit_interval, Duration::from_millis),
         ..defaults
     };
