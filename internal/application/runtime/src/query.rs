@@ -75,7 +75,7 @@ pub(crate) fn answer<W: World>(questions: &Receiver<Query>, desk: &mut Desk<W>) 
     }
 }
 
-fn get<W: World>(desk: &mut Desk<W>, key: &[u8]) -> Result<Option<Vec<u8>>, PortError> {
+pub(crate) fn get<W: World>(desk: &mut Desk<W>, key: &[u8]) -> Result<Option<Vec<u8>>, PortError> {
     for task in desk.owned().filter(|task| task.phase == Phase::Running) {
         let value = task
             .own_layer()
