@@ -28,7 +28,7 @@ impl<W: World> Stepped<W> {
     /// came up.
     ///
     /// # Errors
-    /// When the processor can't go on. What was not committed then never is.
+    /// When a worker can't go on. It has left the group then, and the others should be stopped.
     pub fn step(&mut self) -> Result<bool, ProcessorError> {
         let mut came_up = false;
         for lookup in &mut self.lookups {
@@ -37,10 +37,18 @@ impl<W: World> Stepped<W> {
         if !self.lookups.iter().all(|lookup| lookup.copy.state().is_ready) {
             return Ok(came_up);
         }
-        for worker in &mut self.workers {
-            came_up |= worker.step(&self.status)?;
+        for index in 0..self.workers.len() {
+            came_up |= self.step_worker(index)?;
         }
         Ok(came_up)
+    }
+
+    fn step_worker(&mut self, index: usize) -> Result<bool, ProcessorError> {
+        let Some(worker) = self.workers.get_mut(index) else { return Ok(false) };
+        worker.step(&self.status).or_else(|error| {
+            let worker = self.workers.remove(index);
+            worker.end(Err(error), &self.status).map(|()| false)
+        })
     }
 
     /// What it is doing.

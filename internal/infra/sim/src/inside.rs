@@ -165,9 +165,15 @@ impl Inside {
     /// Ends what the last member with this lowest partition left open, as a new producer of the same name does: when it
     /// returns, the old one can do nothing more, and nothing it decided is on its way any more.
     pub(crate) fn fence(&mut self, group: &str, lowest: Partition) {
+        self.transactions.take_over(group, lowest);
         for number in self.transactions.left_open(group, lowest) {
             self.transactions.decide(number, Verdict::Aborted);
         }
+        self.finish(group, lowest);
+    }
+
+    /// Writes what is due of a name's transactions: it has one at a time.
+    pub(crate) fn finish(&mut self, group: &str, lowest: Partition) {
         let (due, later): (Vec<_>, Vec<_>) = std::mem::take(&mut self.transactions.unmarked)
             .into_iter()
             .partition(|(number, _)| self.transactions.is_of(*number, group, lowest));

@@ -25,6 +25,7 @@ pub struct SimGroup {
     /// Where reading began in this assignment.
     began: BTreeMap<(usize, Partition), Offset>,
     transaction: Option<usize>,
+    epoch: u64,
     has_left: bool,
 }
 
@@ -52,6 +53,7 @@ impl SimGroup {
             started: BTreeSet::new(),
             began: BTreeMap::new(),
             transaction: None,
+            epoch: 0,
             has_left: false,
         };
         sim.with(|inside, process| inside.check_alive(process).and_then(|()| joined.enter(inside)))?;
@@ -77,7 +79,9 @@ impl SimGroup {
             return Err(PortError::stop(format!("group '{}' was left", self.group)));
         }
         inside.write_markers();
-        self.sender.deliver_some(inside, process, self.transaction)?;
+        if !self.is_fenced(inside) {
+            self.sender.deliver_some(inside, process, self.transaction)?;
+        }
         if let Some(event) = self.event(inside)? {
             return Ok(Some(News::Event(event)));
         }
@@ -133,16 +137,22 @@ impl SimGroup {
         if self.delivery == Delivery::AtLeastOnce {
             return Ok(None);
         }
-        if let Some(number) = self.transaction {
-            return match inside.transactions.verdict(number) {
-                Verdict::Open => Ok(Some(number)),
-                _ => Err(PortError::retry("the transaction was ended by another owner of the partition")),
-            };
-        }
-        let lowest = self.owned.first();
+        let lowest = self.owned.first().copied();
         let lowest = lowest.ok_or_else(|| PortError::stop("a member without partitions can't send"))?;
-        self.transaction = Some(inside.transactions.begin(&self.group, *lowest));
+        if self.is_fenced(inside) {
+            return Err(PortError::retry("another owner of the partition has fenced this one off"));
+        }
+        if self.transaction.is_none() {
+            inside.finish(&self.group, lowest);
+            self.transaction = Some(inside.transactions.begin(&self.group, lowest));
+        }
         Ok(self.transaction)
+    }
+
+    fn is_fenced(&self, inside: &Inside) -> bool {
+        let epoch = |lowest: &Partition| inside.transactions.epoch(&self.group, *lowest);
+        self.delivery == Delivery::ExactlyOnce
+            && self.owned.first().is_some_and(|lowest| epoch(lowest) != self.epoch)
     }
 
     fn named(
@@ -190,13 +200,13 @@ impl SimGroup {
         self.sender.forget();
         self.reader.next.clear();
         self.began.clear();
-        let Some(number) = self.transaction.take() else { return Ok(()) };
-        if inside.transactions.verdict(number) == Verdict::Open {
+        let transaction = self.transaction.take();
+        if self.is_fenced(inside) {
+            // Its partitions are gone, whatever the group has told it so far.
+            inside.groups.entry(self.group.clone()).or_default().remove(self.member);
+        } else if let Some(number) = transaction {
             inside.effect(process)?;
             inside.decide(number, Verdict::Aborted);
-        } else {
-            // Another owner ended it: this member's partitions are gone, whatever the group has told it so far.
-            inside.groups.entry(self.group.clone()).or_default().remove(self.member);
         }
         Ok(())
     }
@@ -222,6 +232,9 @@ impl GroupLog for SimGroup {
             inside.check_alive(process)?;
             for partition in partitions.iter().filter(|_| exactly_once) {
                 inside.fence(&self.group, *partition);
+            }
+            if let Some(lowest) = self.owned.first() {
+                self.epoch = inside.transactions.epoch(&self.group, *lowest);
             }
             Ok(())
         })

@@ -5,6 +5,7 @@ use millstream_ports::{Outlet, PortError, SendRecord, Tag, Tally};
 
 use crate::inside::Inside;
 use crate::topic::SimRecord;
+use crate::transaction::Verdict;
 use crate::world::Sim;
 
 /// A writer in no group.
@@ -112,6 +113,9 @@ impl Sender {
         process: usize,
         transaction: Option<usize>,
     ) -> Result<(), PortError> {
+        if transaction.is_some_and(|number| inside.transactions.verdict(number) != Verdict::Open) {
+            return Err(PortError::retry("another owner of the partition has ended the transaction"));
+        }
         let Some(Queued { topic, partition, record, tag }) = self.queue.pop_front() else { return Ok(()) };
         inside.effect(process)?;
         let offset = inside.append(&topic, partition, record, transaction)?;

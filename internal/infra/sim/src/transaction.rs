@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use millstream_model::{Offset, Partition, TopicName};
 
@@ -16,6 +16,8 @@ pub(crate) struct Transactions {
     all: Vec<Transaction>,
     /// Markers that are still to be written, in the order of the verdicts.
     pub(crate) unmarked: Vec<(usize, Place)>,
+    /// How often each name was taken over; whoever has an older number is fenced off.
+    epochs: BTreeMap<(String, Partition), u64>,
 }
 
 struct Transaction {
@@ -35,6 +37,15 @@ pub(crate) enum Place {
 }
 
 impl Transactions {
+    /// Takes a name over, from whoever has it.
+    pub(crate) fn take_over(&mut self, group: &str, lowest: Partition) {
+        *self.epochs.entry((group.to_owned(), lowest)).or_default() += 1;
+    }
+
+    pub(crate) fn epoch(&self, group: &str, lowest: Partition) -> u64 {
+        self.epochs.get(&(group.to_owned(), lowest)).copied().unwrap_or_default()
+    }
+
     pub(crate) fn begin(&mut self, group: &str, lowest: Partition) -> usize {
         let id = (group.to_owned(), lowest);
         let (places, positions) = (BTreeSet::new(), Vec::new());
