@@ -89,5 +89,10 @@ pub(crate) fn get<W: World>(desk: &mut Desk<W>, key: &[u8]) -> Result<Option<Vec
 
 fn count<W: World>(desk: &mut Desk<W>) -> Result<u64, PortError> {
     let mut running = desk.owned().filter(|task| task.phase == Phase::Running);
-    running.try_fold(0, |sum, task| Ok(sum + task.own_layer().map_or(Ok(0), |layer| layer.store().count())?))
+    running.try_fold(0, |sum, task| {
+        let Some(layer) = task.own_layer() else { return Ok(sum) };
+        // What is committed may still wait for the store.
+        layer.store_logged()?;
+        Ok(sum + layer.store().count()?)
+    })
 }

@@ -10,4 +10,7 @@
     reason = "tests"
 )]
 
+mod edges;
+mod policies;
 mod simulation;
+mod threads;
