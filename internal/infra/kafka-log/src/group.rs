@@ -13,10 +13,12 @@ use rdkafka::error::KafkaError;
 use crate::KafkaLog;
 use crate::failure::{passes, port_error};
 use crate::group::membership::{Event, GroupContext, Shared};
-use crate::outlet::KafkaOutlet;
+use crate::group::sender::Sender;
 use crate::view::{TopicIndex, lend};
 
 mod membership;
+mod sender;
+mod transactor;
 
 /// How long the brokers may take to describe the inputs.
 const ANSWER_WAIT: Duration = Duration::from_secs(10);
@@ -28,9 +30,12 @@ const ANSWER_WAIT: Duration = Duration::from_secs(10);
 pub struct KafkaGroup {
     consumer: Option<BaseConsumer<GroupContext>>,
     shared: Arc<Shared>,
-    outlet: KafkaOutlet,
+    sender: Sender,
     inputs: TopicIndex,
     owned: BTreeSet<Partition>,
+    started: BTreeSet<Partition>,
+    /// What is owned is asked back, or gone: it is not read again.
+    is_going: bool,
     name: String,
 }
 
@@ -42,9 +47,6 @@ impl KafkaGroup {
         inputs: &[TopicName],
         delivery: Delivery,
     ) -> Result<Self, PortError> {
-        if delivery == Delivery::ExactlyOnce {
-            return Err(PortError::stop("exactly-once is not kept on Kafka yet"));
-        }
         let client = format!("{group}-{instance}");
         let attempt = || format!("could not join group '{group}'");
         let shared = Arc::new(Shared::default());
@@ -53,16 +55,39 @@ impl KafkaGroup {
             .member(group, &client, instance)
             .create_with_context(context)
             .map_err(|error| port_error(attempt(), &error))?;
-        let names: Vec<_> = inputs.iter().map(TopicName::as_str).collect();
-        consumer.subscribe(&names).map_err(|error| port_error(attempt(), &error))?;
+        subscribe(&consumer, inputs).map_err(|error| port_error(attempt(), &error))?;
         Ok(Self {
             consumer: Some(consumer),
             shared,
-            outlet: KafkaOutlet::open(log, &client)?,
+            sender: Sender::new(log, group, &client, delivery)?,
             inputs: TopicIndex::new(inputs),
             owned: BTreeSet::new(),
+            started: BTreeSet::new(),
+            is_going: false,
             name: group.to_owned(),
         })
+    }
+
+    /// Reads what was started, and nothing else, from what the group has committed.
+    fn read_from_committed(&self) -> Result<(), PortError> {
+        let (consumer, all, started) = (self.consumer()?, self.list(&self.owned), self.list(&self.started));
+        consumer
+            .assign(&all)
+            .and_then(|()| consumer.pause(&all))
+            .and_then(|()| consumer.resume(&started))
+            .map_err(self.refused("read on from what it has committed"))
+    }
+
+    /// Comes to the group anew, as a member that has nothing.
+    fn rejoin(&mut self) -> Result<(), PortError> {
+        tracing::warn!(
+            group = self.name,
+            "another member has this one's partitions; it joins the group again"
+        );
+        self.shared.lose(self.owned.iter().copied().collect());
+        let consumer = self.consumer()?;
+        consumer.unsubscribe();
+        subscribe(consumer, self.inputs.names()).map_err(self.refused("join again"))
     }
 
     fn consumer(&self) -> Result<&BaseConsumer<GroupContext>, PortError> {
@@ -89,7 +114,7 @@ impl KafkaGroup {
         port_error(format!("group '{}' can't read its inputs{}", self.name, self.shared.complaints), error)
     }
 
-    fn next_event(&self) -> Result<Option<Polled>, PortError> {
+    fn next_event(&mut self) -> Result<Option<Polled>, PortError> {
         let Some(Event { polled, uneven }) = self.shared.next_event() else { return Ok(None) };
         if !uneven.is_empty() {
             self.check_widths(&uneven)?;
@@ -98,11 +123,13 @@ impl KafkaGroup {
         let owned = |partitions: Vec<Partition>| {
             partitions.into_iter().filter(|partition| self.owned.contains(partition)).collect()
         };
-        Ok(Some(match polled {
+        let polled = match polled {
             Polled::Revoked(partitions) => Polled::Revoked(owned(partitions)),
             Polled::Lost(partitions) => Polled::Lost(owned(partitions)),
             other => other,
-        }))
+        };
+        self.is_going = matches!(polled, Polled::Revoked(_) | Polled::Lost(_));
+        Ok(Some(polled))
     }
 
     /// Inputs may look uneven for a moment, while one of them is new to a broker; the group then assigns again by itself.
@@ -132,6 +159,11 @@ impl KafkaGroup {
     }
 }
 
+fn subscribe(consumer: &BaseConsumer<GroupContext>, inputs: &[TopicName]) -> Result<(), KafkaError> {
+    let names: Vec<_> = inputs.iter().map(TopicName::as_str).collect();
+    consumer.subscribe(&names)
+}
+
 fn left(group: &str) -> PortError {
     PortError::stop(format!("group '{group}' was left"))
 }
@@ -142,7 +174,7 @@ impl GroupLog for KafkaGroup {
         F: FnMut(RecordView<'_>) -> ControlFlow<()>,
     {
         // Acknowledgements are taken in as records come, so that their queue stays short.
-        self.outlet.tend();
+        self.sender.tend();
         if let Some(event) = self.next_event()? {
             return Ok(event);
         }
@@ -178,7 +210,7 @@ impl GroupLog for KafkaGroup {
             .and_then(|()| consumer.pause(&list))
             .map_err(self.refused("take its partitions over"))?;
         self.owned = partitions.iter().copied().collect();
-        Ok(())
+        self.sender.take_over(partitions)
     }
 
     fn start(&mut self, partition: Partition) -> Result<(), PortError> {
@@ -186,19 +218,32 @@ impl GroupLog for KafkaGroup {
             let said = format!("group '{}' can't start partition {partition}: it is not assigned", self.name);
             return Err(PortError::stop(said));
         }
-        self.consumer()?.resume(&self.list([&partition])).map_err(self.refused("start reading a partition"))
+        self.consumer()?
+            .resume(&self.list([&partition]))
+            .map_err(self.refused("start reading a partition"))?;
+        self.started.insert(partition);
+        Ok(())
     }
 
     fn release(&mut self, partitions: &[Partition]) -> Result<(), PortError> {
         // By the eager protocol this is all that is owned.
         self.consumer()?.unassign().map_err(self.refused("give its partitions up"))?;
         self.owned.retain(|owned| !partitions.contains(owned));
+        self.started.retain(|started| !partitions.contains(started));
+        self.is_going = false;
         Ok(())
     }
 
     fn commit(&mut self, positions: &[(usize, Partition, Offset)]) -> Result<(), PortError> {
-        if positions.is_empty() {
+        if positions.is_empty() && !self.sender.has_begun() {
             return Ok(());
+        }
+        if let Some((_, foreign, _)) =
+            positions.iter().find(|(_, partition, _)| !self.owned.contains(partition))
+        {
+            let said =
+                format!("group '{}' can't commit for partition {foreign}: it is not assigned", self.name);
+            return Err(PortError::retry(said));
         }
         let mut list = TopicPartitionList::new();
         for (topic, partition, next) in positions {
@@ -208,13 +253,28 @@ impl GroupLog for KafkaGroup {
             list.add_partition_offset(name.as_str(), partition.as_i32(), rdkafka::Offset::Offset(next.0))
                 .map_err(self.refused("commit"))?;
         }
-        self.consumer()?.commit(&list, CommitMode::Sync).map_err(self.refused("commit"))?;
+        let Some(consumer) = &self.consumer else { return Err(left(&self.name)) };
+        match &mut self.sender {
+            Sender::Plain(_) => consumer.commit(&list, CommitMode::Sync).map_err(self.refused("commit"))?,
+            Sender::Transactional(transactor) => {
+                let member = consumer.group_metadata().ok_or_else(|| left(&self.name))?;
+                transactor.commit(&list, &member)?;
+            }
+        }
         self.shared.complaints.settle();
         Ok(())
     }
 
     fn abort(&mut self) -> Result<(), PortError> {
-        Err(PortError::stop(format!("group '{}' can take nothing back", self.name)))
+        let Sender::Transactional(transactor) = &mut self.sender else {
+            return Err(PortError::stop(format!("group '{}' can take nothing back", self.name)));
+        };
+        transactor.abort()?;
+        match (self.is_going, transactor.is_fenced()) {
+            (true, _) => Ok(()),
+            (false, true) => self.rejoin(),
+            (false, false) => self.read_from_committed(),
+        }
     }
 
     fn lag(&self, topic: usize, partition: Partition) -> Option<u64> {
@@ -239,18 +299,18 @@ impl Drop for KafkaGroup {
 
 impl Outlet for KafkaGroup {
     fn send(&mut self, record: &SendRecord<'_>) -> Result<(), PortError> {
-        self.outlet.send(record)
+        self.sender.send(record)
     }
 
     fn settle(&mut self) -> Result<(), PortError> {
-        self.outlet.settle()
+        self.sender.settle()
     }
 
     fn tally(&self) -> Tally {
-        self.outlet.tally()
+        self.sender.tally()
     }
 
     fn acknowledged(&self, tag: Tag) -> Option<Offset> {
-        self.outlet.acknowledged(tag)
+        self.sender.acknowledged(tag)
     }
 }

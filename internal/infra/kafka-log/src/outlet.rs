@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use millstream_model::{HeaderSource, Offset, Partition, TopicName};
 use millstream_ports::{Outlet, PortError, SendRecord, Tag, Tally};
+use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{
     BaseProducer, BaseRecord, DeliveryResult, NoCustomPartitioner, Producer, ProducerContext,
 };
-use rdkafka::{ClientContext, Message};
+use rdkafka::{ClientConfig, ClientContext, Message, TopicPartitionList};
 
 use crate::KafkaLog;
 use crate::client::{self, Complaints};
@@ -95,7 +96,15 @@ impl OutletContext {
 
 impl KafkaOutlet {
     pub(crate) fn open(log: &KafkaLog, name: &str) -> Result<Self, PortError> {
-        let config = log.producer(name);
+        Self::create(&log.producer(name))
+    }
+
+    /// One whose records belong to transactions.
+    pub(crate) fn open_transactional(log: &KafkaLog, id: &str) -> Result<Self, PortError> {
+        Self::create(&log.transactional_producer(id))
+    }
+
+    fn create(config: &ClientConfig) -> Result<Self, PortError> {
         let producer = config
             .create_with_context(OutletContext::default())
             .map_err(|error| port_error("could not create a producer", &error))?;
@@ -116,6 +125,46 @@ impl KafkaOutlet {
     /// Tells of a failure as soon as it is known; it stays until [`Outlet::settle`] has told it too.
     fn check(&self) -> Result<(), PortError> {
         self.context().failure().as_ref().map_or(Ok(()), |failure| Err(self.not_delivered(failure)))
+    }
+
+    pub(crate) fn init_transactions(&self, wait: Duration) -> Result<(), KafkaError> {
+        self.producer.init_transactions(wait)
+    }
+
+    pub(crate) fn begin_transaction(&self) -> Result<(), KafkaError> {
+        self.producer.begin_transaction()
+    }
+
+    pub(crate) fn send_offsets(
+        &self,
+        positions: &TopicPartitionList,
+        member: &ConsumerGroupMetadata,
+        wait: Duration,
+    ) -> Result<(), KafkaError> {
+        self.producer.send_offsets_to_transaction(positions, member, wait)
+    }
+
+    pub(crate) fn commit_transaction(&self, wait: Duration) -> Result<(), KafkaError> {
+        self.producer.commit_transaction(wait)
+    }
+
+    /// One attempt to end the transaction. It drops what is queued, and then needs its reports to be taken in.
+    pub(crate) fn abort_transaction(&self, wait: Duration) -> Result<(), KafkaError> {
+        self.producer.poll(Duration::ZERO);
+        let aborted = self.producer.abort_transaction(wait);
+        self.producer.poll(Duration::ZERO);
+        aborted
+    }
+
+    /// Forgets that records were not delivered: their transaction is over.
+    pub(crate) fn forget_failure(&mut self) {
+        self.unpolled = 0;
+        self.context().failure().take();
+    }
+
+    /// What ended this producer for good.
+    pub(crate) fn fatal_error(&self) -> Option<RDKafkaErrorCode> {
+        self.producer.client().fatal_error().map(|(code, _)| code)
     }
 
     fn not_delivered(&self, Failure { topic, partition, error }: &Failure) -> PortError {

@@ -80,6 +80,13 @@ impl KafkaLog {
         config
     }
 
+    /// Asks where partitions end, records in doubt included.
+    pub(crate) fn surveyor(&self, name: &str) -> ClientConfig {
+        let mut config = self.reader(name);
+        config.set("isolation.level", "read_uncommitted");
+        config
+    }
+
     fn consumer(&self, group: &str, client: &str) -> ClientConfig {
         let mut config = self.client(client);
         config
@@ -97,13 +104,27 @@ impl KafkaLog {
     }
 
     pub(crate) fn producer(&self, client: &str) -> ClientConfig {
+        self.producer_with(client, &[("message.timeout.ms", "120000")])
+    }
+
+    /// The producer of a transactional id. A transaction that nobody ends keeps its readers waiting for its time-out.
+    pub(crate) fn transactional_producer(&self, id: &str) -> ClientConfig {
+        let defaults = [("transaction.timeout.ms", "60000"), ("message.timeout.ms", "50000")];
+        let mut config = self.producer_with(id, &defaults);
+        config.set("transactional.id", id);
+        config
+    }
+
+    fn producer_with(&self, client: &str, defaults: &[(&str, &str)]) -> ClientConfig {
         let mut config = self.client(client);
+        for (name, value) in defaults {
+            config.set(*name, *value);
+        }
         config
             .set("linger.ms", "5")
             .set("batch.num.messages", "10000")
             .set("queue.buffering.max.kbytes", "32768")
             .set("queue.buffering.max.messages", "200000")
-            .set("message.timeout.ms", "120000")
             .set("partitioner", "murmur2_random");
         self.apply(&mut config, "producer");
         config.set("acks", "all").set("enable.idempotence", "true");

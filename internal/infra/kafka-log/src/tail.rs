@@ -24,6 +24,10 @@ pub struct KafkaTail {
     log: KafkaLog,
     name: String,
     readers: Vec<Reader>,
+    /// Ends that were told first while records before them were in doubt.
+    awaited: BTreeMap<(usize, Partition), Offset>,
+    /// Knows the ends of partitions, records in doubt included.
+    surveyor: Option<BaseConsumer<PlainContext>>,
     /// The topic that is polled first; they take turns, so that a busy one does not starve the others.
     first: usize,
 }
@@ -50,6 +54,8 @@ impl KafkaTail {
             log: log.clone(),
             name: name.to_owned(),
             readers: topics.iter().map(reader).collect(),
+            awaited: BTreeMap::new(),
+            surveyor: None,
             first: 0,
         }
     }
@@ -59,6 +65,24 @@ impl KafkaTail {
         self.readers
             .get_mut(topic)
             .ok_or_else(|| PortError::stop(format!("reader '{name}' has no topic number {topic}")))
+    }
+}
+
+impl KafkaTail {
+    /// Where a partition ends, records in doubt included. It is asked for once, and then waited for: while others write on,
+    /// there would be no end to waiting.
+    fn end(&mut self, name: &TopicName, topic: usize, partition: Partition) -> Result<Offset, PortError> {
+        if let Some(end) = self.awaited.get(&(topic, partition)) {
+            return Ok(*end);
+        }
+        if self.surveyor.is_none() {
+            let made = self.log.surveyor(&self.name).create_with_context(PlainContext::default());
+            self.surveyor = Some(made.map_err(|error| port_error("could not create a reader", &error))?);
+        }
+        let Some(surveyor) = &self.surveyor else { return Err(PortError::stop("a reader was lost")) };
+        let (_, end) = bounds(surveyor, name, partition)?;
+        self.awaited.insert((topic, partition), end);
+        Ok(end)
     }
 }
 
@@ -72,19 +96,6 @@ impl Reader {
             self.consumer = Some(made);
         }
         self.consumer.as_ref().ok_or_else(|| PortError::stop("a reader was lost"))
-    }
-
-    fn bounds(
-        &self,
-        consumer: &BaseConsumer<PlainContext>,
-        partition: Partition,
-    ) -> Result<(Offset, Offset), PortError> {
-        let found = consumer.fetch_watermarks(self.topic.as_str(), partition.as_i32(), ANSWER_WAIT);
-        let (first, end) = found.map_err(|error| {
-            let complaints = &consumer.context().complaints;
-            port_error(format!("could not find the ends of {}/{partition}{complaints}", self.topic), &error)
-        })?;
-        Ok((Offset(first), Offset(end)))
     }
 
     fn list(&self, partition: Partition, offset: Option<Offset>) -> Result<TopicPartitionList, PortError> {
@@ -137,6 +148,20 @@ impl Reader {
     }
 }
 
+/// The first offset and the end of a partition, as a client of its isolation sees them.
+fn bounds(
+    consumer: &BaseConsumer<PlainContext>,
+    topic: &TopicName,
+    partition: Partition,
+) -> Result<(Offset, Offset), PortError> {
+    let found = consumer.fetch_watermarks(topic.as_str(), partition.as_i32(), ANSWER_WAIT);
+    let (first, end) = found.map_err(|error| {
+        let complaints = &consumer.context().complaints;
+        port_error(format!("could not find the ends of {topic}/{partition}{complaints}"), &error)
+    })?;
+    Ok((Offset(first), Offset(end)))
+}
+
 fn place(places: &mut BTreeMap<Partition, Place>, number: i32) -> Option<&mut Place> {
     places.get_mut(&Partition::try_from(number).ok()?)
 }
@@ -154,10 +179,17 @@ impl Tail for KafkaTail {
         start: Start,
     ) -> Result<(Offset, Offset), PortError> {
         let (log, name) = (self.log.clone(), self.name.clone());
+        let topic_name = self.reader(topic)?.topic.clone();
+        let end = self.end(&topic_name, topic, partition)?;
         let reader = self.reader(topic)?;
         reader.consumer(&log, &name)?;
         let Some(consumer) = &reader.consumer else { return Err(PortError::stop("a reader was lost")) };
-        let (first, end) = reader.bounds(consumer, partition)?;
+        let (first, stable) = bounds(consumer, &topic_name, partition)?;
+        if stable < end {
+            return Err(PortError::retry(format!(
+                "records of {topic_name}/{partition} are in doubt: {end} is its end, and {stable} is decided"
+            )));
+        }
         let next = match start {
             Start::Earliest => first,
             Start::Latest => end,
@@ -168,10 +200,12 @@ impl Tail for KafkaTail {
         let attempt = format!("could not begin reading {}/{partition}", reader.topic);
         consumer.incremental_assign(&list).map_err(|error| port_error(attempt, &error))?;
         reader.places.insert(partition, Place { next: next.min(end), end });
+        self.awaited.remove(&(topic, partition));
         Ok((next, end))
     }
 
     fn remove(&mut self, topic: usize, partition: Partition) -> Result<(), PortError> {
+        self.awaited.remove(&(topic, partition));
         let reader = self.reader(topic)?;
         if reader.places.remove(&partition).is_none() {
             return Ok(());

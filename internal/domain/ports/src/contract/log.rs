@@ -13,6 +13,7 @@ mod membership;
 mod outlet;
 mod tail;
 mod topics;
+mod transactions;
 
 /// How long one poll waits.
 const WAIT: Duration = Duration::from_millis(50);
@@ -25,7 +26,9 @@ const POLLS_MAX: usize = 2_400;
 /// The topics and groups it makes begin with `prefix`, which nothing else may use.
 pub fn log<W: World>(world: &W, prefix: &str) {
     let stage = Stage { world, prefix };
-    for part in [topics::suite, outlet::suite, tail::suite, group::suite, membership::suite] {
+    let parts =
+        [topics::suite, outlet::suite, tail::suite, group::suite, membership::suite, transactions::suite];
+    for part in parts {
         part(&stage);
     }
 }

@@ -33,6 +33,12 @@ impl Shared {
         locked(&self.events).pop_front()
     }
 
+    /// Notes that partitions are gone, before the group says so.
+    pub(crate) fn lose(&self, partitions: Vec<Partition>) {
+        let event = Event { polled: Polled::Lost(partitions), uneven: Vec::new() };
+        locked(&self.events).push_back(event);
+    }
+
     pub(crate) fn lag(&self, topic: &str, partition: Partition) -> Option<u64> {
         locked(&self.lags).get(topic)?.get(&partition.as_i32()).copied()
     }

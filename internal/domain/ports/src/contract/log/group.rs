@@ -31,8 +31,17 @@ impl<G: GroupLog> Member<G> {
         instance: usize,
         inputs: &[TopicName],
     ) -> Self {
-        let log =
-            stage.world.join_group(&stage.name(group), instance, inputs, Delivery::AtLeastOnce).unwrap();
+        Self::join_for(stage, group, instance, inputs, Delivery::AtLeastOnce)
+    }
+
+    pub(super) fn join_for<W: World<Group = G>>(
+        stage: &Stage<'_, W>,
+        group: &str,
+        instance: usize,
+        inputs: &[TopicName],
+        delivery: Delivery,
+    ) -> Self {
+        let log = stage.world.join_group(&stage.name(group), instance, inputs, delivery).unwrap();
         Self { log, owned: BTreeSet::new(), seen: Vec::new(), next: BTreeMap::new() }
     }
 
@@ -98,7 +107,7 @@ impl<G: GroupLog> Member<G> {
         assigned
     }
 
-    fn read_until(&mut self, what: &str, count: usize) {
+    pub(super) fn read_until(&mut self, what: &str, count: usize) {
         until(what, || {
             assert!(matches!(self.turn(), Polled::Records(_)), "nothing else happens in a group of one");
             self.seen.len() >= count

@@ -1,0 +1,78 @@
+use millstream_model::{Offset, Partition};
+use millstream_ports::{Delivery, Outlet, PortError, SendRecord, Tag, Tally};
+
+use crate::KafkaLog;
+use crate::group::transactor::Transactor;
+use crate::outlet::KafkaOutlet;
+
+/// How a member's records are sent.
+pub(super) enum Sender {
+    /// Each for itself.
+    Plain(KafkaOutlet),
+    /// In transactions.
+    Transactional(Transactor),
+}
+
+impl Sender {
+    pub(super) fn new(
+        log: &KafkaLog,
+        group: &str,
+        client: &str,
+        delivery: Delivery,
+    ) -> Result<Self, PortError> {
+        Ok(match delivery {
+            Delivery::AtLeastOnce => Self::Plain(KafkaOutlet::open(log, client)?),
+            Delivery::ExactlyOnce => Self::Transactional(Transactor::new(log, group)),
+        })
+    }
+
+    pub(super) fn take_over(&mut self, partitions: &[Partition]) -> Result<(), PortError> {
+        match self {
+            Self::Plain(_) => Ok(()),
+            Self::Transactional(transactor) => transactor.take_over(partitions),
+        }
+    }
+
+    /// Whether there is something to commit beside positions.
+    pub(super) fn has_begun(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Transactional(transactor) => transactor.has_begun(),
+        }
+    }
+
+    pub(super) fn tend(&mut self) {
+        match self {
+            Self::Plain(outlet) => outlet.tend(),
+            Self::Transactional(transactor) => transactor.tend(),
+        }
+    }
+
+    pub(super) fn send(&mut self, record: &SendRecord<'_>) -> Result<(), PortError> {
+        match self {
+            Self::Plain(outlet) => outlet.send(record),
+            Self::Transactional(transactor) => transactor.send(record),
+        }
+    }
+
+    pub(super) fn settle(&mut self) -> Result<(), PortError> {
+        match self {
+            Self::Plain(outlet) => outlet.settle(),
+            Self::Transactional(transactor) => transactor.settle(),
+        }
+    }
+
+    pub(super) fn tally(&self) -> Tally {
+        match self {
+            Self::Plain(outlet) => outlet.tally(),
+            Self::Transactional(transactor) => transactor.tally(),
+        }
+    }
+
+    pub(super) fn acknowledged(&self, tag: Tag) -> Option<Offset> {
+        match self {
+            Self::Plain(outlet) => outlet.acknowledged(tag),
+            Self::Transactional(transactor) => transactor.acknowledged(tag),
+        }
+    }
+}
