@@ -18,7 +18,7 @@ if [ -n "${PEERS:-}" ] && [ -f "$PEERS/driver/bench.py" ]; then
   trap 'make -C "$WORK" stop' EXIT
   {
     cat "$WORK/driver/contestants.toml"
-    printf '\n[millstream]\ncommand = ["%s"]\nplays = ["filter-json", "filter-avro", "table", "join", "window", "recovery", "latency"]\n' "$CONTESTANT"
+    printf '\n[millstream]\ncommand = ["%s"]\nplays = ["filter-json", "filter-avro", "table", "table-eos", "join", "window", "recovery", "latency"]\n' "$CONTESTANT"
   } >"$WORK/with-millstream.toml"
   "$WORK/.venv/bin/python" "$WORK/driver/bench.py" --config "$WORK/with-millstream.toml" --messages "$MESSAGES" --repeats "$REPEATS" \
     --contestants raw,goka,kstreams,millstream --workloads "${WORKLOADS:-filter-json,filter-avro,table}"

@@ -65,7 +65,8 @@ up() {
     if [ ! -f "$STACK/data/kafka/meta.properties" ]; then
       mkdir -p "$STACK/data/kafka"
       local id
-      id=$(head -c16 /dev/urandom | base64 | tr '+/' '-_' | cut -c1-22)
+      # An id that begins with '-' would be taken for an option.
+      id=$(head -c16 /dev/urandom | base64 | tr '+/' 'ab' | cut -c1-22)
       broker_java -Xmx128m kafka.tools.StorageTool format -t "$id" -c "$STACK/conf/kafka.properties" >>"$STACK/log/kafka.log" 2>&1 ||
         fail "could not format the storage; see $STACK/log/kafka.log"
     fi

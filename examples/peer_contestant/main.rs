@@ -1,6 +1,6 @@
 //! The benchmark's workloads as a plain program on the library's public API.
 //!
-//! It is told by its environment what to play: `WORKLOAD` (filter, table, join, window), `FORMAT` (json, avro), `BROKERS`,
+//! It is told by its environment what to play: `WORKLOAD` (filter, table, table-eos, join, window), `FORMAT` (json, avro), `BROKERS`,
 //! `GROUP`, `STATE_DIR`, `THREADS`, `INPUT`, `OUTPUT`, and by workload `FILTER` and `TABLE`. It runs until SIGTERM.
 
 mod product;
@@ -54,8 +54,9 @@ fn main() -> Result<(), Failure> {
     };
     let tables = SledTables::at(var("STATE_DIR", "state"));
     let world = KafkaWorld::new(KafkaLog::new(var("BROKERS", "127.0.0.1:19092")), move |id| tables.open(id));
-    let settings =
-        Settings { workers: var("THREADS", "2").parse()?, replication: Some(1), ..Settings::default() };
+    let how =
+        if var("WORKLOAD", "filter") == "table-eos" { Settings::exactly_once() } else { Settings::default() };
+    let settings = Settings { workers: var("THREADS", "2").parse()?, replication: Some(1), ..how };
     let running = Processor::new(world, graph.build()?).settings(settings).start()?;
     let stop = running.stopper();
     ctrlc::set_handler(move || stop.set())?;
@@ -68,7 +69,7 @@ where
 {
     match var("WORKLOAD", "filter").as_str() {
         "filter" => Ok(filter(group, product)),
-        "table" => Ok(table(group, product)),
+        "table" | "table-eos" => Ok(table(group, product)),
         "join" => Ok(join(group, product)),
         "window" => Ok(window(group, product)),
         other => Err(format!("workload '{other}' is not played here").into()),

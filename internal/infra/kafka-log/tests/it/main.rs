@@ -1,6 +1,7 @@
 //! The adapter on a real Kafka: the one that `KAFKA_BROKERS` names, or else one started for these tests alone.
 //!
-//! One test runs the scenarios one after another, since they share the broker.
+//! One test runs the scenarios one after another, since they share the broker; `SCENARIO` picks those with these words in
+//! their names.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -24,6 +25,7 @@ use millstream_ports::contract;
 #[test]
 fn promises_are_kept_on_a_real_kafka() {
     let broker = Broker::up();
+    let wanted = std::env::var("SCENARIO").ok();
     for (name, scenario) in [
         ("the contract of every log", keeps_the_contract as fn(&Broker)),
         ("ends that are no records", transactions::run),
@@ -31,6 +33,9 @@ fn promises_are_kept_on_a_real_kafka() {
         ("what can't work is refused in a sentence", refusals::run),
         ("an outage is waited out", outage::run),
     ] {
+        if !wanted.as_ref().is_none_or(|wanted| name.contains(wanted.as_str())) {
+            continue;
+        }
         let begun = Instant::now();
         scenario(&broker);
         println!("scenario: {name}: {:.1} s", begun.elapsed().as_secs_f64());

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use millstream_kafka_log::KafkaGroup;
 use millstream_model::{Offset, Partition, TopicName};
-use millstream_ports::{Action, Delivery, GroupLog, Outlet, Polled, PortError, World};
+use millstream_ports::{Action, Delivery, GroupLog, Outlet, Polled, PortError, Start, Tail, World};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
 use rdkafka::client::DefaultClientContext;
 
-use crate::broker::{Broker, fill, unique, until};
+use crate::broker::{Broker, fill, record, unique, until};
 
 const WAIT: Duration = Duration::from_millis(50);
 const P0: Partition = Partition::new(0);
@@ -18,6 +18,7 @@ const P0: Partition = Partition::new(0);
 pub fn run(broker: &Broker) {
     leaves_with_a_question_open(broker);
     one_that_does_not_poll_is_lost(broker);
+    one_that_was_replaced_commits_nothing(broker);
     inputs_that_grow_apart_stop_the_member(broker);
 }
 
@@ -107,6 +108,91 @@ fn join_and_start(
     member.accept(&[P0]).unwrap();
     member.start(P0).unwrap();
     member
+}
+
+/// Exactly once: the group took a member for dead, and another has its partition. It finds out, and comes again.
+fn one_that_was_replaced_commits_nothing(broker: &Broker) {
+    let hasty = [("consumer.session.timeout.ms", "6000"), ("consumer.max.poll.interval.ms", "6000")];
+    let (world, group) = (broker.world(&hasty), unique("replaced"));
+    let (input, out) = (broker.topic("replaced-in", 1, &[]), broker.topic("replaced-out", 1, &[]));
+    let mut outlet = world.outlet("fill").unwrap();
+    fill(&mut outlet, &input, 5);
+    outlet.settle().unwrap();
+    let join = |instance| {
+        world.join_group(&group, instance, std::slice::from_ref(&input), Delivery::ExactlyOnce).unwrap()
+    };
+    let mut slow = join(0);
+    read_five(&mut slow);
+    slow.send(&record(&out, b"by the slow")).unwrap();
+    slow.settle().unwrap();
+    let mut next = join(1);
+    read_five(&mut next);
+    let refused = slow.commit(&[(0, P0, Offset(5))]).unwrap_err();
+    assert_eq!(refused.action(), Action::Retry, "{refused}");
+    slow.abort().unwrap();
+    next.send(&record(&out, b"by the next")).unwrap();
+    next.settle().unwrap();
+    next.commit(&[(0, P0, Offset(5))]).unwrap();
+    until("the slow one learns of it", || {
+        let event = poll(&mut slow).unwrap();
+        let is_lost = matches!(event, Polled::Lost(_));
+        take(&mut slow, &event);
+        is_lost
+    });
+    next.leave();
+    fill(&mut outlet, &input, 1);
+    outlet.settle().unwrap();
+    until("it owns the partition again, and goes on", || {
+        let event = poll(&mut slow).unwrap();
+        take(&mut slow, &event);
+        event == Polled::Records(1)
+    });
+    slow.send(&record(&out, b"by the slow, come again")).unwrap();
+    slow.settle().unwrap();
+    slow.commit(&[(0, P0, Offset(6))]).unwrap();
+    assert_eq!(values(&world, &out, 2), ["by the next", "by the slow, come again"]);
+}
+
+fn read_five(member: &mut KafkaGroup) {
+    let mut read = 0;
+    until("all is read", || {
+        match poll(member).unwrap() {
+            Polled::Records(count) => read += count,
+            event => take(member, &event),
+        }
+        read == 5
+    });
+}
+
+/// Answers an event as a worker does.
+fn take(member: &mut KafkaGroup, event: &Polled) {
+    match event {
+        Polled::Records(_) => {}
+        Polled::Assigned(partitions) => {
+            member.accept(partitions).unwrap();
+            partitions.iter().for_each(|partition| member.start(*partition).unwrap());
+        }
+        Polled::Revoked(partitions) | Polled::Lost(partitions) => {
+            member.abort().unwrap();
+            member.release(partitions).unwrap();
+        }
+    }
+}
+
+/// The first records that readers see in a topic.
+fn values(world: &impl World, topic: &TopicName, count: usize) -> Vec<String> {
+    let mut tail = world.tail("values", std::slice::from_ref(topic)).unwrap();
+    let mut seen = Vec::new();
+    until("all is decided", || tail.add(0, P0, Start::Earliest).is_ok());
+    until("the records can be seen", || {
+        tail.poll(WAIT, 100, |record| {
+            seen.push(String::from_utf8(record.value.unwrap().to_vec()).unwrap());
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+        seen.len() >= count
+    });
+    seen
 }
 
 fn inputs_that_grow_apart_stop_the_member(broker: &Broker) {
