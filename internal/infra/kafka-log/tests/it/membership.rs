@@ -170,7 +170,9 @@ fn take(member: &mut KafkaGroup, event: &Polled) {
         Polled::Records(_) => {}
         Polled::Assigned(partitions) => {
             member.accept(partitions).unwrap();
-            partitions.iter().for_each(|partition| member.start(*partition).unwrap());
+            for partition in partitions {
+                member.start(*partition).unwrap();
+            }
         }
         Polled::Revoked(partitions) | Polled::Lost(partitions) => {
             member.abort().unwrap();
