@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use millstream_ports::{CodecError, PortError};
+use millstream_ports::{Action, CodecError, PortError};
 use reqwest::blocking::Client;
 use schema_registry_converter::blocking::schema_registry::{
     SrSettings, get_schema_by_id, perform_sr_call, post_schema,
@@ -125,9 +125,9 @@ impl Registry {
             }
             Ok(_) => Err(refused("it is not Avro")),
             Err(fault) if fault.is_absence() => Ok(None),
-            Err(fault) => Err(CodecError::new(
-                fault.told(&format!("could not get schema {id} from the schema registry")).to_string(),
-            )),
+            Err(fault) => {
+                Err(codec_error(&fault.told(&format!("could not get schema {id} from the schema registry"))))
+            }
         }
     }
 
@@ -210,6 +210,14 @@ fn settings(urls: &[String]) -> Result<SrSettings, PortError> {
         builder.add_url(url.clone());
     }
     builder.set_timeout(ANSWER_WAIT).no_proxy().build().map_err(|error| no_client(error.error))
+}
+
+/// What a codec says of a registry that refused or did not answer.
+pub(crate) fn codec_error(error: &PortError) -> CodecError {
+    match error.action() {
+        Action::Retry => CodecError::passing(error.to_string()),
+        _ => CodecError::new(error.to_string()),
+    }
 }
 
 fn no_client(why: String) -> PortError {
