@@ -39,9 +39,14 @@ pub use millstream_ports::{
     SampleKind, Shape, Tally, TopicSpec, Utf8, World,
 };
 pub use millstream_runtime::{
-    CallbackResult, Context, ContextError, EmitError, Emitter, GroupBuilder, GroupGraph, Join, Lookup, Loop,
-    Output, Policies, Policy, Processor, ProcessorError, Running, Settings, Snapshot, Status, Stop, Table,
-    TableClient, View, ViewError, dead_letter_header,
+    CallbackResult, Context, ContextError, Delivery, EmitError, Emitter, GroupBuilder, GroupGraph, Join,
+    Lookup, Loop, Output, Policies, Policy, Processor, ProcessorError, Running, Settings, Snapshot, Status,
+    Stepped, Stop, Table, TableClient, View, ViewError, dead_letter_header,
 };
 pub use millstream_sled_table::SledTables;
 pub use millstream_topology::Partitioner;
+
+/// Testing one's own groups in memory: [`Tester`](testing::Tester) steps a group on a world with no broker.
+pub mod testing {
+    pub use millstream_sim::{Chance, Faults, Sim, SimRecord, TestError, Tester};
+}

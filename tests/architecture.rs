@@ -23,10 +23,14 @@ const ARROWS: &[(&str, &[&str])] = &[
 /// An adapter sees the domain, and no other adapter.
 const DOMAIN: &[&str] = &["model", "ports", "topology", "shop", "sql"];
 
+/// The world in memory calls in: it steps processors for their tests.
+const SIM: &[&str] = &["model", "ports", "topology", "runtime"];
+
 struct Crate {
     name: String,
     folder: PathBuf,
     uses: Vec<String>,
+    tests_use: Vec<String>,
 }
 
 fn root() -> &'static Path {
@@ -47,14 +51,19 @@ fn crates() -> Vec<Crate> {
 
 fn read_crate(package: &Value) -> Crate {
     let manifest = Path::new(package["manifest_path"].as_str().unwrap());
-    let dependencies = package["dependencies"].as_array().unwrap().iter();
-    let uses = dependencies
-        .filter(|dependency| dependency["kind"].is_null())
-        .filter_map(|dependency| Some(dependency["name"].as_str()?.strip_prefix("millstream-")?.to_owned()))
-        .collect();
+    let of_kind = |kind: Option<&str>| {
+        let dependencies = package["dependencies"].as_array().unwrap().iter();
+        dependencies
+            .filter(|dependency| dependency["kind"].as_str() == kind)
+            .filter_map(|dependency| {
+                Some(dependency["name"].as_str()?.strip_prefix("millstream-")?.to_owned())
+            })
+            .collect()
+    };
+    let (uses, tests_use) = (of_kind(None), of_kind(Some("dev")));
     let folder = manifest.parent().unwrap().strip_prefix(root()).unwrap().to_path_buf();
     let name = package["name"].as_str().unwrap().trim_start_matches("millstream-").to_owned();
-    Crate { name, folder, uses }
+    Crate { name, folder, uses, tests_use }
 }
 
 #[test]
@@ -64,7 +73,9 @@ fn crates_follow_the_arrows() {
     let all = crates();
     assert!(all.len() > 15, "only {} crates were found", all.len());
     for each in &all {
-        let may = if each.folder.starts_with("internal/infra") {
+        let may = if each.name == "sim" {
+            SIM
+        } else if each.folder.starts_with("internal/infra") {
             DOMAIN
         } else if each.folder.starts_with("internal") {
             allowed
@@ -78,6 +89,18 @@ fn crates_follow_the_arrows() {
         wrong.extend(against.map(|used| format!("{} may not depend on {used}", each.name)));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn tests_inside_run_on_the_world_in_memory_and_name_no_other_adapter() {
+    let all = crates();
+    let is_adapter =
+        |name: &str| all.iter().any(|each| each.name == name && each.folder.starts_with("internal/infra"));
+    for each in all.iter().filter(|each| each.folder.starts_with("internal")) {
+        for used in each.tests_use.iter().filter(|used| is_adapter(used)) {
+            assert!(used == "sim", "the tests of {} may not depend on {used}", each.name);
+        }
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The only place that writes to topics and tables.
 
 use millstream_model::{NoHeaders, Partition};
-use millstream_ports::{GroupLog, Outlet, PortError, SendRecord, Tag, World};
+use millstream_ports::{Delivery, GroupLog, Outlet, PortError, SendRecord, Tag, World};
 
 use crate::desk::Desk;
 use crate::effects::Effect;
@@ -32,7 +32,7 @@ fn partition_of(plan: &Plan, effect: &Effect, key: &[u8]) -> Option<Partition> {
     Some(Partition::new(partitioner.unwrap_or_default().partition(key, width)))
 }
 
-/// Commits all that was processed, in this order:
+/// Commits all that was processed; answers whether there was anything. At least once, in this order:
 ///
 /// 1. outputs and loop records are acknowledged;
 /// 2. changelog entries are sent to the partition of their table, and acknowledged;
@@ -43,13 +43,36 @@ fn partition_of(plan: &Plan, effect: &Effect, key: &[u8]) -> Option<Partition> {
 /// A crash between any two steps repeats records and loses none: outputs are safe before the table forgets that they were
 /// due (2), the store never holds what the changelog lacks (3), and no input is passed over before all of its effects are
 /// safe (4).
-pub(crate) fn commit<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result<(), PortError> {
+///
+/// Exactly once, 1, 2 and 4 are one transaction, and 3 follows it: a crash before its end leaves nothing of it, and a crash
+/// after its end leaves a store that lacks some of its changelog, which is read from there.
+pub(crate) fn commit<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result<bool, PortError> {
     send(log, desk)?;
-    log.settle()?;
-    send_changelogs(log, desk)?;
-    log.settle()?;
-    hand_to_stores(log, desk)?;
-    commit_offsets(log, desk)
+    match desk.plan.settings.delivery {
+        Delivery::AtLeastOnce => {
+            log.settle()?;
+            send_changelogs(log, desk)?;
+            log.settle()?;
+            hand_to_stores(log, desk)?;
+            commit_offsets(log, desk)
+        }
+        Delivery::ExactlyOnce => {
+            send_changelogs(log, desk)?;
+            log.settle()?;
+            let committed = commit_offsets(log, desk)?;
+            hand_to_stores(log, desk)?;
+            Ok(committed)
+        }
+    }
+}
+
+/// Makes undone what was sent, set and passed over since the last commit. Exactly-once alone can do that.
+pub(crate) fn take_back<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result<(), PortError> {
+    desk.effects.clear();
+    for task in desk.owned() {
+        task.roll_back();
+    }
+    log.abort()
 }
 
 fn send_changelogs<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result<(), PortError> {
@@ -77,15 +100,16 @@ fn hand_to_stores<W: World>(log: &W::Group, desk: &mut Desk<W>) -> Result<(), Po
         return Ok(());
     }
     let (interval, bytes_max) = (desk.plan.settings.store_interval, desk.plan.settings.store_bytes_max);
+    let now = desk.world.elapsed();
     for task in desk.owned() {
         let acknowledged = log.acknowledged(Tag(task.partition.index()));
         let Some(layer) = task.own_layer() else { continue };
         if layer.dirty_bytes() > 0 {
             let offset = acknowledged
                 .ok_or_else(|| PortError::stop("a changelog entry was acknowledged without an offset"))?;
-            layer.logged(offset.next());
+            layer.logged(offset.next(), now);
         }
-        if layer.is_store_due(interval, bytes_max) {
+        if layer.is_store_due(now, interval, bytes_max) {
             layer.store_logged()?;
         }
     }
@@ -102,7 +126,7 @@ pub(crate) fn settle_stores<W: World>(desk: &mut Desk<W>) -> Result<(), PortErro
     Ok(())
 }
 
-fn commit_offsets<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result<(), PortError> {
+fn commit_offsets<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result<bool, PortError> {
     let positions: Vec<_> = desk
         .owned()
         .flat_map(|task| {
@@ -110,12 +134,12 @@ fn commit_offsets<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result<()
         })
         .collect();
     if positions.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     log.commit(&positions)?;
     for task in desk.owned() {
         task.ledger.committed();
     }
     desk.status.commits += 1;
-    Ok(())
+    Ok(true)
 }

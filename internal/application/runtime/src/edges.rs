@@ -16,6 +16,16 @@ impl<K, V> Output<K, V> {
     pub fn topic(&self) -> &str {
         &self.topic
     }
+
+    /// What reads and writes its keys.
+    pub fn key_codec(&self) -> &K {
+        &self.key
+    }
+
+    /// What reads and writes its values.
+    pub fn value_codec(&self) -> &V {
+        &self.value
+    }
 }
 
 /// The group's table: one value a key, kept where the key's inputs are processed.
@@ -28,6 +38,11 @@ impl<V> Table<V> {
     /// A table whose values `codec` reads and writes. Its changelog is `<group>-table`.
     pub fn new(codec: V) -> Self {
         Self { codec }
+    }
+
+    /// What reads and writes its values.
+    pub fn codec(&self) -> &V {
+        &self.codec
     }
 }
 

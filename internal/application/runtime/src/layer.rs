@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 use std::mem;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use foldhash::fast::RandomState;
 use millstream_model::Offset;
@@ -33,7 +33,7 @@ pub(crate) struct TableLayer<S> {
     logged: Entries,
     logged_bytes: usize,
     /// The changelog offset that the logged entries bring the store to, and since when there are any.
-    logged_to: Option<(Offset, Instant)>,
+    logged_to: Option<(Offset, Duration)>,
     cache: Cache,
     scratch: Vec<u8>,
 }
@@ -81,20 +81,21 @@ impl<S: TableStore> TableLayer<S> {
         self.dirty.iter().map(|(key, value)| (&**key, value.as_deref()))
     }
 
-    /// The changelog has the dirty entries, and the offset behind them is `next`.
-    pub(crate) fn logged(&mut self, next: Offset) {
+    /// The changelog has the dirty entries as of `now`, and the offset behind them is `next`.
+    pub(crate) fn logged(&mut self, next: Offset, now: Duration) {
         for (key, value) in self.dirty.drain() {
             self.logged_bytes += size(&key, value.as_deref());
             self.logged.insert(key, value);
         }
         self.dirty_bytes = 0;
-        let since = self.logged_to.map_or_else(Instant::now, |(_, since)| since);
+        let since = self.logged_to.map_or(now, |(_, since)| since);
         self.logged_to = Some((next, since));
     }
 
     /// Whether logged entries have waited for the store long enough, or are many enough.
-    pub(crate) fn is_store_due(&self, interval: Duration, bytes_max: usize) -> bool {
-        self.logged_to.is_some_and(|(_, since)| since.elapsed() >= interval || self.logged_bytes >= bytes_max)
+    pub(crate) fn is_store_due(&self, now: Duration, interval: Duration, bytes_max: usize) -> bool {
+        self.logged_to
+            .is_some_and(|(_, since)| now.saturating_sub(since) >= interval || self.logged_bytes >= bytes_max)
     }
 
     /// Writes the logged entries to the store, in key order and in one batch with their changelog offset.
@@ -110,12 +111,18 @@ impl<S: TableStore> TableLayer<S> {
         Ok(())
     }
 
-    /// Forgets writes that are not in the store; what the changelog has of them is replayed from there.
-    pub(crate) fn discard(&mut self) {
+    /// Forgets writes that the changelog has not.
+    pub(crate) fn roll_back(&mut self) {
         self.staged.clear();
         self.dirty.clear();
+        self.dirty_bytes = 0;
+    }
+
+    /// Forgets writes that are not in the store; what the changelog has of them is replayed from there.
+    pub(crate) fn discard(&mut self) {
+        self.roll_back();
         self.logged.clear();
-        (self.dirty_bytes, self.logged_bytes, self.logged_to) = (0, 0, None);
+        (self.logged_bytes, self.logged_to) = (0, None);
     }
 
     /// Brings the store forward by records of its changelog.

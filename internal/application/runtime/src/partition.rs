@@ -69,6 +69,14 @@ impl<S: TableStore> PartitionTask<S> {
         self.tables.first_mut().map(|table| &mut table.layer)
     }
 
+    /// Forgets what was done since the last commit, so that it can be done again.
+    pub(crate) fn roll_back(&mut self) {
+        if let Some(layer) = self.own_layer() {
+            layer.roll_back();
+        }
+        self.ledger.roll_back();
+    }
+
     /// Forgets what was not committed.
     pub(crate) fn discard(&mut self) {
         for table in &mut self.tables {

@@ -3,7 +3,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use millstream_model::{Offset, Partition, TopicName};
-use millstream_ports::{PortError, World};
+use millstream_ports::{Delivery, PortError, World};
 use millstream_topology::{Survey, TopicFault};
 use thiserror::Error;
 
@@ -11,8 +11,9 @@ use crate::graph::GroupGraph;
 use crate::partition::Plan;
 use crate::query::TableClient;
 use crate::status::Status;
+use crate::stepped::Stepped;
 use crate::stop::Stop;
-use crate::view::{FollowedTable, ReadTable, TableReader};
+use crate::view::{FollowedTable, Follower, ReadTable, TableReader};
 use crate::worker::Worker;
 
 /// Why a processor can't start, or can't go on.
@@ -59,6 +60,8 @@ fn list(faults: &[TopicFault]) -> String {
 /// How a processor runs.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// What a failure may repeat.
+    pub delivery: Delivery,
     /// Threads, each a member of the group with its own partitions. At least 1.
     pub workers: usize,
     /// Time between commits.
@@ -78,6 +81,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            delivery: Delivery::AtLeastOnce,
             workers: thread::available_parallelism().map_or(1, usize::from),
             commit_interval: Duration::from_millis(500),
             cache_bytes_per_table: 32 << 20,
@@ -86,6 +90,14 @@ impl Default for Settings {
             store_bytes_max: 16 << 20,
             replication: None,
         }
+    }
+}
+
+impl Settings {
+    /// The defaults under exactly-once: outputs can be read once they are committed, and that is every 100 ms.
+    pub fn exactly_once() -> Self {
+        let commit_interval = Duration::from_millis(100);
+        Self { delivery: Delivery::ExactlyOnce, commit_interval, ..Self::default() }
     }
 }
 
@@ -98,8 +110,8 @@ pub struct Processor<W: World> {
 
 impl<W: World> Processor<W> {
     /// A processor for `graph`, with the default settings.
-    pub fn new(world: W, graph: GroupGraph) -> Self {
-        Self { world, graph: Arc::new(graph), settings: Settings::default() }
+    pub fn new(world: W, graph: impl Into<Arc<GroupGraph>>) -> Self {
+        Self { world, graph: graph.into(), settings: Settings::default() }
     }
 
     /// Sets how it runs.
@@ -118,19 +130,48 @@ impl<W: World> Processor<W> {
         let stop = Stop::new();
         let widths = self.prepare_topics()?;
         let lookups = self.start_lookups()?;
-        let shared: Vec<Arc<dyn ReadTable>> =
-            lookups.iter().map(|lookup| lookup.table.clone() as _).collect();
-        let graph = self.graph.clone();
-        let status = Arc::new(Status::new(&graph, self.settings.workers.max(1)));
-        let plan = Arc::new(Plan { graph, widths, settings: self.settings.clone(), lookups: shared });
-        let mut workers = Vec::new();
-        let (table, questions) = TableClient::new(self.settings.workers.max(1));
-        for (instance, questions) in questions.into_iter().enumerate() {
-            let worker = Worker::new(&self.world, plan.clone(), instance, questions)?;
-            workers.push(spawn(worker, instance, &plan, &stop, &status)?);
-        }
+        let shared = lookups.iter().map(|lookup| lookup.table.clone() as _).collect();
+        let Crew { workers, plan, status, table } = self.crew(widths, shared)?;
+        let hired = workers
+            .into_iter()
+            .enumerate()
+            .map(|(instance, worker)| spawn(worker, instance, &plan, &stop, &status))
+            .collect::<Result<Vec<_>, _>>()?;
         let keep = lookups.into_iter().map(|lookup| Box::new(lookup) as Box<dyn FollowedTable>).collect();
-        Ok(Running { group: self.graph.spec.group.clone(), stop, status, table, workers, lookups: keep })
+        Ok(Running {
+            group: self.graph.spec.group.clone(),
+            stop,
+            status,
+            table,
+            workers: hired,
+            lookups: keep,
+        })
+    }
+
+    /// As [`Processor::start`], but without threads: the processor works while it is stepped by the caller.
+    ///
+    /// # Errors
+    /// As [`Processor::start`].
+    pub fn stepped(self) -> Result<Stepped<W>, ProcessorError> {
+        let widths = self.prepare_topics()?;
+        let spec = &self.graph.spec;
+        let cache = self.settings.cache_bytes_per_table;
+        let open = |topic| Follower::open(&self.world, &spec.group, topic, cache);
+        let lookups = spec.lookups.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+        let shared = lookups.iter().map(|lookup| lookup.copy.clone() as _).collect();
+        let crew = self.crew(widths, shared)?;
+        Ok(Stepped::new(crew, lookups))
+    }
+
+    fn crew(&self, widths: Vec<u32>, lookups: Vec<Arc<dyn ReadTable>>) -> Result<Crew<W>, PortError> {
+        let (graph, settings) = (self.graph.clone(), self.settings.clone());
+        let count = settings.workers.max(1);
+        let status = Arc::new(Status::new(&graph, count));
+        let plan = Arc::new(Plan { graph, widths, settings, lookups });
+        let (table, questions) = TableClient::new(count);
+        let hire = |(instance, questions)| Worker::new(&self.world, plan.clone(), instance, questions);
+        let workers = questions.into_iter().enumerate().map(hire).collect::<Result<_, _>>()?;
+        Ok(Crew { workers, plan, status, table })
     }
 
     fn prepare_topics(&self) -> Result<Vec<u32>, ProcessorError> {
@@ -159,6 +200,14 @@ impl<W: World> Processor<W> {
         }
         Ok(lookups)
     }
+}
+
+/// The workers of a processor, and what they share.
+pub(crate) struct Crew<W: World> {
+    pub(crate) workers: Vec<Worker<W>>,
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) status: Arc<Status>,
+    pub(crate) table: TableClient,
 }
 
 fn spawn<W: World>(

@@ -75,7 +75,7 @@ pub(crate) fn answer<W: World>(questions: &Receiver<Query>, desk: &mut Desk<W>) 
     }
 }
 
-fn get<W: World>(desk: &mut Desk<W>, key: &[u8]) -> Result<Option<Vec<u8>>, PortError> {
+pub(crate) fn get<W: World>(desk: &mut Desk<W>, key: &[u8]) -> Result<Option<Vec<u8>>, PortError> {
     for task in desk.owned().filter(|task| task.phase == Phase::Running) {
         let value = task
             .own_layer()
@@ -89,5 +89,10 @@ fn get<W: World>(desk: &mut Desk<W>, key: &[u8]) -> Result<Option<Vec<u8>>, Port
 
 fn count<W: World>(desk: &mut Desk<W>) -> Result<u64, PortError> {
     let mut running = desk.owned().filter(|task| task.phase == Phase::Running);
-    running.try_fold(0, |sum, task| Ok(sum + task.own_layer().map_or(Ok(0), |layer| layer.store().count())?))
+    running.try_fold(0, |sum, task| {
+        let Some(layer) = task.own_layer() else { return Ok(sum) };
+        // What is committed may still wait for the store.
+        layer.store_logged()?;
+        Ok(sum + layer.store().count()?)
+    })
 }

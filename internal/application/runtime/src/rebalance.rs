@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 
 use millstream_model::Partition;
-use millstream_ports::{GroupLog, PortError, World};
+use millstream_ports::{Delivery, GroupLog, PortError, World};
 
-use crate::commit::{commit, settle_stores};
+use crate::commit::{commit, settle_stores, take_back};
 use crate::desk::Desk;
 use crate::partition::{PartitionTask, Phase};
 use crate::recovery::Recovery;
@@ -43,7 +43,7 @@ pub(crate) fn revoked<W: World>(
     if let Err(error) = commit(log, desk) {
         // The next owner repeats what could not be committed.
         tracing::warn!(%error, "could not commit before giving partitions up");
-        desk.effects.clear();
+        forget(log, desk)?;
     }
     settle_stores(desk)?;
     let_go(log, desk, recovery, parked, partitions)
@@ -61,8 +61,17 @@ pub(crate) fn lost<W: World>(
         ?partitions,
         "partitions lost to another member; what was not committed is repeated there"
     );
-    desk.effects.clear();
+    forget(log, desk)?;
     let_go(log, desk, recovery, parked, partitions)
+}
+
+/// Leaves what was not committed to the next owner.
+fn forget<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result<(), PortError> {
+    desk.effects.clear();
+    match desk.plan.settings.delivery {
+        Delivery::AtLeastOnce => Ok(()),
+        Delivery::ExactlyOnce => take_back(log, desk),
+    }
 }
 
 fn let_go<W: World>(

@@ -34,32 +34,35 @@ impl<W: World> Recovery<W> {
         desk.owned().any(|task| task.phase != Phase::Running)
     }
 
-    /// Does a bounded piece of work: opens stores, reads on, and starts the partitions that became current.
+    /// Does a bounded piece of work: opens stores, reads on, and starts the partitions that became current. Answers whether
+    /// there was any.
     pub(crate) fn step(
         &mut self,
         log: &mut W::Group,
         desk: &mut Desk<W>,
         wait: Duration,
-    ) -> Result<(), PortError> {
-        self.open_stores(desk)?;
-        self.read(desk, wait)?;
-        self.start_current(log, desk)
+    ) -> Result<bool, PortError> {
+        let opened = self.open_stores(desk)?;
+        let read = self.read(desk, wait)?;
+        let started = self.start_current(log, desk)?;
+        Ok(opened || read || started)
     }
 
-    fn open_stores(&mut self, desk: &mut Desk<W>) -> Result<(), PortError> {
+    fn open_stores(&mut self, desk: &mut Desk<W>) -> Result<bool, PortError> {
+        let mut opened = false;
         let Desk { world, plan, tasks, .. } = desk;
         let owner = plan.graph.spec.group.as_str();
         let cache = plan.settings.cache_bytes_per_table;
         for task in tasks.iter_mut().flatten().filter(|task| task.phase == Phase::Opening) {
             match self.open(world, owner, cache, task) {
-                Ok(()) => task.phase = Phase::Recovering,
+                Ok(()) => (task.phase, opened) = (Phase::Recovering, true),
                 Err(error) if error.action() == Action::Retry => {
                     tracing::debug!(partition = %task.partition, %error, "waiting for the table's store");
                 }
                 Err(error) => return Err(error),
             }
         }
-        Ok(())
+        Ok(opened)
     }
 
     fn open(
@@ -76,15 +79,18 @@ impl<W: World> Recovery<W> {
         }
         let Some(tail) = &mut self.tail else { return Ok(()) };
         for (topic, table) in task.tables.iter_mut().enumerate() {
-            (table.next, table.end) = begin(tail, topic, task.partition, table.layer.store())?;
-            table.replayed = 0;
+            // An earlier attempt may have come this far.
+            if tail.position(topic, task.partition).is_err() {
+                (table.next, table.end) = begin(tail, topic, task.partition, table.layer.store())?;
+                table.replayed = 0;
+            }
         }
         Ok(())
     }
 
-    fn read(&mut self, desk: &mut Desk<W>, wait: Duration) -> Result<(), PortError> {
-        let Some(tail) = &mut self.tail else { return Ok(()) };
-        tail.poll(wait, BATCH_RECORDS_MAX, |record| {
+    fn read(&mut self, desk: &mut Desk<W>, wait: Duration) -> Result<bool, PortError> {
+        let Some(tail) = &mut self.tail else { return Ok(false) };
+        let count = tail.poll(wait, BATCH_RECORDS_MAX, |record| {
             let table = desk.task(record.partition).and_then(|task| task.tables.get_mut(record.topic));
             if let (Some(table), Some(key)) = (table, record.key) {
                 table.batch.add(key, record.value);
@@ -101,10 +107,11 @@ impl<W: World> Recovery<W> {
                 }
             }
         }
-        Ok(())
+        Ok(count > 0)
     }
 
-    fn start_current(&mut self, log: &mut W::Group, desk: &mut Desk<W>) -> Result<(), PortError> {
+    fn start_current(&mut self, log: &mut W::Group, desk: &mut Desk<W>) -> Result<bool, PortError> {
+        let mut started = false;
         for task in desk.owned().filter(|task| task.phase == Phase::Recovering) {
             if !task.tables.iter().all(PartitionTable::is_current) {
                 continue;
@@ -115,9 +122,9 @@ impl<W: World> Recovery<W> {
             let replayed: u64 = task.tables.iter().map(|table| table.replayed).sum();
             tracing::info!(partition = %task.partition, replayed, "partition ready");
             log.start(task.partition)?;
-            task.phase = Phase::Running;
+            (task.phase, started) = (Phase::Running, true);
         }
-        Ok(())
+        Ok(started)
     }
 
     /// Stops following the tables of partitions that go away.

@@ -1,5 +1,5 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use millstream_model::{Partition, RecordView, TopicName};
 use millstream_ports::{GroupLog, Meter, Sample, World};
@@ -20,7 +20,7 @@ pub(crate) struct WorkerStatus {
     pub(crate) dead_letters: u64,
     pub(crate) commits: u64,
     warned: bool,
-    published: Option<Instant>,
+    published: Option<Duration>,
 }
 
 impl WorkerStatus {
@@ -142,10 +142,11 @@ impl Status {
     }
 
     pub(crate) fn publish<W: World>(&self, instance: usize, desk: &mut Desk<W>, log: &W::Group) {
-        if desk.status.published.is_some_and(|at| at.elapsed() < PUBLISH_INTERVAL) {
+        let now = desk.world.elapsed();
+        if desk.status.published.is_some_and(|at| now.saturating_sub(at) < PUBLISH_INTERVAL) {
             return;
         }
-        desk.status.published = Some(Instant::now());
+        desk.status.published = Some(now);
         desk.status.warned = false;
         let inputs = self.inputs.len();
         let partitions = desk.owned().map(|task| partition_status(task, inputs, log)).collect();

@@ -24,7 +24,7 @@ mod world;
 
 pub use codec::{Bytes, Codec, CodecError, DecimalText, Int64, Nullable, Owned, Shape, Utf8};
 pub use error::{Action, PortError};
-pub use log::{GroupLog, Outlet, Polled, SendRecord, Start, Tag, Tail, Tally};
+pub use log::{Delivery, GroupLog, Outlet, Polled, SendRecord, Start, Tag, Tail, Tally};
 pub use meter::{Meter, Sample, SampleKind};
 pub use rows::{KafkaRows, RowCodec, RowFormat, Side};
 pub use table::TableStore;

@@ -81,9 +81,23 @@ pub enum Polled {
     Lost(Vec<Partition>),
 }
 
+/// How often a record takes effect when something fails on the way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Delivery {
+    /// Every record takes effect, and after a failure some do so again.
+    #[default]
+    AtLeastOnce,
+    /// Every record takes effect once, for readers that see committed records only.
+    ExactlyOnce,
+}
+
 /// A member of a consumer group: reads the inputs of the partitions it owns, writes, and commits.
 ///
 /// **Invariant:** inputs are co-partitioned, and the member owns partition `p` of either all inputs or none.
+///
+/// Under [`Delivery::ExactlyOnce`] all that is sent from one commit to the next, and the positions committed, are one
+/// transaction: readers see all of it or nothing. An adapter MUST refuse the commit of a member that the group has given
+/// up, and MUST end the transaction that a partition's last owner left open before it hands that partition over.
 pub trait GroupLog: Outlet {
     /// Waits up to `wait` for something to happen, then hands over up to `max` records that are there.
     ///
@@ -113,11 +127,20 @@ pub trait GroupLog: Outlet {
     /// When the group refuses it.
     fn release(&mut self, partitions: &[Partition]) -> Result<(), PortError>;
 
-    /// Commits, for each `(topic, partition, next offset)`, what need not be read again. Waits for the answer.
+    /// Commits, for each `(topic, partition, next offset)`, what need not be read again. Waits for the answer. Under
+    /// exactly-once it commits what was sent with it.
     ///
     /// # Errors
-    /// When the group has moved on, or can't be reached.
+    /// When the group has moved on, or can't be reached. Under exactly-once, after [`crate::Action::Retry`] nothing was
+    /// committed, and [`GroupLog::abort`] has to follow.
     fn commit(&mut self, positions: &[(usize, Partition, Offset)]) -> Result<(), PortError>;
+
+    /// Takes back all that was sent since the last commit, and reads the partitions that were started again from what
+    /// the group has committed. A member that was fenced off learns by [`Polled::Lost`] that its partitions are gone.
+    ///
+    /// # Errors
+    /// When the brokers refuse this member for good, or under at-least-once, where nothing can be taken back.
+    fn abort(&mut self) -> Result<(), PortError>;
 
     /// How many records lie between this member and the end of `partition` of input `topic`, as last seen.
     fn lag(&self, topic: usize, partition: Partition) -> Option<u64>;
@@ -137,13 +160,14 @@ pub enum Start {
     At(Offset),
 }
 
-/// Reads partitions by position, in no group: table recovery, joins, lookups and views.
+/// Reads partitions by position, in no group: table recovery, joins, lookups and views. Only what is committed is read.
 pub trait Tail: Send + 'static {
     /// Begins reading a partition of topic `topic` (an index into the names the tail was made with) and gives its bounds:
-    /// the first offset that will be read, and the end as of now.
+    /// the first offset that will be read, and the end as of now, records in doubt included.
     ///
     /// # Errors
-    /// When the partition does not exist or the brokers can't be reached.
+    /// When the partition does not exist or the brokers can't be reached. [`crate::Action::Retry`] while transactions that
+    /// were open at the first call are not decided: an owner's last records are never passed over.
     fn add(
         &mut self,
         topic: usize,

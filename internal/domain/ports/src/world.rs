@@ -1,8 +1,9 @@
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use millstream_model::{Partition, Timestamp, TopicName};
 
-use crate::{GroupLog, Outlet, PortError, TableStore, Tail};
+use crate::{Delivery, GroupLog, Outlet, PortError, TableStore, Tail};
 
 /// A topic as the brokers have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +30,7 @@ pub struct TopicSpec {
 }
 
 /// Which partition of which table a store holds; its place on disk follows from it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TableId {
     /// The group, view or program the store belongs to.
     pub owner: String,
@@ -61,6 +62,7 @@ pub trait World: Clone + Send + Sync + 'static {
         group: &str,
         instance: usize,
         inputs: &[TopicName],
+        delivery: Delivery,
     ) -> Result<Self::Group, PortError>;
 
     /// A reader of `topics`.
@@ -93,6 +95,9 @@ pub trait World: Clone + Send + Sync + 'static {
     /// When the brokers refuse it or can't be reached.
     fn create_topic(&self, spec: &TopicSpec) -> Result<(), PortError>;
 
-    /// The time.
+    /// The time of day.
     fn now(&self) -> Timestamp;
+
+    /// The time since some moment before now. It never goes back.
+    fn elapsed(&self) -> Duration;
 }

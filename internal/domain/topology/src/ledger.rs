@@ -2,7 +2,7 @@ use millstream_model::Offset;
 
 /// How far the inputs of one owned partition are done, and which of that the group has yet to be told.
 ///
-/// **Invariant:** an input's position only moves forward.
+/// **Invariant:** an input's position only moves forward, but for [`OffsetLedger::roll_back`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OffsetLedger {
     inputs: Vec<Position>,
@@ -11,7 +11,8 @@ pub struct OffsetLedger {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Position {
     next: Offset,
-    uncommitted: bool,
+    /// What the group was told last; zero where it was told nothing by this owner.
+    committed: Offset,
 }
 
 impl OffsetLedger {
@@ -27,21 +28,30 @@ impl OffsetLedger {
 
     /// Notes that the record at `offset` of an input was processed. A record known already changes nothing.
     pub fn processed(&mut self, input: usize, offset: Offset) {
-        if let Some(position) = self.inputs.get_mut(input).filter(|position| position.next <= offset) {
-            *position = Position { next: offset.next(), uncommitted: true };
+        if let Some(position) = self.inputs.get_mut(input) {
+            position.next = position.next.max(offset.next());
         }
     }
 
     /// What to commit, as `(input, next offset)`.
     pub fn uncommitted(&self) -> impl Iterator<Item = (usize, Offset)> + '_ {
-        let positions = self.inputs.iter().enumerate().filter(|(_, position)| position.uncommitted);
-        positions.map(|(input, position)| (input, position.next))
+        let positions = self.inputs.iter().enumerate();
+        positions
+            .filter(|(_, position)| position.next != position.committed)
+            .map(|(input, position)| (input, position.next))
     }
 
     /// Notes that all of [`OffsetLedger::uncommitted`] is committed.
     pub fn committed(&mut self) {
         for position in &mut self.inputs {
-            position.uncommitted = false;
+            position.committed = position.next;
+        }
+    }
+
+    /// Forgets what was processed since the last commit: it is taken back, and will be polled again.
+    pub fn roll_back(&mut self) {
+        for position in &mut self.inputs {
+            position.next = position.committed;
         }
     }
 }
@@ -71,5 +81,17 @@ mod tests {
         assert!(ledger.knows(0, Offset(3)) && ledger.knows(0, Offset(1)) && !ledger.knows(0, Offset(4)));
         ledger.processed(0, Offset(1));
         assert_eq!(ledger.uncommitted().count(), 0);
+    }
+
+    #[test]
+    fn what_is_taken_back_is_unknown_again_and_what_was_committed_is_not() {
+        let mut ledger = OffsetLedger::new(2);
+        ledger.processed(0, Offset(4));
+        ledger.committed();
+        ledger.processed(0, Offset(6));
+        ledger.processed(1, Offset(2));
+        ledger.roll_back();
+        assert_eq!(ledger.uncommitted().count(), 0);
+        assert!(ledger.knows(0, Offset(4)) && !ledger.knows(0, Offset(5)) && !ledger.knows(1, Offset(0)));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use millstream_model::{Offset, Partition, RecordView, TopicName};
-use millstream_ports::{GroupLog, Outlet, Polled, PortError, SendRecord, Tag, Tally};
+use millstream_ports::{Delivery, GroupLog, Outlet, Polled, PortError, SendRecord, Tag, Tally};
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError;
@@ -40,7 +40,11 @@ impl KafkaGroup {
         group: &str,
         instance: usize,
         inputs: &[TopicName],
+        delivery: Delivery,
     ) -> Result<Self, PortError> {
+        if delivery == Delivery::ExactlyOnce {
+            return Err(PortError::stop("exactly-once is not kept on Kafka yet"));
+        }
         let client = format!("{group}-{instance}");
         let attempt = || format!("could not join group '{group}'");
         let shared = Arc::new(Shared::default());
@@ -207,6 +211,10 @@ impl GroupLog for KafkaGroup {
         self.consumer()?.commit(&list, CommitMode::Sync).map_err(self.refused("commit"))?;
         self.shared.complaints.settle();
         Ok(())
+    }
+
+    fn abort(&mut self) -> Result<(), PortError> {
+        Err(PortError::stop(format!("group '{}' can take nothing back", self.name)))
     }
 
     fn lag(&self, topic: usize, partition: Partition) -> Option<u64> {

@@ -1,8 +1,8 @@
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use millstream_model::{Timestamp, TopicName};
-use millstream_ports::{PortError, TableId, TableStore, TopicDescription, TopicSpec, World};
+use millstream_ports::{Delivery, PortError, TableId, TableStore, TopicDescription, TopicSpec, World};
 
 use crate::{KafkaGroup, KafkaLog, KafkaOutlet, KafkaTail};
 
@@ -13,11 +13,12 @@ type OpenTable<S> = dyn Fn(&TableId) -> Result<S, PortError> + Send + Sync;
 pub struct KafkaWorld<S> {
     log: KafkaLog,
     open: Arc<OpenTable<S>>,
+    begun: Instant,
 }
 
 impl<S> Clone for KafkaWorld<S> {
     fn clone(&self) -> Self {
-        Self { log: self.log.clone(), open: self.open.clone() }
+        Self { log: self.log.clone(), open: self.open.clone(), begun: self.begun }
     }
 }
 
@@ -27,7 +28,7 @@ impl<S: TableStore> KafkaWorld<S> {
         log: KafkaLog,
         open: impl Fn(&TableId) -> Result<S, PortError> + Send + Sync + 'static,
     ) -> Self {
-        Self { log, open: Arc::new(open) }
+        Self { log, open: Arc::new(open), begun: Instant::now() }
     }
 
     /// The Kafka half.
@@ -47,8 +48,9 @@ impl<S: TableStore> World for KafkaWorld<S> {
         group: &str,
         instance: usize,
         inputs: &[TopicName],
+        delivery: Delivery,
     ) -> Result<KafkaGroup, PortError> {
-        KafkaGroup::join(&self.log, group, instance, inputs)
+        KafkaGroup::join(&self.log, group, instance, inputs, delivery)
     }
 
     fn tail(&self, name: &str, topics: &[TopicName]) -> Result<KafkaTail, PortError> {
@@ -74,5 +76,9 @@ impl<S: TableStore> World for KafkaWorld<S> {
     fn now(&self) -> Timestamp {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.begun.elapsed()
     }
 }

@@ -79,9 +79,12 @@ fn the_store_sees_writes_only_at_the_commit_and_one_a_key() {
     }
     assert_eq!(layer.store().count().unwrap(), 0);
     assert_eq!(layer.dirty().collect::<Vec<_>>(), [(&b"k"[..], Some(&b"3"[..]))]);
-    layer.logged(Offset(9));
+    layer.logged(Offset(9), Duration::ZERO);
     assert_eq!(layer.store().count().unwrap(), 0, "what is logged waits for more");
-    assert!(layer.is_store_due(Duration::ZERO, usize::MAX) && layer.is_store_due(Duration::MAX, 1));
+    assert!(
+        layer.is_store_due(Duration::ZERO, Duration::ZERO, usize::MAX)
+            && layer.is_store_due(Duration::ZERO, Duration::MAX, 1)
+    );
     layer.store_logged().unwrap();
     assert_eq!(layer.store().changelog_offset().unwrap(), Some(Offset(9)));
     assert_eq!(layer.dirty().count(), 0);
@@ -138,12 +141,12 @@ proptest! {
                     layer.reject_staged();
                     staged.clear();
                 }
-                Deed::Log => layer.logged(Offset(1)),
+                Deed::Log => layer.logged(Offset(1), Duration::ZERO),
                 Deed::Store => layer.store_logged().unwrap(),
                 Deed::Replay(key, value) => {
                     layer.reject_staged();
                     staged.clear();
-                    layer.logged(Offset(1));
+                    layer.logged(Offset(1), Duration::ZERO);
                     layer.store_logged().unwrap();
                     let mut batch = Replay::default();
                     batch.add(&[key], value.map(|v| [v]).as_ref().map(|v| &v[..]));

@@ -11,4 +11,3 @@
 
 mod filter;
 mod json;
-mod world;

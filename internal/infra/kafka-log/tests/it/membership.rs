@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use millstream_kafka_log::KafkaGroup;
 use millstream_model::{Offset, Partition, TopicName};
-use millstream_ports::{Action, GroupLog, Outlet, Polled, PortError, World};
+use millstream_ports::{Action, Delivery, GroupLog, Outlet, Polled, PortError, World};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
 use rdkafka::client::DefaultClientContext;
@@ -40,17 +40,17 @@ fn leaves_with_a_question_open(broker: &Broker) {
     let topic = broker.topic("questions", 2, &[]);
     let inputs = std::slice::from_ref(&topic);
     let both = vec![P0, Partition::new(1)];
-    world.join_group(&group, 0, inputs).unwrap().leave();
+    world.join_group(&group, 0, inputs, Delivery::AtLeastOnce).unwrap().leave();
 
-    let mut unanswered = world.join_group(&group, 0, inputs).unwrap();
+    let mut unanswered = world.join_group(&group, 0, inputs, Delivery::AtLeastOnce).unwrap();
     assert_eq!(event(&mut unanswered), Polled::Assigned(both.clone()));
     unanswered.leave();
     assert!(poll(&mut unanswered).is_err(), "it has left");
 
-    let mut first = world.join_group(&group, 0, inputs).unwrap();
+    let mut first = world.join_group(&group, 0, inputs, Delivery::AtLeastOnce).unwrap();
     assert_eq!(event(&mut first), Polled::Assigned(both.clone()));
     first.accept(&both).unwrap();
-    let mut second = world.join_group(&group, 1, inputs).unwrap();
+    let mut second = world.join_group(&group, 1, inputs, Delivery::AtLeastOnce).unwrap();
     let mut revoked = false;
     until("the first is asked for its partitions", || {
         poll(&mut second).unwrap();
@@ -101,7 +101,8 @@ fn join_and_start(
     instance: usize,
     topic: &TopicName,
 ) -> KafkaGroup {
-    let mut member = world.join_group(group, instance, std::slice::from_ref(topic)).unwrap();
+    let mut member =
+        world.join_group(group, instance, std::slice::from_ref(topic), Delivery::AtLeastOnce).unwrap();
     assert_eq!(event(&mut member), Polled::Assigned(vec![P0]));
     member.accept(&[P0]).unwrap();
     member.start(P0).unwrap();
@@ -111,7 +112,7 @@ fn join_and_start(
 fn inputs_that_grow_apart_stop_the_member(broker: &Broker) {
     let world = broker.world(&[("consumer.topic.metadata.refresh.interval.ms", "200")]);
     let inputs = [broker.topic("grows", 2, &[]), broker.topic("stays", 2, &[])];
-    let mut member = world.join_group(&unique("apart"), 0, &inputs).unwrap();
+    let mut member = world.join_group(&unique("apart"), 0, &inputs, Delivery::AtLeastOnce).unwrap();
     assert!(matches!(event(&mut member), Polled::Assigned(_)));
     member.accept(&[P0, Partition::new(1)]).unwrap();
     add_partition(broker, &inputs[0]);

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use millstream_model::{Offset, Partition};
-use millstream_ports::{GroupLog, Outlet, Polled, World};
+use millstream_ports::{Delivery, GroupLog, Outlet, Polled, World};
 
 use crate::broker::{Broker, fill, record, unique, until};
 
@@ -13,7 +13,8 @@ const P0: Partition = Partition::new(0);
 pub fn run(broker: &Broker) {
     let topic = broker.topic("outage", 1, &[]);
     let world = broker.world(&[("reconnect.backoff.max.ms", "500")]);
-    let mut member = world.join_group(&unique("outage"), 0, std::slice::from_ref(&topic)).unwrap();
+    let mut member =
+        world.join_group(&unique("outage"), 0, std::slice::from_ref(&topic), Delivery::AtLeastOnce).unwrap();
     fill(&mut member, &topic, 10);
     member.settle().unwrap();
     let mut seen = Vec::new();

@@ -2,7 +2,7 @@
 
 use millstream_kafka_log::{KafkaLog, KafkaWorld};
 use millstream_model::{Partition, TopicName};
-use millstream_ports::{Action, Outlet, PortError, Start, Tail, World};
+use millstream_ports::{Action, Delivery, Outlet, PortError, Start, Tail, World};
 
 use crate::broker::{Broker, NoTable, record, unique};
 
@@ -26,7 +26,7 @@ fn a_property_that_is_wrong_is_named(broker: &Broker) {
     for name in ["no.such.property", "fetch.wait.max.ms", "security.protocol"] {
         let world = broker.world(&[(name, "hunter2")]);
         let errors = [
-            world.join_group(&unique("wrong"), 0, std::slice::from_ref(&topic)).err(),
+            world.join_group(&unique("wrong"), 0, std::slice::from_ref(&topic), Delivery::AtLeastOnce).err(),
             world.describe_topics(std::slice::from_ref(&topic)).err(),
         ];
         for error in errors {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use millstream_kafka_log::KafkaTail;
 use millstream_model::{Offset, Partition, TopicName};
-use millstream_ports::{Start, Tail, World};
+use millstream_ports::{Delivery, Start, Tail, World};
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
@@ -117,7 +117,9 @@ fn an_end_is_found_again(broker: &Broker, topic: &TopicName) {
 fn a_member_catches_up(broker: &Broker, topic: &TopicName) {
     use millstream_ports::{GroupLog, Polled};
     let world = broker.world(&[]);
-    let mut member = world.join_group(&unique("catches-up"), 0, std::slice::from_ref(topic)).unwrap();
+    let mut member = world
+        .join_group(&unique("catches-up"), 0, std::slice::from_ref(topic), Delivery::AtLeastOnce)
+        .unwrap();
     let mut count = 0;
     until("all is read, and no lag is left", || {
         match member.poll(WAIT, 100, |_| ControlFlow::Continue(())).unwrap() {

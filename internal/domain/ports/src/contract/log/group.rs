@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use millstream_model::{Offset, Partition, TopicName};
 
 use super::{Seen, Stage, WAIT, a_while, offsets, record, until};
-use crate::{GroupLog, Outlet, Polled, World};
+use crate::{Delivery, GroupLog, Outlet, Polled, World};
 
 const P0: Partition = Partition::new(0);
 const P1: Partition = Partition::new(1);
@@ -31,7 +31,8 @@ impl<G: GroupLog> Member<G> {
         instance: usize,
         inputs: &[TopicName],
     ) -> Self {
-        let log = stage.world.join_group(&stage.name(group), instance, inputs).unwrap();
+        let log =
+            stage.world.join_group(&stage.name(group), instance, inputs, Delivery::AtLeastOnce).unwrap();
         Self { log, owned: BTreeSet::new(), seen: Vec::new(), next: BTreeMap::new() }
     }
 

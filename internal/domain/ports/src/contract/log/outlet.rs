@@ -3,12 +3,13 @@ use std::collections::BTreeMap;
 use millstream_model::{Headers, Offset, Partition, Timestamp, TopicName};
 
 use super::{Seen, Stage, offsets, read, record, until};
-use crate::{Outlet, SendRecord, Start, Tag, Tail, Tally, World};
+use crate::{Delivery, Outlet, SendRecord, Start, Tag, Tail, Tally, World};
 
 pub(super) fn suite<W: World>(stage: &Stage<'_, W>) {
     let topic = stage.topic("sends", 2);
     acknowledges_by_tag(&mut stage.world.outlet(&stage.name("outlet")).unwrap(), &topic, 0);
-    let mut group = stage.world.join_group(&stage.name("sender"), 0, std::slice::from_ref(&topic)).unwrap();
+    let inputs = std::slice::from_ref(&topic);
+    let mut group = stage.world.join_group(&stage.name("sender"), 0, inputs, Delivery::AtLeastOnce).unwrap();
     acknowledges_by_tag(&mut group, &topic, 4);
     records_arrive_as_they_were_sent(stage);
     the_log_spreads_records_without_a_partition(stage);

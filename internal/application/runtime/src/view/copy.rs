@@ -1,0 +1,238 @@
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use foldhash::fast::RandomState;
+use millstream_model::{Offset, Partition, TopicName};
+use millstream_ports::{Action, PortError, TableId, TableStore, Tail, World};
+use millstream_topology::Partitioner;
+
+use crate::layer::Replay;
+use crate::recovery::begin;
+
+/// Records read at a time.
+const BATCH_RECORDS_MAX: usize = 20_000;
+
+/// Processes on one machine that can each hold a copy of a table on the same storage.
+const COPIES_MAX: usize = 64;
+
+/// Waiting while the copy is not ready.
+const BUSY_WAIT: Duration = Duration::from_millis(5);
+
+/// A table that can be read from any thread, by the key's bytes.
+pub(crate) trait ReadTable: Send + Sync {
+    /// The value of `key`.
+    fn read(&self, key: &[u8]) -> Result<Option<Arc<[u8]>>, PortError>;
+}
+
+/// Brings a table's copy forward, step by step.
+pub(crate) struct Follower<W: World> {
+    pub(crate) copy: Arc<TableCopy<W::Store>>,
+    tail: W::Tail,
+    places: Vec<Place>,
+}
+
+/// How far a partition is read, and where it ended when reading began.
+struct Place {
+    next: Offset,
+    end: Offset,
+}
+
+impl<W: World> Follower<W> {
+    pub(crate) fn open(
+        world: &W,
+        owner: &str,
+        topic: &TopicName,
+        cache_bytes: usize,
+    ) -> Result<Self, PortError> {
+        let found = world.describe_topics(std::slice::from_ref(topic))?.into_iter().flatten().next();
+        let width = found
+            .ok_or_else(|| PortError::stop(format!("topic '{topic}' does not exist; create it, compacted")))?
+            .partitions;
+        let owner = format!("view-{owner}");
+        let stores = open_copy(world, &owner, topic, width)?;
+        let copy = Arc::new(TableCopy::new(topic.clone(), stores, cache_bytes));
+        let tail = world.tail(&owner, std::slice::from_ref(topic))?;
+        Ok(Self { copy, tail, places: Vec::new() })
+    }
+
+    /// Takes in what came since, waiting up to `wait` for it; answers whether anything did.
+    pub(crate) fn step(&mut self, wait: Duration) -> Result<bool, PortError> {
+        let ready = self.begin_all()?;
+        if ready && !self.copy.state().is_ready {
+            let remaining = self.places.iter().map(|place| place.next.until(place.end)).sum();
+            self.copy.note(|state| (state.is_ready, state.remaining) = (remaining == 0, remaining));
+        }
+        self.take_in(if self.copy.state().is_ready { wait } else { wait.min(BUSY_WAIT) })
+    }
+
+    /// Whether every partition's reading has begun; one that has records in doubt waits for them.
+    fn begin_all(&mut self) -> Result<bool, PortError> {
+        for (index, store) in self.copy.stores.iter().enumerate().skip(self.places.len()) {
+            match begin(&mut self.tail, 0, partition(index), store) {
+                Ok((next, end)) => self.places.push(Place { next, end }),
+                Err(error) if error.action() == Action::Retry => {
+                    tracing::debug!(topic = %self.copy.topic, %error, "waiting to read the table");
+                    return Ok(false);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+
+    fn take_in(&mut self, wait: Duration) -> Result<bool, PortError> {
+        let copy = &self.copy;
+        let mut batches: Vec<Replay> = copy.stores.iter().map(|_| Replay::default()).collect();
+        self.tail.poll(wait, BATCH_RECORDS_MAX, |record| {
+            if let (Some(batch), Some(key)) = (batches.get_mut(record.partition.index()), record.key) {
+                batch.add(key, record.value);
+            }
+            ControlFlow::Continue(())
+        })?;
+        let mut changed = false;
+        for (index, ((batch, place), store)) in
+            batches.iter().zip(&mut self.places).zip(&copy.stores).enumerate()
+        {
+            let position = self.tail.position(0, partition(index))?.max(place.next);
+            if batch.len() > 0 || position > place.next {
+                let mut cached = copy.cached.write().unwrap_or_else(PoisonError::into_inner);
+                store.apply(&mut batch.iter(), position)?;
+                batch.iter().for_each(|(key, _)| drop(cached.remove(key)));
+                (place.next, changed) = (position, true);
+            }
+        }
+        if changed {
+            copy.note(|_| ());
+        }
+        Ok(changed)
+    }
+}
+
+/// Opens the first copy of the table that no other process on this machine holds: instances may share their storage, and
+/// each follows the topic for itself.
+fn open_copy<W: World>(
+    world: &W,
+    owner: &str,
+    topic: &TopicName,
+    width: u32,
+) -> Result<Vec<W::Store>, PortError> {
+    let open = |owner: &str| {
+        let id = |index| TableId {
+            owner: owner.to_owned(),
+            table: topic.clone(),
+            partition: Partition::new(index),
+        };
+        (0..width).map(|index| world.open_table(&id(index))).collect::<Result<Vec<_>, _>>()
+    };
+    let mut opened = open(owner);
+    for number in 2..=COPIES_MAX {
+        match opened {
+            Err(error) if error.action() == Action::Retry => opened = open(&format!("{owner}-{number}")),
+            settled => return settled,
+        }
+    }
+    opened
+}
+
+type Cached = HashMap<Box<[u8]>, Option<Arc<[u8]>>, RandomState>;
+
+/// A table's copy: a store a partition, and the entries that were asked for in memory.
+pub(crate) struct TableCopy<S> {
+    pub(crate) topic: TopicName,
+    stores: Vec<S>,
+    cached: RwLock<Cached>,
+    cache_entries_max: usize,
+    state: Mutex<CopyState>,
+    changed: Condvar,
+}
+
+#[derive(Clone, Default)]
+pub(crate) struct CopyState {
+    changes: u64,
+    pub(crate) is_ready: bool,
+    pub(crate) remaining: u64,
+    failure: Option<String>,
+}
+
+impl<S: TableStore> TableCopy<S> {
+    fn new(topic: TopicName, stores: Vec<S>, cache_bytes: usize) -> Self {
+        // Entries are counted rather than weighed: a lookup's are small and few.
+        let cache_entries_max = cache_bytes / 256;
+        let (cached, state, changed) = (RwLock::default(), Mutex::default(), Condvar::new());
+        Self { topic, stores, cached, cache_entries_max, state, changed }
+    }
+
+    pub(crate) fn state(&self) -> CopyState {
+        self.locked().clone()
+    }
+
+    fn locked(&self) -> MutexGuard<'_, CopyState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn changes(&self) -> u64 {
+        self.locked().changes
+    }
+
+    /// Waits until something has changed since `seen`.
+    pub(crate) fn wait_change(&self, seen: u64, deadline: Instant) -> Result<(), PortError> {
+        let mut state = self.locked();
+        while state.changes == seen {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(PortError::retry(format!(
+                    "the view of '{}' did not get there in time",
+                    self.topic
+                )));
+            }
+            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        state.failure.as_ref().map_or(Ok(()), |failure| Err(PortError::stop(failure.clone())))
+    }
+
+    fn note(&self, change: impl FnOnce(&mut CopyState)) {
+        let mut state = self.locked();
+        change(&mut state);
+        state.changes += 1;
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn fail(&self, error: &PortError) {
+        self.note(|state| state.failure = Some(format!("the view of '{}' stopped: {error}", self.topic)));
+    }
+
+    fn load(&self, key: &[u8]) -> Result<Option<Arc<[u8]>>, PortError> {
+        // The hash says where most clients put the key; whoever wrote the table may have used another.
+        let width = u32::try_from(self.stores.len()).unwrap_or(u32::MAX);
+        let likely = Partitioner::default().partition(key, width) as usize;
+        let mut value = Vec::new();
+        for store in self.stores.iter().cycle().skip(likely).take(self.stores.len()) {
+            if store.get(key, &mut value)? {
+                return Ok(Some(value.into()));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl<S: TableStore> ReadTable for TableCopy<S> {
+    fn read(&self, key: &[u8]) -> Result<Option<Arc<[u8]>>, PortError> {
+        if let Some(value) = self.cached.read().unwrap_or_else(PoisonError::into_inner).get(key) {
+            return Ok(value.clone());
+        }
+        // Held while the store is read, so that no older value is cached over a newer one.
+        let mut cached = self.cached.write().unwrap_or_else(PoisonError::into_inner);
+        let value = self.load(key)?;
+        if cached.len() >= self.cache_entries_max {
+            cached.clear();
+        }
+        cached.insert(key.into(), value.clone());
+        Ok(value)
+    }
+}
+
+fn partition(index: usize) -> Partition {
+    Partition::new(u32::try_from(index).unwrap_or(u32::MAX))
+}

@@ -1,0 +1,162 @@
+use std::collections::{BTreeMap, VecDeque};
+
+use millstream_model::{Headers, Offset, Partition, TopicName};
+use millstream_ports::{Outlet, PortError, SendRecord, Tag, Tally};
+
+use crate::inside::Inside;
+use crate::topic::SimRecord;
+use crate::transaction::Verdict;
+use crate::world::Sim;
+
+/// A writer in no group.
+pub struct SimOutlet {
+    sim: Sim,
+    sender: Sender,
+}
+
+/// Records on their way into topics, in the order they were sent.
+#[derive(Default)]
+pub(crate) struct Sender {
+    queue: VecDeque<Queued>,
+    tally: Tally,
+    acknowledged: BTreeMap<usize, Offset>,
+    spread: u32,
+}
+
+struct Queued {
+    topic: TopicName,
+    partition: Partition,
+    record: SimRecord,
+    tag: Tag,
+}
+
+impl SimOutlet {
+    pub(crate) fn new(sim: &Sim) -> Self {
+        Self { sim: sim.clone(), sender: Sender::default() }
+    }
+}
+
+impl Outlet for SimOutlet {
+    fn send(&mut self, record: &SendRecord<'_>) -> Result<(), PortError> {
+        self.sim.with(|inside, process| self.sender.send(inside, process, record, None))
+    }
+
+    fn settle(&mut self) -> Result<(), PortError> {
+        self.sim.with(|inside, process| self.sender.settle(inside, process, None))
+    }
+
+    fn tally(&self) -> Tally {
+        self.sender.tally
+    }
+
+    fn acknowledged(&self, tag: Tag) -> Option<Offset> {
+        self.sender.acknowledged(tag)
+    }
+}
+
+impl Sender {
+    pub(crate) fn send(
+        &mut self,
+        inside: &mut Inside,
+        process: usize,
+        record: &SendRecord<'_>,
+        transaction: Option<usize>,
+    ) -> Result<(), PortError> {
+        inside.check_alive(process)?;
+        let partition = self.partition(inside, record)?;
+        let timestamp = record.timestamp.unwrap_or_else(|| inside.now());
+        let kept = SimRecord {
+            key: record.key.map(<[u8]>::to_vec),
+            value: record.value.map(<[u8]>::to_vec),
+            headers: Headers::copy_of(record.headers),
+            timestamp,
+        };
+        self.queue.push_back(Queued {
+            topic: record.topic.clone(),
+            partition,
+            record: kept,
+            tag: record.tag,
+        });
+        self.deliver_some(inside, process, transaction)
+    }
+
+    /// The partition that was asked for, or the next of all.
+    fn partition(&mut self, inside: &Inside, record: &SendRecord<'_>) -> Result<Partition, PortError> {
+        let topic = inside.topics.get(record.topic);
+        let topic = topic.ok_or_else(|| PortError::stop(format!("there is no topic '{}'", record.topic)))?;
+        let width = u32::try_from(topic.partitions.len()).unwrap_or(u32::MAX);
+        self.spread = self.spread.wrapping_add(1);
+        let partition = record.partition.unwrap_or_else(|| Partition::new(self.spread % width.max(1)));
+        if partition.index() < topic.partitions.len() {
+            return Ok(partition);
+        }
+        self.tally.failed += 1;
+        Err(PortError::stop(format!("there is no partition {partition} of topic '{}'", record.topic)))
+    }
+
+    /// Delivers what is not slow.
+    pub(crate) fn deliver_some(
+        &mut self,
+        inside: &mut Inside,
+        process: usize,
+        transaction: Option<usize>,
+    ) -> Result<(), PortError> {
+        while !self.queue.is_empty() && !inside.hits(|faults| faults.slow_sends) {
+            self.deliver(inside, process, transaction)?;
+        }
+        Ok(())
+    }
+
+    fn deliver(
+        &mut self,
+        inside: &mut Inside,
+        process: usize,
+        transaction: Option<usize>,
+    ) -> Result<(), PortError> {
+        if transaction.is_some_and(|number| inside.transactions.verdict(number) != Verdict::Open) {
+            return Err(PortError::retry("another owner of the partition has ended the transaction"));
+        }
+        let Some(Queued { topic, partition, record, tag }) = self.queue.pop_front() else { return Ok(()) };
+        inside.effect(process)?;
+        let offset = inside.append(&topic, partition, record, transaction)?;
+        self.tally.delivered += 1;
+        if tag != Tag::NONE {
+            let highest = self.acknowledged.entry(tag.0).or_insert(offset);
+            *highest = (*highest).max(offset);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn settle(
+        &mut self,
+        inside: &mut Inside,
+        process: usize,
+        transaction: Option<usize>,
+    ) -> Result<(), PortError> {
+        inside.check_alive(process)?;
+        let fails = !self.queue.is_empty() && inside.hits(|faults| faults.failing_sends);
+        let left = if fails { 1 + inside.chance.below(self.queue.len()) } else { 0 };
+        while self.queue.len() > left {
+            self.deliver(inside, process, transaction)?;
+        }
+        if !fails {
+            return Ok(());
+        }
+        self.tally.failed += self.queue.len() as u64;
+        self.queue.clear();
+        let said = "records were not delivered in time";
+        Err(if transaction.is_some() { PortError::retry(said) } else { PortError::stop(said) })
+    }
+
+    pub(crate) fn forget(&mut self) {
+        self.queue.clear();
+    }
+
+    pub(crate) fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    pub(crate) fn acknowledged(&self, tag: Tag) -> Option<Offset> {
+        self.acknowledged.get(&tag.0).copied()
+    }
+}
