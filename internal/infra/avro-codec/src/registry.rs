@@ -22,6 +22,9 @@ const ANSWER_WAIT: Duration = Duration::from_secs(10);
 /// How long a registry that can't be reached is tried for, unless told otherwise.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// How long a schema is asked for that a record needs: who reads the record can wait better than this can.
+const SCHEMA_PATIENCE: Duration = Duration::from_secs(2);
+
 /// How long an id that the registry does not know is believed to be unknown.
 const UNKNOWN_FOR: Duration = Duration::from_secs(5);
 
@@ -116,7 +119,8 @@ impl Registry {
     /// The text of schema `id`, or `None` where the registry does not know it.
     fn fetch(&self, id: u32) -> Result<Option<String>, CodecError> {
         let refused = |why: &str| CodecError::new(format!("schema {id} can't be read: {why}"));
-        match retried(self.0.patience, || Ok(get_schema_by_id(id, &self.0.settings)?)) {
+        let patience = self.0.patience.min(SCHEMA_PATIENCE);
+        match retried(patience, || Ok(get_schema_by_id(id, &self.0.settings)?)) {
             Ok(RegisteredSchema { schema_type: SchemaType::Avro, references, schema, .. }) => {
                 if references.is_empty() {
                     return Ok(Some(schema));
@@ -222,4 +226,42 @@ pub(crate) fn codec_error(error: &PortError) -> CodecError {
 
 fn no_client(why: String) -> PortError {
     PortError::stop("can't set up the schema registry's client").because(why)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+
+    /// A registry that gives every request this answer.
+    fn answering(status: &'static str, body: &'static str) -> Registry {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let _ = stream.read(&mut [0; 4096]);
+                let length = body.len();
+                let _ = write!(
+                    stream,
+                    "HTTP/1.1 {status}\r\ncontent-type: {MEDIA_TYPE}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+                );
+            }
+        });
+        Registry::with_patience(&format!("http://{address}"), Duration::ZERO).unwrap()
+    }
+
+    #[test]
+    fn only_what_the_registry_said_counts_against_a_record() {
+        let nobody = Registry::with_patience("http://127.0.0.1:1", Duration::ZERO).unwrap();
+        let unwell = answering("503 Service Unavailable", "{}");
+        let unknown = answering("404 Not Found", r#"{"error_code": 40403, "message": "Schema not found"}"#);
+        let other = answering("200 OK", r#"{"schemaType": "PROTOBUF", "schema": "syntax = \"proto3\";"}"#);
+        for (registry, may_pass) in [(nobody, true), (unwell, true), (unknown, false), (other, false)] {
+            let error = registry.schema(7).err().unwrap();
+            assert_eq!(error.may_pass(), may_pass, "{error}");
+        }
+    }
 }

@@ -31,6 +31,8 @@ pub struct KafkaGroup {
     outlet: KafkaOutlet,
     inputs: TopicIndex,
     owned: BTreeSet<Partition>,
+    started: BTreeSet<Partition>,
+    is_paused: bool,
     name: String,
 }
 
@@ -61,6 +63,8 @@ impl KafkaGroup {
             outlet: KafkaOutlet::open(log, &client)?,
             inputs: TopicIndex::new(inputs),
             owned: BTreeSet::new(),
+            started: BTreeSet::new(),
+            is_paused: false,
             name: group.to_owned(),
         })
     }
@@ -178,6 +182,7 @@ impl GroupLog for KafkaGroup {
             .and_then(|()| consumer.pause(&list))
             .map_err(self.refused("take its partitions over"))?;
         self.owned = partitions.iter().copied().collect();
+        self.started.clear();
         Ok(())
     }
 
@@ -186,6 +191,10 @@ impl GroupLog for KafkaGroup {
             let said = format!("group '{}' can't start partition {partition}: it is not assigned", self.name);
             return Err(PortError::stop(said));
         }
+        self.started.insert(partition);
+        if self.is_paused {
+            return Ok(());
+        }
         self.consumer()?.resume(&self.list([&partition])).map_err(self.refused("start reading a partition"))
     }
 
@@ -193,6 +202,7 @@ impl GroupLog for KafkaGroup {
         // By the eager protocol this is all that is owned.
         self.consumer()?.unassign().map_err(self.refused("give its partitions up"))?;
         self.owned.retain(|owned| !partitions.contains(owned));
+        self.started.retain(|started| !partitions.contains(started));
         Ok(())
     }
 
@@ -215,6 +225,18 @@ impl GroupLog for KafkaGroup {
 
     fn abort(&mut self) -> Result<(), PortError> {
         Err(PortError::stop(format!("group '{}' can take nothing back", self.name)))
+    }
+
+    fn pause(&mut self) -> Result<(), PortError> {
+        self.is_paused = true;
+        self.consumer()?.pause(&self.list(&self.started)).map_err(self.refused("pause"))
+    }
+
+    fn resume(&mut self) -> Result<(), PortError> {
+        if !std::mem::replace(&mut self.is_paused, false) {
+            return Ok(());
+        }
+        self.consumer()?.resume(&self.list(&self.started)).map_err(self.refused("go on after a pause"))
     }
 
     fn lag(&self, topic: usize, partition: Partition) -> Option<u64> {
