@@ -72,8 +72,8 @@ wipe() {
   rm -rf "$DATA"
 }
 
-BIN=$(programs)
 command=${1:-}
+case $command in up | psql) BIN=$(programs) ;; esac
 [ $# -eq 0 ] || shift
 case $command in
 up) up ;;
