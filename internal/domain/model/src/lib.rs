@@ -22,4 +22,6 @@ pub use position::{Offset, Partition, Timestamp};
 pub use record::{HeaderSource, Headers, NoHeaders, RecordView};
 pub use schema::{Column, Row, RowSchema, Type};
 pub use topic::{TopicName, TopicNameError};
-pub use value::{Value, ValueError, decode_row, decode_value, encode_row, encode_value, row_bytes};
+pub use value::{
+    Decimal, DecimalError, Value, ValueError, decode_row, decode_value, encode_row, encode_value, row_bytes,
+};

@@ -3,9 +3,8 @@ mod write;
 
 use std::sync::Arc;
 
-use millstream_model::{Column, Type, Value};
+use millstream_model::{Column, Decimal, Type, Value};
 use millstream_ports::{CodecError, FoundColumns, PortError, RowCodec, RowFormat, RowSpec, Side};
-use rust_decimal::Decimal;
 
 use crate::codec::Source;
 use crate::registry::Registry;
@@ -34,14 +33,9 @@ impl AvroRows {
 }
 
 /// `number` with the scale of a decimal type, or `None` where the type has not the digits for it.
-fn fitted(mut number: Decimal, ty: &Type) -> Option<Decimal> {
+fn fitted(number: Decimal, ty: &Type) -> Option<Decimal> {
     let Type::Decimal { precision, scale } = ty else { return None };
-    let was = number;
-    number.rescale((*scale).into());
-    let bound = 10_u128.checked_pow((*precision).into())?;
-    let fits =
-        number == was && number.scale() == u32::from(*scale) && number.mantissa().unsigned_abs() < bound;
-    fits.then_some(number)
+    number.fit(*precision, *scale).filter(|fitted| fitted.compare(number).is_eq())
 }
 
 fn subject(topic: &str, side: Side) -> String {

@@ -35,7 +35,9 @@ impl Walk<'_> {
     fn type_of(&self, schema: &Schema) -> Result<Type, String> {
         Ok(match schema {
             Schema::Boolean => Type::Boolean,
-            Schema::Int | Schema::Date | Schema::TimeMillis => Type::Int,
+            Schema::Int => Type::Int,
+            Schema::Date => Type::Date,
+            Schema::TimeMillis => Type::Time,
             // Only milliseconds are a TIMESTAMP; finer ones are the numbers they are.
             Schema::Long
             | Schema::TimeMicros
@@ -48,7 +50,7 @@ impl Walk<'_> {
             Schema::TimestampMillis => Type::Timestamp,
             Schema::Decimal(decimal) => self.decimal(decimal)?,
             Schema::Array(array) => Type::Array(Box::new(self.type_of(&array.items)?)),
-            Schema::Map(map) => Type::Map(Box::new(self.type_of(&map.types)?)),
+            Schema::Map(map) => Type::Map(Box::new(Type::String), Box::new(self.type_of(&map.types)?)),
             Schema::Record(record) => Type::Struct(self.fields(record)?),
             Schema::Union(union) => self.nullable(union)?,
             Schema::Ref { name } => match self.names.get(name) {
@@ -128,11 +130,13 @@ fn json_type(ty: &Type, name: &str) -> Json {
         Type::String => json!("string"),
         Type::Bytes => json!("bytes"),
         Type::Timestamp => json!({ "type": "long", "logicalType": "timestamp-millis" }),
+        Type::Date => json!({ "type": "int", "logicalType": "date" }),
+        Type::Time => json!({ "type": "int", "logicalType": "time-millis" }),
         Type::Decimal { precision, scale } => {
             json!({ "type": "bytes", "logicalType": "decimal", "precision": precision, "scale": scale })
         }
         Type::Array(item) => json!({ "type": "array", "items": ["null", json_type(item, name)] }),
-        Type::Map(value) => json!({ "type": "map", "values": ["null", json_type(value, name)] }),
+        Type::Map(_, value) => json!({ "type": "map", "values": ["null", json_type(value, name)] }),
         Type::Struct(fields) => schema_of(name, fields),
     }
 }
@@ -162,7 +166,8 @@ mod tests {
             (r#""float""#, "F DOUBLE"),
             (r#"{"type": "long", "logicalType": "timestamp-millis"}"#, "F TIMESTAMP"),
             (r#"{"type": "long", "logicalType": "timestamp-micros"}"#, "F BIGINT"),
-            (r#"{"type": "int", "logicalType": "date"}"#, "F INT"),
+            (r#"{"type": "int", "logicalType": "date"}"#, "F DATE"),
+            (r#"{"type": "int", "logicalType": "time-millis"}"#, "F TIME"),
             (r#"{"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 3}"#, "F DECIMAL(9, 3)"),
             (r#"{"type": "enum", "name": "E", "symbols": ["A"]}"#, "F STRING"),
             (r#"{"type": "fixed", "name": "X", "size": 4}"#, "F BYTES"),

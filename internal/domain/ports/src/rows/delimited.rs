@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use millstream_model::{Column, Type, Value};
+use millstream_model::{Column, Decimal, Type, Value};
 
 use super::base64::{base64_bytes, base64_text};
 use super::{FoundColumns, RowCodec, RowFormat, RowSpec, Side};
@@ -117,11 +117,12 @@ fn value_of(field: &str, ty: &Type) -> Option<Value> {
         Type::Double => Value::Double(number.parse().ok()?),
         Type::Timestamp => Value::Timestamp(number.parse().ok()?),
         Type::Bytes => Value::Bytes(base64_bytes(number)?.into()),
-        Type::Decimal { scale, .. } => {
-            let mut decimal: rust_decimal::Decimal = number.parse().ok()?;
-            let was = decimal;
-            decimal.rescale(u32::from(*scale));
-            (was == decimal).then_some(Value::Decimal(decimal))?
+        Type::Date => Value::Date(number.parse().ok()?),
+        Type::Time => Value::Time(number.parse().ok()?),
+        Type::Decimal { precision, scale } => {
+            let decimal: Decimal = number.parse().ok()?;
+            let fitted = decimal.fit(*precision, *scale)?;
+            (fitted.compare(decimal).is_eq()).then_some(Value::Decimal(fitted))?
         }
         _ => return None,
     })
@@ -131,7 +132,7 @@ fn text_of(value: &Value) -> Result<String, CodecError> {
     Ok(match value {
         Value::String(text) => text.to_string(),
         Value::Boolean(value) => value.to_string(),
-        Value::Int(value) => value.to_string(),
+        Value::Int(value) | Value::Date(value) | Value::Time(value) => value.to_string(),
         Value::Bigint(value) | Value::Timestamp(value) => value.to_string(),
         Value::Double(value) => format!("{value:?}"),
         Value::Decimal(value) => value.to_string(),

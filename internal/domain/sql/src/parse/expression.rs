@@ -1,5 +1,4 @@
-use millstream_model::Value;
-use rust_decimal::Decimal;
+use millstream_model::{Decimal, Value};
 use sqlparser::ast::{self as sql, AccessExpr, BinaryOperator, Spanned, Subscript, UnaryOperator};
 use sqlparser::parser::Parser;
 

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
+use millstream_model::Decimal;
 use millstream_model::Type;
-use rust_decimal::Decimal;
 
 use super::*;
 
@@ -35,7 +35,7 @@ fn all_types() -> (Vec<Column>, Vec<Value>) {
         ("T", Type::Timestamp, Value::Timestamp(1_700_000_000_000)),
         (
             "M",
-            Type::Map(Box::new(Type::Int)),
+            Type::Map(Box::new(Type::String), Box::new(Type::Int)),
             Value::Map(BTreeMap::from([("a".into(), Value::Int(1)), ("b".into(), Value::Null)])),
         ),
         (

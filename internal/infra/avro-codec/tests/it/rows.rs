@@ -8,12 +8,10 @@ use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value as Generic;
 use millstream_avro_codec::{AvroRows, Registry, frame, key_subject, value_subject};
-use millstream_model::FormatOptions;
-use millstream_model::{Column, Type, Value};
+use millstream_model::{Column, Decimal, FormatOptions, Type, Value};
 use millstream_ports::{RowFormat, RowSpec, Side};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
-use rust_decimal::Decimal;
 
 use crate::fake::{Answer, Fake, Request};
 
@@ -67,7 +65,7 @@ fn typed() -> impl Strategy<Value = (Type, Value)> {
         ".*".prop_map(|v| (Type::String, Value::text(v))),
         vec(any::<u8>(), 0..20).prop_map(|v| (Type::Bytes, Value::Bytes(v.into()))),
         (-10_i128.pow(18)..10_i128.pow(18), 0..=18_u8).prop_map(|(mantissa, scale)| {
-            let value = Decimal::from_i128_with_scale(mantissa, scale.into());
+            let value = Decimal::new(mantissa, scale);
             (Type::Decimal { precision: 18, scale }, Value::Decimal(value))
         }),
     ];
@@ -82,9 +80,12 @@ fn typed() -> impl Strategy<Value = (Type, Value)> {
         });
         let map = (inner, btree_map(".*", any::<bool>(), 0..3)).prop_map(|((ty, value), keys)| {
             let entry = |(key, is_null): (String, bool)| {
-                (key.into(), if is_null { Value::Null } else { value.clone() })
+                (Value::text(key), if is_null { Value::Null } else { value.clone() })
             };
-            (Type::Map(Box::new(ty)), Value::Map(keys.into_iter().map(entry).collect::<BTreeMap<_, _>>()))
+            (
+                Type::Map(Box::new(Type::String), Box::new(ty)),
+                Value::Map(keys.into_iter().map(entry).collect::<BTreeMap<_, _>>()),
+            )
         });
         prop_oneof![fields, list, map]
     })
@@ -107,12 +108,13 @@ fn bare(ty: &Type, value: &Value) -> Generic {
         (_, Value::Double(v)) => Generic::Double(*v),
         (_, Value::String(v)) => Generic::String(v.to_string()),
         (_, Value::Bytes(v)) => Generic::Bytes(v.to_vec()),
-        (_, Value::Decimal(v)) => Generic::Decimal(shortest(v.mantissa()).into()),
+        (_, Value::Decimal(v)) => Generic::Decimal(shortest(v.unscaled()).into()),
         (Type::Array(item), Value::Array(items)) => {
             Generic::Array(items.iter().map(|value| generic(item, value)).collect())
         }
-        (Type::Map(inner), Value::Map(entries)) => {
-            let entries = entries.iter().map(|(key, value)| (key.to_string(), generic(inner, value)));
+        (Type::Map(_, inner), Value::Map(entries)) => {
+            let entries =
+                entries.iter().map(|(key, value)| (key.as_text().unwrap().to_owned(), generic(inner, value)));
             Generic::Map(entries.collect::<HashMap<_, _>>())
         }
         (Type::Struct(columns), Value::Struct(values)) => record(columns, values),

@@ -1,22 +1,13 @@
-use rust_decimal::Decimal;
+use millstream_model::Decimal;
 
 /// A whole number out of a number's text; what stands behind the point is cut off.
 pub(super) fn whole(digits: &str) -> Option<i64> {
-    if let Ok(whole) = digits.parse() {
-        return Some(whole);
-    }
-    let number: f64 = digits.parse().ok()?;
-    let is_inside = (-9.3e18..9.3e18).contains(&number);
-    match decimal(digits) {
-        Some(decimal) => decimal.trunc().to_string().parse().ok(),
-        #[expect(clippy::cast_possible_truncation, reason = "it is inside, and a float has no more digits")]
-        None => is_inside.then_some(number as i64),
-    }
+    digits.parse().ok().or_else(|| decimal(digits)?.to_i64())
 }
 
-/// A number's text with or without an exponent, exactly.
+/// A number's text, maybe with an exponent, exactly.
 pub(super) fn decimal(digits: &str) -> Option<Decimal> {
-    digits.parse().ok().or_else(|| Decimal::from_scientific(digits).ok())
+    digits.parse().ok()
 }
 
 /// A double as its shortest digits, with a point always, and with an exponent where it is below 10^-3 or from 10^7 on: the

@@ -1,8 +1,7 @@
 use std::collections::BTreeMap;
 
-use millstream_model::{Column, Type, Value};
+use millstream_model::{Column, Decimal, Type, Value};
 use millstream_ports::base64_bytes;
-use rust_decimal::Decimal;
 
 use super::number::{decimal, whole};
 use crate::document::Document;
@@ -39,8 +38,8 @@ pub(super) fn value(document: &Document, ty: &Type) -> Result<Value, String> {
         (Type::Array(item), Document::Array(items)) => {
             items.iter().map(|each| value(each, item)).collect::<Result<_, _>>().map(Value::Array)
         }
-        (Type::Map(of), Document::Object(entries)) => {
-            let entry = |(key, each): &(String, Document)| Ok((key.as_str().into(), value(each, of)?));
+        (Type::Map(key_type, of), Document::Object(entries)) => {
+            let entry = |(key, each): &(String, Document)| Ok((map_key(key, key_type)?, value(each, of)?));
             entries.iter().map(entry).collect::<Result<BTreeMap<_, _>, String>>().map(Value::Map)
         }
         (Type::Struct(columns), document) => fields(document, columns).map(Value::Struct),
@@ -49,11 +48,22 @@ pub(super) fn value(document: &Document, ty: &Type) -> Result<Value, String> {
     }
 }
 
+/// A key of a map, which stands as a text whatever its type.
+fn map_key(key: &str, ty: &Type) -> Result<Value, String> {
+    let document = match ty {
+        Type::Boolean => Document::Boolean(key.eq_ignore_ascii_case("true")),
+        _ => Document::Text(key.to_owned()),
+    };
+    value(&document, ty)
+}
+
 fn number(text: &str, ty: &Type) -> Option<Value> {
     Some(match ty {
         Type::Int => Value::Int(i32::try_from(whole(text)?).ok()?),
         Type::Bigint => Value::Bigint(whole(text)?),
         Type::Double => Value::Double(text.parse().ok()?),
+        Type::Date => Value::Date(i32::try_from(whole(text)?).ok()?),
+        Type::Time => Value::Time(i32::try_from(whole(text)?).ok()?),
         Type::Timestamp => Value::Timestamp(whole(text)?),
         Type::Decimal { precision, scale } => Value::Decimal(fitted(decimal(text)?, *precision, *scale)?),
         _ => return None,
@@ -61,12 +71,8 @@ fn number(text: &str, ty: &Type) -> Option<Value> {
 }
 
 /// A number with a decimal's scale, where it has not more digits behind the point nor in all.
-fn fitted(mut number: Decimal, precision: u8, scale: u8) -> Option<Decimal> {
-    let was = number;
-    number.rescale(u32::from(scale));
-    let bound = 10_u128.checked_pow(u32::from(precision))?;
-    (number == was && number.scale() == u32::from(scale) && number.mantissa().unsigned_abs() < bound)
-        .then_some(number)
+fn fitted(number: Decimal, precision: u8, scale: u8) -> Option<Decimal> {
+    number.fit(precision, scale).filter(|fitted| fitted.compare(number).is_eq())
 }
 
 fn kind(document: &Document) -> String {

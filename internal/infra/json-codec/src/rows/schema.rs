@@ -9,6 +9,8 @@ use crate::document::Document;
 /// How Connect calls an exact number.
 const DECIMAL: &str = "org.apache.kafka.connect.data.Decimal";
 const TIMESTAMP: &str = "org.apache.kafka.connect.data.Timestamp";
+const DATE: &str = "org.apache.kafka.connect.data.Date";
+const TIME: &str = "org.apache.kafka.connect.data.Time";
 
 /// The columns of a schema, names in capitals where that is asked for; of one that is no object, a column without a name.
 pub(super) fn columns_of(text: &str, in_capitals: bool) -> Result<FoundColumns, String> {
@@ -38,6 +40,8 @@ fn type_of(schema: &Document, in_capitals: bool) -> Result<Type, String> {
     match (schema.get("type").and_then(Document::as_text), hint) {
         (Some("boolean"), _) => Ok(Type::Boolean),
         (Some("integer"), _) if title == Some(TIMESTAMP) => Ok(Type::Timestamp),
+        (Some("integer"), _) if title == Some(DATE) => Ok(Type::Date),
+        (Some("integer"), _) if title == Some(TIME) => Ok(Type::Time),
         (Some("integer"), Some("int8" | "int16" | "int32")) => Ok(Type::Int),
         (Some("integer"), _) => Ok(Type::Bigint),
         (Some("number"), _) if title == Some(DECIMAL) => decimal(schema),
@@ -57,7 +61,7 @@ fn object(schema: &Document, in_capitals: bool) -> Result<Type, String> {
     let Some(properties) = schema.get("properties") else {
         let values = schema.get("additionalProperties").filter(|values| values.get("type").is_some());
         let values = values.ok_or("an object without properties has no type in SQL; declare the columns")?;
-        return Ok(Type::Map(Box::new(type_of(values, in_capitals)?)));
+        return Ok(Type::Map(Box::new(Type::String), Box::new(type_of(values, in_capitals)?)));
     };
     // Connect notes the order of the fields; without it, it is the schema's own.
     let place = |of: &Document| of.get("connect.index").and_then(Document::as_whole).unwrap_or(0);
@@ -77,7 +81,7 @@ fn decimal(schema: &Document) -> Result<Type, String> {
         text.parse::<u8>().ok()
     };
     let scale = number("scale").unwrap_or(0);
-    Ok(Type::Decimal { precision: number("connect.decimal.precision").unwrap_or(28), scale })
+    Ok(Type::Decimal { precision: number("connect.decimal.precision").unwrap_or(38), scale })
 }
 
 /// The schema that a row of these columns is written with; every field may be null.
@@ -114,6 +118,9 @@ fn record(columns: &[Column]) -> Document {
 }
 
 fn json_type(ty: &Type) -> Document {
+    let titled = |title: &str, hint: &str| {
+        of(vec![("type", text("integer")), ("title", text(title)), ("connect.type", text(hint))])
+    };
     let hinted = |name: &str, hint: &str| of(vec![("type", text(name)), ("connect.type", text(hint))]);
     match ty {
         Type::Boolean => of(vec![("type", text("boolean"))]),
@@ -122,9 +129,9 @@ fn json_type(ty: &Type) -> Document {
         Type::Double => hinted("number", "float64"),
         Type::String => of(vec![("type", text("string"))]),
         Type::Bytes => hinted("string", "bytes"),
-        Type::Timestamp => {
-            of(vec![("type", text("integer")), ("title", text(TIMESTAMP)), ("connect.type", text("int64"))])
-        }
+        Type::Timestamp => titled(TIMESTAMP, "int64"),
+        Type::Date => titled(DATE, "int32"),
+        Type::Time => titled(TIME, "int32"),
         Type::Decimal { precision, scale } => {
             let parameters = of(vec![
                 ("scale", text(&scale.to_string())),
@@ -133,7 +140,7 @@ fn json_type(ty: &Type) -> Document {
             of(vec![("type", text("number")), ("title", text(DECIMAL)), ("connect.parameters", parameters)])
         }
         Type::Array(item) => of(vec![("type", text("array")), ("items", nullable(json_type(item)))]),
-        Type::Map(inner) => of(vec![("type", text("object")), ("additionalProperties", json_type(inner))]),
+        Type::Map(_, inner) => of(vec![("type", text("object")), ("additionalProperties", json_type(inner))]),
         Type::Struct(columns) => record(columns),
     }
 }

@@ -15,7 +15,7 @@ pub(super) fn value(of: &Value, ty: &Type) -> Result<Document, String> {
     Ok(match (of, ty) {
         (Value::Null, _) => Document::Null,
         (Value::Boolean(value), _) => Document::Boolean(*value),
-        (Value::Int(value), _) => Document::Number(value.to_string()),
+        (Value::Int(value) | Value::Date(value) | Value::Time(value), _) => Document::Number(value.to_string()),
         (Value::Bigint(value) | Value::Timestamp(value), _) => Document::Number(value.to_string()),
         (Value::Double(value), _) if value.is_finite() => Document::Number(shortest(*value)),
         (Value::Double(value), _) => Document::Text(shortest(*value)),
@@ -25,11 +25,19 @@ pub(super) fn value(of: &Value, ty: &Type) -> Result<Document, String> {
         (Value::Array(items), Type::Array(item)) => {
             Document::Array(items.iter().map(|each| value(each, item)).collect::<Result<_, _>>()?)
         }
-        (Value::Map(entries), Type::Map(inner)) => {
-            let entry = |(key, each)| Ok((String::from(Box::clone(key)), value(each, inner)?));
+        (Value::Map(entries), Type::Map(key_type, inner)) => {
+            let entry = |(key, each)| Ok((map_key(key, key_type)?, value(each, inner)?));
             Document::Object(entries.iter().map(entry).collect::<Result<_, String>>()?)
         }
         (Value::Struct(values), Type::Struct(columns)) => fields(values, columns)?,
         (other, ty) => return Err(format!("{other:?} is no {ty}")),
+    })
+}
+
+/// A key of a map, which stands as a text whatever its type.
+fn map_key(key: &Value, ty: &Type) -> Result<String, String> {
+    Ok(match value(key, ty)? {
+        Document::Text(text) => text,
+        other => other.to_string(),
     })
 }
