@@ -90,9 +90,16 @@ impl Registry {
     /// # Errors
     /// As [`Registry::new`].
     pub fn in_memory() -> Result<Self, PortError> {
-        let Self(inner) = Self::new("http://memory.invalid")?;
-        let inner = Arc::into_inner(inner).ok_or_else(|| PortError::stop("the registry is in use"))?;
-        Ok(Self(Arc::new(Inner { memory: Some(Mutex::default()), ..inner })))
+        Self::new("http://memory.invalid").map(|registry| registry.emptied())
+    }
+
+    /// A registry of this process alone that holds nothing, and shares what is costly to make.
+    #[must_use]
+    pub fn emptied(&self) -> Self {
+        let (urls, settings) = (self.0.urls.clone(), self.0.settings.clone());
+        let (schemas, unknown, prepared) = (RwLock::default(), Mutex::default(), Mutex::default());
+        let (client, patience, memory) = (self.0.client.clone(), self.0.patience, Some(Mutex::default()));
+        Self(Arc::new(Inner { memory, urls, settings, client, patience, schemas, unknown, prepared }))
     }
 
     /// Puts a schema under a subject and an id in a registry of this process; with no id, under one that is free.
