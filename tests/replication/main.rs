@@ -1,4 +1,4 @@
-//! Rows in PostgreSQL against the topics that they replicate, read and decoded by other libraries than the programs'.
+//! Rows in the database against the topics that they replicate, read and decoded by other libraries than the programs'.
 //!
 //! `make verify-stack` starts the stack and the programs, and runs this with where they are in the environment: `SINK` says who
 //! writes the tables, `DEAD_LETTERS` how its dead-letter topics' names end, `TABLES` in which schema of the database.
@@ -9,6 +9,7 @@
     clippy::indexing_slicing,
     clippy::print_stdout,
     clippy::cast_precision_loss,
+    clippy::unused_self,
     unreachable_pub,
     dead_code,
     deprecated,
@@ -56,8 +57,13 @@ fn equal(stack: &Stack, topic: &str, table: &str, key: &str) -> usize {
 fn difference(have: &BTreeMap<String, Row>, want: &BTreeMap<String, Row>) -> String {
     let missing = want.keys().filter(|key| !have.contains_key(*key)).count();
     let surplus = have.keys().filter(|key| !want.contains_key(*key)).count();
-    let other = want.iter().find_map(|(key, row)| Some((key, row, have.get(key).filter(|have| *have != row)?)));
-    format!("{} rows for {}, {missing} missing, {surplus} too many; differs: {other:#?}", have.len(), want.len())
+    let other =
+        want.iter().find_map(|(key, row)| Some((key, row, have.get(key).filter(|have| *have != row)?)));
+    format!(
+        "{} rows for {}, {missing} missing, {surplus} too many; differs: {other:#?}",
+        have.len(),
+        want.len()
+    )
 }
 
 #[test]
@@ -87,7 +93,11 @@ fn deletes_updates_and_newer_schemas_arrive() {
     assert_eq!(rows[&keys[2]]["size_width"], 12);
     assert!(rows[&keys[1]]["name"].as_str().unwrap().contains('\u{1f6cb}'));
     writer.restore(&keys[0]);
-    assert_eq!(tables_equal_topics(&stack)["shop_products"], before["shop_products"], "a deleted key may come back");
+    assert_eq!(
+        tables_equal_topics(&stack)["shop_products"],
+        before["shop_products"],
+        "a deleted key may come back"
+    );
 }
 
 #[test]
