@@ -1,15 +1,18 @@
 # One target a deed; `make help` lists them.
 SHELL := bash
-COMPOSE := docker compose -f docker/compose.yaml
+COMPOSE = docker compose -f docker/compose.yaml $(if $(filter 3,$(BROKERS)),-f docker/compose.three-brokers.yaml) --env-file $(ENV_FILE)
 ENV_FILE := $(if $(wildcard .env),.env,.env.example)
-WITH_ENV := set -a; . ./$(ENV_FILE); set +a;
+# The settings of the file, under those of the environment.
+WITH_ENV = given="$$(export -p)"; set -a; . ./$(ENV_FILE); set +a; eval "$$given";
 export PEERS ?= $(wildcard ../shared/peers)
 
+# A deed is often written as several targets in their order, such as 'make up-local create-topics'.
+.NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help prepare build run test check audit bench doc clean up down create-topics create-connectors ksqldb-migration up-local down-local wipe-local
+.PHONY: help prepare build run test check audit bench doc clean up down create-topics create-connectors ksqldb-migration up-local down-local wipe-local up-replication verify-stack
 
 help: ## List the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-18s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 prepare: ## Install the system packages that are missing, saying which
 	@docker/local/prepare.sh
@@ -45,28 +48,36 @@ doc: ## The library's documentation
 clean: ## What was built
 	cargo clean
 
-up: ## The whole stack, by Docker
-	$(COMPOSE) --env-file $(ENV_FILE) up -d --wait
+up: ## The whole stack, by Docker; BROKERS=3 for three brokers, PROFILES=programs for our programs as images too
+	COMPOSE_PROFILES=$(PROFILES) $(COMPOSE) up -d --build --wait
 
 down: ## Stop it; its data stays
-	$(COMPOSE) --env-file $(ENV_FILE) down
+	COMPOSE_PROFILES='*' $(COMPOSE) down
 
 create-topics: build ## Create or verify the shop's topics, and register their schemas
 	@$(WITH_ENV) target/release/stream topics create
 
-create-connectors: ## Replicate the topics to PostgreSQL by Debezium's JDBC sink
+create-connectors: ## Replicate the topics to PostgreSQL by Debezium's JDBC sink, or restart what failed
 	@$(WITH_ENV) docker/connectors/create.sh
 
 ksqldb-migration: build ## Deploy the SQL rules in rules/, and keep running them
 	@$(WITH_ENV) target/release/rules run rules/
 
 up-local: prepare ## Kafka and a schema registry without Docker
-	docker/local/kafka.sh up
-	docker/local/registry.sh up
+	@$(WITH_ENV) docker/local/kafka.sh up
+	@$(WITH_ENV) docker/local/registry.sh up
 
-down-local: ## Stop what up-local started; its data stays
-	docker/local/registry.sh down
-	docker/local/kafka.sh down
+up-replication: up-local ## Beside them PostgreSQL, Kafka Connect and Prometheus
+	@docker/local/prepare.sh stack
+	@$(WITH_ENV) docker/local/postgres.sh up
+	@$(WITH_ENV) docker/local/connect.sh up
+	@$(WITH_ENV) docker/local/prometheus.sh up
+
+down-local: ## Stop what was started without Docker; its data stays
+	@$(WITH_ENV) for server in prometheus connect postgres registry kafka; do docker/local/$$server.sh down; done
 
 wipe-local: down-local ## Remove its data
-	docker/local/kafka.sh wipe
+	@$(WITH_ENV) for server in prometheus postgres kafka; do docker/local/$$server.sh wipe; done
+
+verify-stack: build ## Start the whole stack from packages, run everything on it, and print what holds and what does not
+	docker/local/verify.sh

@@ -4,14 +4,15 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 LOG=.stack/log
-mkdir -p "$LOG"
+STATE=.stack/state
+mkdir -p "$LOG" "$STATE"
 programs=()
 stop() { [ ${#programs[@]} -eq 0 ] || { kill "${programs[@]}" 2>/dev/null || true; wait "${programs[@]}" 2>/dev/null || true; }; }
 trap stop EXIT
 
-target/release/stream --no-repl --http 127.0.0.1:0 >"$LOG/stream.log" 2>&1 &
+target/release/stream --no-repl --state-dir "$STATE" --http 127.0.0.1:0 >"$LOG/stream.log" 2>&1 &
 programs+=($!)
-target/release/rules run rules/ --http 127.0.0.1:0 >"$LOG/rules.log" 2>&1 &
+target/release/rules run rules/ --state-dir "$STATE" --http 127.0.0.1:0 >"$LOG/rules.log" 2>&1 &
 programs+=($!)
 target/release/shop --count 2000 --seed 7
 echo "searching for 'Oak desk lamp'"

@@ -3,12 +3,18 @@
 #   kafka.sh fetch | up | down | wipe | status | topics ARGS | configs ARGS | groups ARGS | consumer ARGS | producer ARGS
 # KAFKA_PORT  the clients' port (9092); the controller takes the next one
 # KAFKA_HEAP  the broker's memory (256m)
+# KAFKA_METRICS_PORT  where its figures are served for Prometheus (not served)
 . "$(dirname "$0")/lib.sh"
 PORT=${KAFKA_PORT:-9092}
 CONTROLLER=$((PORT + 1))
 LIBS=$JARS/kafka
 
-fetch() { fetch_jars kafka dependency:copy-dependencies; }
+METRICS=${KAFKA_METRICS_PORT:-}
+
+fetch() {
+  fetch_jars kafka dependency:copy-dependencies
+  [ -z "$METRICS" ] || fetch_jars metrics dependency:copy-dependencies
+}
 
 logging() { # FILE LEVEL TARGET
   cat >"$1" <<P
@@ -70,7 +76,7 @@ up() {
       broker_java -Xmx128m kafka.tools.StorageTool format -t "$id" -c "$STACK/conf/kafka.properties" >>"$STACK/log/kafka.log" 2>&1 ||
         fail "could not format the storage; see $STACK/log/kafka.log"
     fi
-    launch kafka "$PORT" java "${JAVA_SMALL[@]}" -Xms64m -Xmx"${KAFKA_HEAP:-256m}" \
+    launch kafka "$PORT" java "${JAVA_SMALL[@]}" $(metrics_agent "$METRICS" kafka) -Xms64m -Xmx"${KAFKA_HEAP:-256m}" \
       -Dlog4j2.configurationFile="$STACK/conf/kafka-log.properties" -cp "$LIBS/*" kafka.Kafka "$STACK/conf/kafka.properties"
   fi
   await kafka 120 port_open "$PORT"
@@ -110,5 +116,5 @@ configs) tool kafka.admin.ConfigCommand "$@" ;;
 groups) tool org.apache.kafka.tools.consumer.group.ConsumerGroupCommand "$@" ;;
 consumer) tool org.apache.kafka.tools.consumer.ConsoleConsumer "$@" ;;
 producer) tool org.apache.kafka.tools.ConsoleProducer "$@" ;;
-*) sed -n '2,6p' "$0"; exit 2 ;;
+*) sed -n '2,7p' "$0"; exit 2 ;;
 esac

@@ -12,19 +12,25 @@ mkdir -p "$STACK/log" "$STACK/pid" "$STACK/data" "$STACK/conf" "$JARS"
 
 fail() { echo "${0##*/}: $*" >&2; exit 1; }
 
-# fetch_jars PART GOAL: has Maven resolve docker/local/PART/pom.xml, once per content of that file, one process at a time
+# fetch_jars PART GOAL [FOLDER]: has Maven do GOAL with FOLDER's pom.xml (that of docker/local/PART), once per content of that
+# folder's files, one process at a time
 fetch_jars() {
-  local part=$1 goal=$2 folder=$JARS/$1 mark
-  mark=$folder/.fetched-$(cksum <"$HERE/$part/pom.xml" | tr ' ' -)
+  local part=$1 goal=$2 from=${3:-$HERE/$1} folder=$JARS/$1 mark
+  mark=$folder/.fetched-$(find "$from" -type f \( -name pom.xml -o -path '*/src/*' \) -print0 | sort -z | xargs -0 cat | cksum | tr ' ' -)
   (
     flock 9
     [ -e "$mark" ] && exit 0
     command -v mvn >/dev/null || fail "Maven is missing; run docker/local/prepare.sh"
     echo "fetching the jars of $part" >&2
     rm -rf "$folder" && mkdir -p "$folder"
-    mvn -q -B -f "$HERE/$part/pom.xml" -Djars="$folder" "$goal" >&2 || fail "Maven could not resolve $part/pom.xml"
+    mvn -q -B -f "$from/pom.xml" -Djars="$folder" "$goal" >&2 || fail "Maven could not resolve $from/pom.xml"
     : >"$mark"
   ) 9>"$JARS/.$part.lock"
+}
+
+# metrics_agent PORT WHAT: the Java option that serves WHAT's figures to Prometheus there, or none without a port
+metrics_agent() {
+  [ -z "$1" ] || echo "-javaagent:$JARS/metrics/jmx_prometheus_javaagent.jar=127.0.0.1:$1:$REPOSITORY/docker/metrics/$2.yml"
 }
 
 # started NAME: the time, in clock ticks since boot, at which the process in the pid file was started; empty when it is gone

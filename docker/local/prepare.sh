@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
 # Installs the system packages that building and running need and that are missing, and says which.
+#   prepare.sh          what the programs, Kafka and the registry need
+#   prepare.sh stack    also PostgreSQL, Prometheus, and a compiler for what Kafka Connect runs
 set -euo pipefail
 
 missing=()
@@ -23,6 +25,14 @@ header_or openssl/ssl.h libssl-dev
 header_or zlib.h zlib1g-dev
 java_17 || missing+=(java)
 
+if [ "${1:-}" = stack ]; then
+  ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command_or postgres postgresql
+  command_or prometheus prometheus
+  command_or promtool prometheus
+  command_or jq jq
+  command_or javac jdk
+fi
+
 [ ${#missing[@]} -eq 0 ] && exit 0
 if ! command -v apt-get >/dev/null 2>&1; then
   echo "please install these, by whatever names your system has for them: ${missing[*]} (java: 17 or newer)" >&2
@@ -37,6 +47,16 @@ for package in "${missing[@]}"; do
   if [ "$package" = java ]; then
     if apt-cache show openjdk-17-jre-headless >/dev/null 2>&1; then package=openjdk-17-jre-headless; else package=default-jre-headless; fi
   fi
+  if [ "$package" = jdk ]; then
+    if apt-cache show openjdk-17-jdk-headless >/dev/null 2>&1; then package=openjdk-17-jdk-headless; else package=default-jdk-headless; fi
+  fi
   packages+=("$package")
 done
-DEBIAN_FRONTEND=noninteractive "${sudo[@]}" apt-get install -y -qq "${packages[@]}" >&2
+# Debian starts a server that it installs; ours are started by ourselves, on ports of ours.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+  printf '#!/bin/sh\nexit 101\n' | "${sudo[@]}" tee $policy >/dev/null
+  "${sudo[@]}" chmod +x $policy
+  trap '"${sudo[@]}" rm -f $policy' EXIT
+fi
+"${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}" >&2

@@ -16,9 +16,11 @@
 )]
 
 mod crash;
+mod edges;
 mod exactly_once;
 mod main_job;
 mod outside;
+mod policies;
 mod recovery;
 mod refusals;
 mod stack;
@@ -32,6 +34,8 @@ fn the_platform_works_on_a_real_kafka() {
     let wanted = std::env::var("SCENARIO").ok();
     for (name, scenario) in [
         ("what can't work is refused in a sentence", refusals::run as fn(&Stack)),
+        ("loops, joins, views and emitters", edges::run),
+        ("records that fail, by policy", policies::run),
         ("the main job", main_job::run),
         ("a kill in mid-flow", crash::run),
         ("recovery whatever partitioned the input", recovery::run),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use apache_avro::types::Value;
 use apache_avro::{Schema, from_avro_datum};
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::message::{BorrowedMessage, Headers};
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 
 use crate::stack::Stack;
@@ -16,6 +17,20 @@ pub struct Seen {
     pub offset: i64,
     pub key: Vec<u8>,
     pub value: Option<Vec<u8>>,
+    pub headers: Vec<(String, String)>,
+}
+
+impl Seen {
+    /// The last header of that name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+fn headers_of(message: &BorrowedMessage<'_>) -> Vec<(String, String)> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let headers = message.headers().into_iter().flat_map(|headers| headers.iter());
+    headers.map(|header| (header.key.to_owned(), header.value.map(text).unwrap_or_default())).collect()
 }
 
 /// Every committed record of a topic, up to its end as of now, by partition and offset.
@@ -43,6 +58,7 @@ pub fn read_all(stack: &Stack, topic: &str) -> Vec<Seen> {
                 offset: message.offset(),
                 key: message.key().unwrap_or_default().to_vec(),
                 value: message.payload().map(<[u8]>::to_vec),
+                headers: headers_of(&message),
             }),
             Err(rdkafka::error::KafkaError::PartitionEOF(_)) => ended += 1,
             Err(error) => panic!("{topic}: {error}"),

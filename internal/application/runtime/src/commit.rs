@@ -72,7 +72,12 @@ pub(crate) fn take_back<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Res
     for task in desk.owned() {
         task.roll_back();
     }
-    log.abort()
+    log.abort()?;
+    // It is read again.
+    if desk.stalled.take().is_some() {
+        log.resume()?;
+    }
+    Ok(())
 }
 
 fn send_changelogs<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result<(), PortError> {

@@ -13,6 +13,7 @@ use crate::graph::StepError;
 use crate::partition::{PartitionTask, Phase, Plan};
 use crate::policy::Policy;
 use crate::processor::ProcessorError;
+use crate::stalled::{self, Stalled};
 use crate::status::WorkerStatus;
 
 /// Where records are worked on: everything a worker owns but its log, so that the log can lend records to it.
@@ -24,12 +25,22 @@ pub(crate) struct Desk<W: World> {
     pub(crate) effects: Effects,
     pub(crate) status: WorkerStatus,
     pub(crate) failure: Option<ProcessorError>,
+    /// What must be processed before anything else is.
+    pub(crate) stalled: Option<Stalled>,
 }
 
 impl<W: World> Desk<W> {
     pub(crate) fn new(world: W, plan: Arc<Plan>) -> Self {
         let status = WorkerStatus::new(plan.graph.spec.inputs.len(), plan.widths.len());
-        Self { world, plan, tasks: Vec::new(), effects: Effects::default(), status, failure: None }
+        Self {
+            world,
+            plan,
+            tasks: Vec::new(),
+            effects: Effects::default(),
+            status,
+            failure: None,
+            stalled: None,
+        }
     }
 
     pub(crate) fn owned(&mut self) -> impl Iterator<Item = &mut PartitionTask<W::Store>> {
@@ -53,12 +64,28 @@ impl<W: World> Desk<W> {
     /// Processes one record; breaks off when the processor must stop.
     pub(crate) fn process(&mut self, record: &RecordView<'_>) -> ControlFlow<()> {
         match self.attempt(record) {
-            Ok(()) => ControlFlow::Continue(()),
+            Ok(()) if self.stalled.is_none() => ControlFlow::Continue(()),
+            Ok(()) => ControlFlow::Break(()),
             Err(error) => {
                 self.failure.get_or_insert(error);
                 ControlFlow::Break(())
             }
         }
+    }
+
+    /// Processes the stalled record when it is time to try again; answers whether there is none any more.
+    pub(crate) fn retry_stalled(&mut self) -> Result<bool, ProcessorError> {
+        let now = self.world.elapsed();
+        let Some(before) = self.stalled.take_if(|stalled| stalled.is_due(now)) else {
+            return Ok(self.stalled.is_none());
+        };
+        self.attempt(&before.view())?;
+        if let Some(Stalled { reason, .. }) = self.stalled.take() {
+            self.stalled = Some(before.again(reason, now));
+            return Ok(false);
+        }
+        tracing::info!(partition = %before.partition, "what a record waited for answers again");
+        Ok(true)
     }
 
     fn attempt(&mut self, record: &RecordView<'_>) -> Result<(), ProcessorError> {
@@ -87,6 +114,13 @@ impl<W: World> Desk<W> {
                     layer.reject_staged();
                 }
                 self.effects.rollback(mark);
+                if let Some(reason) = stalled::may_pass(&error) {
+                    if self.status.first_of_batch() {
+                        tracing::warn!(partition = %record.partition, offset = %record.offset, reason, "a record waits");
+                    }
+                    self.stalled = Some(Stalled::new(record, reason, self.world.elapsed()));
+                    return Ok(());
+                }
                 set_aside(&self.plan, &mut self.effects, &mut self.status, record, error)?;
             }
         }

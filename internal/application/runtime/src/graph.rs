@@ -179,10 +179,8 @@ where
     F: for<'a> Fn(&mut Context<'_>, K::Value<'a>, V::Value<'a>) -> CallbackResult + Send + Sync + 'static,
 {
     Box::new(move |context, record| {
-        let key = decode(&key, record.key)
-            .map_err(|error| StepError::Decode(CodecError::new(format!("its key: {error}"))))?;
-        let value = decode(&value, record.value)
-            .map_err(|error| StepError::Decode(CodecError::new(format!("its value: {error}"))))?;
+        let key = decode(&key, record.key).map_err(|error| StepError::Decode(error.at("its key")))?;
+        let value = decode(&value, record.value).map_err(|error| StepError::Decode(error.at("its value")))?;
         callback(context, key, value).map_err(StepError::Callback)
     })
 }

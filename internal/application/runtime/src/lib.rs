@@ -43,6 +43,7 @@ mod processor;
 mod query;
 mod rebalance;
 mod recovery;
+mod stalled;
 mod status;
 mod stepped;
 mod stop;

@@ -17,6 +17,8 @@ const REPLAYED: (&str, &str) =
 const REMAINING: (&str, &str) =
     ("millstream_recovery_remaining_records", "Table records still to be replayed.");
 const FAILED: (&str, &str) = ("millstream_processor_failed", "1 once the processor can't go on.");
+const STALLED: (&str, &str) =
+    ("millstream_processor_stalled", "1 while a record waits for what its codec asks, such as a registry.");
 
 /// A processor's figures as samples.
 pub(crate) fn samples(group: &str, now: &Snapshot, out: &mut Vec<Sample>) {
@@ -35,6 +37,7 @@ pub(crate) fn samples(group: &str, now: &Snapshot, out: &mut Vec<Sample>) {
         add(name, SampleKind::Counter, Vec::new(), float(count));
     }
     add(FAILED, SampleKind::Gauge, Vec::new(), f64::from(u8::from(now.failure.is_some())));
+    add(STALLED, SampleKind::Gauge, Vec::new(), f64::from(u8::from(now.stalled.is_some())));
     for partition in &now.partitions {
         for (name, value) in gauges(partition) {
             add(name, SampleKind::Gauge, vec![("partition", partition.partition.to_string())], value);

@@ -88,5 +88,9 @@ fn let_go<W: World>(
         parked.insert(*partition, task);
     }
     recovery.release(partitions)?;
-    log.release(partitions)
+    log.release(partitions)?;
+    if desk.stalled.take_if(|stalled| partitions.contains(&stalled.partition)).is_some() {
+        log.resume()?;
+    }
+    Ok(())
 }

@@ -71,6 +71,8 @@ pub struct Snapshot {
     pub commits: u64,
     /// Owned partitions, by number.
     pub partitions: Vec<PartitionStatus>,
+    /// What a record waits for that does not answer, such as a schema registry.
+    pub stalled: Option<String>,
     /// Why the processor can't go on.
     pub failure: Option<String>,
 }
@@ -119,6 +121,7 @@ struct Figures {
     dead_letters: u64,
     commits: u64,
     partitions: Vec<PartitionStatus>,
+    stalled: Option<String>,
 }
 
 impl Status {
@@ -150,6 +153,7 @@ impl Status {
         desk.status.warned = false;
         let inputs = self.inputs.len();
         let partitions = desk.owned().map(|task| partition_status(task, inputs, log)).collect();
+        let stalled = desk.stalled.as_ref().map(|stalled| stalled.reason.clone());
         let counted = &desk.status;
         let figures = Figures {
             records_in: counted.records_in.clone(),
@@ -158,6 +162,7 @@ impl Status {
             dead_letters: counted.dead_letters,
             commits: counted.commits,
             partitions,
+            stalled,
         };
         if let Some(slot) = self.workers.get(instance) {
             *locked(slot) = figures;
@@ -177,6 +182,7 @@ impl Status {
             dead_letters: sum(|figures| figures.dead_letters),
             commits: sum(|figures| figures.commits),
             partitions,
+            stalled: all.iter().find_map(|figures| figures.stalled.clone()),
             failure: locked(&self.failure).clone(),
         }
     }
@@ -189,8 +195,8 @@ impl Status {
         let now = self.snapshot();
         let recovering = now.partitions.iter().filter(|partition| !partition.is_running);
         let remaining: u64 = recovering.clone().map(|partition| partition.remaining).sum();
-        match (&now.failure, recovering.count()) {
-            (Some(failure), _) => Err(failure.clone()),
+        match (now.failure.or(now.stalled), recovering.count()) {
+            (Some(reason), _) => Err(reason),
             (None, 0) if now.partitions.is_empty() => Err("no partition is assigned yet".to_owned()),
             (None, 0) => Ok(()),
             (None, count) => Err(format!("{count} partitions are recovering, {remaining} records to go")),

@@ -89,10 +89,17 @@ impl<W: World> Worker<W> {
     fn turn(&mut self) -> Result<bool, ProcessorError> {
         let wait = self.wait();
         let recovered = self.recovery.step(&mut self.log, &mut self.desk, Duration::ZERO)?;
+        let was_stalled = self.desk.stalled.is_some();
+        if was_stalled && self.desk.retry_stalled()? {
+            self.log.resume()?;
+        }
         let desk = &mut self.desk;
         let polled = self.log.poll(wait, BATCH_RECORDS_MAX, |record| desk.process(&record))?;
         if let Some(failure) = self.desk.failure.take() {
             return Err(failure);
+        }
+        if !was_stalled && self.desk.stalled.is_some() {
+            self.log.pause()?;
         }
         send(&mut self.log, &mut self.desk)?;
         let came_up = polled != Polled::Records(0);

@@ -10,14 +10,18 @@
 //! # Ok::<(), millstream_model::TopicNameError>(())
 //! ```
 
+mod format;
 mod position;
 mod record;
 mod schema;
 mod topic;
 mod value;
 
+pub use format::FormatOptions;
 pub use position::{Offset, Partition, Timestamp};
 pub use record::{HeaderSource, Headers, NoHeaders, RecordView};
 pub use schema::{Column, Row, RowSchema, Type};
 pub use topic::{TopicName, TopicNameError};
-pub use value::{Value, ValueError, decode_row, decode_value, encode_row, encode_value, row_bytes};
+pub use value::{
+    Decimal, DecimalError, Value, ValueError, decode_row, decode_value, encode_row, encode_value, row_bytes,
+};

@@ -15,7 +15,7 @@ pub enum Type {
     Double,
     /// An exact number of `precision` digits, `scale` of them after the point.
     Decimal {
-        /// Digits in all, 1 to 28.
+        /// Digits in all, 1 to 38.
         precision: u8,
         /// Digits after the point, at most `precision`.
         scale: u8,
@@ -26,10 +26,14 @@ pub enum Type {
     Bytes,
     /// A moment, in milliseconds since 1970 in UTC.
     Timestamp,
+    /// A calendar day, in days since 1970.
+    Date,
+    /// A time of day, in milliseconds since midnight.
+    Time,
     /// Any number of elements of one type.
     Array(Box<Type>),
-    /// Values of one type under texts.
-    Map(Box<Type>),
+    /// Values of one type under keys of another.
+    Map(Box<Type>, Box<Type>),
     /// Named fields.
     Struct(Vec<Column>),
 }
@@ -43,9 +47,11 @@ impl Type {
     /// Whether `value` is of this type; a null is of every type.
     pub fn holds(&self, value: &Value) -> bool {
         match (self, value) {
-            (Self::Decimal { scale, .. }, Value::Decimal(decimal)) => decimal.scale() == u32::from(*scale),
+            (Self::Decimal { scale, .. }, Value::Decimal(decimal)) => decimal.scale() == *scale,
             (Self::Array(element), Value::Array(values)) => values.iter().all(|value| element.holds(value)),
-            (Self::Map(value), Value::Map(map)) => map.values().all(|each| value.holds(each)),
+            (Self::Map(key, value), Value::Map(map)) => {
+                map.iter().all(|(k, v)| key.holds(k) && value.holds(v))
+            }
             (Self::Struct(fields), Value::Struct(values)) => {
                 fields.len() == values.len()
                     && fields.iter().zip(values).all(|(field, value)| field.ty.holds(value))
@@ -57,6 +63,8 @@ impl Type {
             | (Self::String, Value::String(_))
             | (Self::Bytes, Value::Bytes(_))
             | (Self::Timestamp, Value::Timestamp(_))
+            | (Self::Date, Value::Date(_))
+            | (Self::Time, Value::Time(_))
             | (_, Value::Null) => true,
             _ => false,
         }
@@ -74,8 +82,10 @@ impl fmt::Display for Type {
             Self::String => f.write_str("STRING"),
             Self::Bytes => f.write_str("BYTES"),
             Self::Timestamp => f.write_str("TIMESTAMP"),
+            Self::Date => f.write_str("DATE"),
+            Self::Time => f.write_str("TIME"),
             Self::Array(element) => write!(f, "ARRAY<{element}>"),
-            Self::Map(value) => write!(f, "MAP<STRING, {value}>"),
+            Self::Map(key, value) => write!(f, "MAP<{key}, {value}>"),
             Self::Struct(fields) => {
                 f.write_str("STRUCT<")?;
                 list(f, fields)?;
@@ -147,13 +157,16 @@ impl fmt::Display for RowSchema {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rust_decimal::Decimal;
+    use crate::Decimal;
 
     #[test]
     fn types_are_written_as_the_language_writes_them() {
         let price = Type::Struct(vec![
             Column::new("AMOUNT", Type::Decimal { precision: 12, scale: 2 }),
-            Column::new("TAGS", Type::Map(Box::new(Type::Array(Box::new(Type::Int))))),
+            Column::new(
+                "TAGS",
+                Type::Map(Box::new(Type::String), Box::new(Type::Array(Box::new(Type::Int)))),
+            ),
         ]);
         assert_eq!(price.to_string(), "STRUCT<AMOUNT DECIMAL(12, 2), TAGS MAP<STRING, ARRAY<INT>>>");
         let schema =

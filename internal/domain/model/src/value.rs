@@ -3,10 +3,10 @@ use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 use std::mem;
 
-use rust_decimal::Decimal;
-
+pub use decimal::{Decimal, DecimalError};
 pub use encoding::{ValueError, decode_row, decode_value, encode_row, encode_value, row_bytes};
 
+mod decimal;
 mod encoding;
 
 /// One SQL value.
@@ -34,10 +34,14 @@ pub enum Value {
     Bytes(Box<[u8]>),
     /// Milliseconds since 1970 in UTC.
     Timestamp(i64),
+    /// Days since 1970.
+    Date(i32),
+    /// Milliseconds since midnight.
+    Time(i32),
     /// Elements in order.
     Array(Vec<Value>),
-    /// Values by text, in the texts' order.
-    Map(BTreeMap<Box<str>, Value>),
+    /// Values by key, in the keys' order.
+    Map(BTreeMap<Value, Value>),
     /// The fields' values; their names are the type's.
     Struct(Vec<Value>),
 }
@@ -92,6 +96,8 @@ impl Value {
             Self::String(_) => 6,
             Self::Bytes(_) => 7,
             Self::Timestamp(_) => 8,
+            Self::Date(_) => 9,
+            Self::Time(_) => 10,
             Self::Array(_) => 11,
             Self::Map(_) => 12,
             Self::Struct(_) => 13,
@@ -103,10 +109,12 @@ impl Ord for Value {
     fn cmp(&self, other: &Self) -> Ordering {
         match (self, other) {
             (Self::Boolean(a), Self::Boolean(b)) => a.cmp(b),
-            (Self::Int(a), Self::Int(b)) => a.cmp(b),
+            (Self::Int(a), Self::Int(b))
+            | (Self::Date(a), Self::Date(b))
+            | (Self::Time(a), Self::Time(b)) => a.cmp(b),
             (Self::Bigint(a), Self::Bigint(b)) | (Self::Timestamp(a), Self::Timestamp(b)) => a.cmp(b),
             (Self::Double(a), Self::Double(b)) => a.total_cmp(b),
-            (Self::Decimal(a), Self::Decimal(b)) => a.cmp(b).then(a.scale().cmp(&b.scale())),
+            (Self::Decimal(a), Self::Decimal(b)) => a.cmp(b),
             (Self::String(a), Self::String(b)) => a.cmp(b),
             (Self::Bytes(a), Self::Bytes(b)) => a.cmp(b),
             (Self::Array(a), Self::Array(b)) | (Self::Struct(a), Self::Struct(b)) => a.cmp(b),
@@ -136,10 +144,10 @@ impl Hash for Value {
         match self {
             Self::Null => {}
             Self::Boolean(value) => value.hash(state),
-            Self::Int(value) => value.hash(state),
+            Self::Int(value) | Self::Date(value) | Self::Time(value) => value.hash(state),
             Self::Bigint(value) | Self::Timestamp(value) => value.hash(state),
             Self::Double(value) => value.to_bits().hash(state),
-            Self::Decimal(value) => (value.mantissa(), value.scale()).hash(state),
+            Self::Decimal(value) => value.hash(state),
             Self::String(value) => value.hash(state),
             Self::Bytes(value) => value.hash(state),
             Self::Array(values) | Self::Struct(values) => values.hash(state),

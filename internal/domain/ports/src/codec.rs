@@ -2,15 +2,36 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-/// Why bytes are no value, or a value can't be bytes. It goes to the dead-letter topic beside the record.
+/// Why bytes are no value, or a value can't be bytes. It goes to the dead-letter topic beside the record, unless it may pass.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{0}")]
-pub struct CodecError(pub String);
+#[error("{reason}")]
+pub struct CodecError {
+    reason: String,
+    may_pass: bool,
+}
 
 impl CodecError {
     /// An error whose text names the format and what is wrong with the bytes or the value.
     pub fn new(reason: impl Into<String>) -> Self {
-        Self(reason.into())
+        Self { reason: reason.into(), may_pass: false }
+    }
+
+    /// An error that says nothing of the bytes: what the codec asks, such as a schema registry, does not answer now.
+    ///
+    /// A record that meets it is good until proven otherwise, and waits.
+    pub fn passing(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), may_pass: true }
+    }
+
+    /// Whether the same bytes may be read later.
+    pub const fn may_pass(&self) -> bool {
+        self.may_pass
+    }
+
+    /// The same error, with the place before its text.
+    #[must_use]
+    pub fn at(self, place: &str) -> Self {
+        Self { reason: format!("{place}: {}", self.reason), ..self }
     }
 }
 

@@ -142,6 +142,19 @@ pub trait GroupLog: Outlet {
     /// When the brokers refuse this member for good, or under at-least-once, where nothing can be taken back.
     fn abort(&mut self) -> Result<(), PortError>;
 
+    /// Hands over no records until [`GroupLog::resume`], partitions that are started meanwhile included. Rebalances are told
+    /// as ever, and no record is passed over.
+    ///
+    /// # Errors
+    /// When the client refuses it.
+    fn pause(&mut self) -> Result<(), PortError>;
+
+    /// Hands over records again, of the partitions that were started. Without a pause it does nothing.
+    ///
+    /// # Errors
+    /// When the client refuses it.
+    fn resume(&mut self) -> Result<(), PortError>;
+
     /// How many records lie between this member and the end of `partition` of input `topic`, as last seen.
     fn lag(&self, topic: usize, partition: Partition) -> Option<u64>;
 

@@ -135,12 +135,12 @@ fn take_field((of, ty): (Bound, Type), field: &str, at: &At<Expr>) -> Typed {
 fn take_element((of, ty): (Bound, Type), (index, index_type): (Bound, Type), at: &At<Expr>) -> Typed {
     let element = match (ty, &index_type) {
         (Type::Array(element), Type::Int | Type::Bigint) => *element,
-        (Type::Map(value), Type::String) => *value,
+        (Type::Map(key, value), given) if *key == *given => *value,
         (Type::Array(_), _) => {
             return Err(Diagnostic::new(at.span, format!("an array's index is INT, this is {index_type}")));
         }
-        (Type::Map(_), _) => {
-            return Err(Diagnostic::new(at.span, format!("a map's key is STRING, this is {index_type}")));
+        (Type::Map(key, _), _) => {
+            return Err(Diagnostic::new(at.span, format!("the map's key is {key}, this is {index_type}")));
         }
         (ty, _) => return Err(Diagnostic::new(at.span, format!("{ty} has no elements"))),
     };
@@ -168,17 +168,10 @@ fn map(entries: &[(At<Expr>, At<Expr>)], at: &At<Expr>, resolve: &mut Resolve<'_
     if entries.is_empty() {
         return Err(Diagnostic::new(at.span, "an empty map is of no type"));
     }
-    let mut keys = Vec::new();
-    for (key, _) in entries {
-        match bind_by(key, resolve)? {
-            (bound, Type::String) => keys.push(bound),
-            (_, ty) => {
-                return Err(Diagnostic::new(key.span, format!("a map's key is STRING, this is {ty}")));
-            }
-        }
-    }
+    let (keys, key_type) = unified(bind_all(entries.iter().map(|(key, _)| key), resolve)?, at)?;
     let (values, ty) = unified(bind_all(entries.iter().map(|(_, value)| value), resolve)?, at)?;
-    Ok((Bound::Map(keys.into_iter().zip(values).collect()), Type::Map(Box::new(ty))))
+    let entries = keys.into_iter().zip(values).collect();
+    Ok((Bound::Map(entries), Type::Map(Box::new(key_type), Box::new(ty))))
 }
 
 fn case(

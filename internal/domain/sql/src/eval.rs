@@ -7,9 +7,7 @@ mod parts;
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use millstream_model::{Type, Value};
-use rust_decimal::Decimal;
-use rust_decimal::prelude::ToPrimitive;
+use millstream_model::{Decimal, Type, Value};
 
 pub(crate) use arithmetic::arithmetic;
 pub(crate) use function::{Function, function};
@@ -95,8 +93,8 @@ impl Bound {
             Self::Array(elements) => Value::Array(all(elements)),
             Self::Map(entries) => {
                 let entry = |(key, value): &(Self, Self)| match key.eval(row) {
-                    Value::String(key) => Some((key, value.eval(row))),
-                    _ => None,
+                    Value::Null => None,
+                    key => Some((key, value.eval(row))),
                 };
                 Value::Map(entries.iter().filter_map(entry).collect())
             }
@@ -179,7 +177,7 @@ fn element(of: &Value, index: &Value) -> Option<Value> {
             let is_place = place != 0;
             elements.get(usize::try_from(from_start).ok()?).filter(|_| is_place).cloned()
         }
-        (Value::Map(map), Value::String(key)) => map.get(key).cloned(),
+        (Value::Map(map), key) => map.get(key).cloned(),
         _ => None,
     }
 }
@@ -192,18 +190,21 @@ pub(crate) fn compare(left: &Value, right: &Value) -> Option<Ordering> {
         (Value::String(left), Value::String(right)) => Some(left.cmp(right)),
         (Value::Bytes(left), Value::Bytes(right)) => Some(left.cmp(right)),
         (Value::Timestamp(left), Value::Timestamp(right)) => Some(left.cmp(right)),
+        (Value::Date(left), Value::Date(right)) | (Value::Time(left), Value::Time(right)) => {
+            Some(left.cmp(right))
+        }
         (Value::Double(left), right) => left.partial_cmp(&double(right)?),
         (left, Value::Double(right)) => double(left)?.partial_cmp(right),
         (Value::Array(_) | Value::Struct(_) | Value::Map(_), _) => {
             (left == right).then_some(Ordering::Equal).or(Some(Ordering::Less))
         }
-        _ => Some(exact(left)?.cmp(&exact(right)?)),
+        _ => Some(exact(left)?.compare(exact(right)?)),
     }
 }
 
 pub(crate) fn exact(value: &Value) -> Option<Decimal> {
     match value {
-        Value::Int(value) => Some(Decimal::from(*value)),
+        Value::Int(value) => Some(Decimal::from(i64::from(*value))),
         Value::Bigint(value) | Value::Timestamp(value) => Some(Decimal::from(*value)),
         Value::Decimal(value) => Some(*value),
         _ => None,
@@ -213,7 +214,7 @@ pub(crate) fn exact(value: &Value) -> Option<Decimal> {
 pub(crate) fn double(value: &Value) -> Option<f64> {
     match value {
         Value::Double(value) => Some(*value),
-        other => exact(other)?.to_f64(),
+        other => exact(other).map(Decimal::to_f64),
     }
 }
 
@@ -247,8 +248,8 @@ fn cast(value: Value, ty: &Type) -> Value {
         _ => None,
     };
     let whole = |value: &Value| {
-        exact(value).and_then(|exact| exact.trunc().to_i64()).or_else(|| match value {
-            Value::Double(value) => Decimal::try_from(value.trunc()).ok()?.to_i64(),
+        exact(value).and_then(Decimal::to_i64).or_else(|| match value {
+            Value::Double(value) => Decimal::from_f64(value.trunc())?.to_i64(),
             other => text(other)?.parse().ok(),
         })
     };
@@ -259,28 +260,20 @@ fn cast(value: Value, ty: &Type) -> Value {
         Type::Double => double(&value).or_else(|| text(&value)?.parse().ok()).map(Value::Double),
         Type::Decimal { precision, scale } => {
             let exact = exact(&value)
-                .or_else(|| Decimal::try_from(double(&value)?).ok())
+                .or_else(|| Decimal::from_f64(double(&value)?))
                 .or_else(|| text(&value)?.parse().ok());
-            exact.and_then(|exact| fit(exact, *precision, *scale)).map(Value::Decimal)
+            exact.and_then(|exact| exact.fit(*precision, *scale)).map(Value::Decimal)
         }
         Type::Boolean => {
             truth(&value).or_else(|| text(&value)?.to_lowercase().parse().ok()).map(Value::Boolean)
         }
         Type::String => function::text_of(&value).map(Value::text),
         // Bound only from the same type, or from a null.
-        Type::Bytes | Type::Array(_) | Type::Map(_) | Type::Struct(_) => Some(value),
+        Type::Date | Type::Time | Type::Bytes | Type::Array(_) | Type::Map(..) | Type::Struct(_) => {
+            Some(value)
+        }
     };
     cast.unwrap_or(Value::Null)
-}
-
-/// The number at this scale, rounded half away from zero; none when it has too many digits before the point.
-fn fit(value: Decimal, precision: u8, scale: u8) -> Option<Decimal> {
-    let mut value =
-        value.round_dp_with_strategy(scale.into(), rust_decimal::RoundingStrategy::MidpointAwayFromZero);
-    value.rescale(scale.into());
-    let digits = value.mantissa().unsigned_abs().checked_ilog10().map_or(1, |log| log + 1);
-    // Rescaling stops where no digit is left for it.
-    (value.scale() == u32::from(scale) && digits <= u32::from(precision)).then_some(value)
 }
 
 #[cfg(test)]

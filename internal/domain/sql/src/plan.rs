@@ -31,6 +31,7 @@ pub struct Rule {
 
 /// How a sink is filled. Rows are a source's key, value and pseudo columns; see [`Source::width`].
 #[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a rule has one plan")]
 pub enum QueryPlan {
     /// Each record by itself.
     Project {

@@ -51,13 +51,13 @@ fn decode(criterion: &mut Criterion) {
     group.bench_function("apache-avro, serde at once", |bencher| {
         bencher.iter(|| apache.read_deser::<Product<String>>(&mut black_box(datum)).unwrap());
     });
-    group.bench_function("serde_avro_fast, owned", |bencher| {
+    group.bench_function("ours, owned", |bencher| {
         bencher.iter(|| owned.decode(black_box(&bytes)).unwrap());
     });
-    group.bench_function("serde_avro_fast, borrowed", |bencher| {
+    group.bench_function("ours, borrowed", |bencher| {
         bencher.iter(|| borrowed.decode(black_box(&bytes)).unwrap().name.len());
     });
-    group.bench_function("serde_avro_fast, one field", |bencher| {
+    group.bench_function("ours, one field", |bencher| {
         bencher.iter(|| name.decode(black_box(&bytes)).unwrap().name.len());
     });
 }
@@ -83,7 +83,7 @@ fn encode(criterion: &mut Criterion) {
         });
     });
     let (borrowed, lent) = (AvroBorrowed::<Borrowed>::fixed(1, SCHEMA).unwrap(), lamp.borrowed());
-    group.bench_function("serde_avro_fast", |bencher| {
+    group.bench_function("ours", |bencher| {
         bencher.iter(|| {
             out.clear();
             borrowed.encode(black_box(&lent), &mut out).unwrap();

@@ -6,7 +6,7 @@ use millstream_ports::{Action, CodecError};
 
 use crate::frame;
 use crate::learnt::Learnt;
-use crate::registry::Registry;
+use crate::registry::{Registry, codec_error};
 
 /// How long a schema that the registry refused is believed to be refused, so that it is not asked for every record.
 const REFUSED_FOR: Duration = Duration::from_secs(5);
@@ -45,7 +45,7 @@ impl Forwarding {
         }
         let schema = self.registry.schema(id)?;
         self.registry.register(&self.subject, &schema.text).map(drop).map_err(|error| {
-            let told = CodecError::new(error.to_string());
+            let told = codec_error(&error);
             if error.action() == Action::Stop {
                 refused.insert(id, (Instant::now(), told.clone()));
             }

@@ -1,23 +1,25 @@
 use apache_avro::Schema;
 use apache_avro::schema::{DecimalSchema, NamesRef, RecordSchema, ResolvedSchema, UnionSchema};
 use millstream_model::{Column, Type};
+use millstream_ports::FoundColumns;
 use serde_json::{Value as Json, json};
 
 /// Most digits that a decimal column holds.
 const DIGITS_MAX: u8 = 28;
 
-/// The columns of a record's schema, names in capitals as ksqlDB has them; of another schema, one column without a name.
+/// The columns of a record's schema, names in capitals where that is asked for; of another schema, one column without a
+/// name.
 ///
 /// # Errors
 /// A sentence that names the field whose type SQL does not have.
-pub(crate) fn columns_of(schema: &str) -> Result<Vec<Column>, String> {
+pub(crate) fn columns_of(schema: &str, in_capitals: bool) -> Result<FoundColumns, String> {
     let schema = Schema::parse_str(schema).map_err(|error| error.to_string())?;
     let resolved = ResolvedSchema::try_from(&schema).map_err(|error| error.to_string())?;
-    let walk = Walk { names: resolved.get_names(), place: "the schema", outer: None };
-    match walk.type_of(&schema)? {
-        Type::Struct(columns) => Ok(columns),
-        other => Ok(vec![Column::new("", other)]),
-    }
+    let walk = Walk { names: resolved.get_names(), place: "the schema", outer: None, in_capitals };
+    Ok(match walk.type_of(&schema)? {
+        Type::Struct(columns) => FoundColumns { columns, is_bare: false },
+        other => FoundColumns { columns: vec![Column::new("", other)], is_bare: true },
+    })
 }
 
 /// Where in a schema it is read, and inside of what.
@@ -26,13 +28,16 @@ struct Walk<'w> {
     names: &'w NamesRef<'w>,
     place: &'w str,
     outer: Option<(&'w RecordSchema, &'w Walk<'w>)>,
+    in_capitals: bool,
 }
 
 impl Walk<'_> {
     fn type_of(&self, schema: &Schema) -> Result<Type, String> {
         Ok(match schema {
             Schema::Boolean => Type::Boolean,
-            Schema::Int | Schema::Date | Schema::TimeMillis => Type::Int,
+            Schema::Int => Type::Int,
+            Schema::Date => Type::Date,
+            Schema::TimeMillis => Type::Time,
             // Only milliseconds are a TIMESTAMP; finer ones are the numbers they are.
             Schema::Long
             | Schema::TimeMicros
@@ -45,7 +50,7 @@ impl Walk<'_> {
             Schema::TimestampMillis => Type::Timestamp,
             Schema::Decimal(decimal) => self.decimal(decimal)?,
             Schema::Array(array) => Type::Array(Box::new(self.type_of(&array.items)?)),
-            Schema::Map(map) => Type::Map(Box::new(self.type_of(&map.types)?)),
+            Schema::Map(map) => Type::Map(Box::new(Type::String), Box::new(self.type_of(&map.types)?)),
             Schema::Record(record) => Type::Struct(self.fields(record)?),
             Schema::Union(union) => self.nullable(union)?,
             Schema::Ref { name } => match self.names.get(name) {
@@ -77,7 +82,8 @@ impl Walk<'_> {
             .iter()
             .map(|field| {
                 let walk = Walk { place: &field.name, outer: Some((record, self)), ..*self };
-                Ok(Column::new(field.name.to_uppercase(), walk.type_of(&field.schema)?))
+                let name = if self.in_capitals { field.name.to_uppercase() } else { field.name.clone() };
+                Ok(Column::new(name, walk.type_of(&field.schema)?))
             })
             .collect()
     }
@@ -124,11 +130,13 @@ fn json_type(ty: &Type, name: &str) -> Json {
         Type::String => json!("string"),
         Type::Bytes => json!("bytes"),
         Type::Timestamp => json!({ "type": "long", "logicalType": "timestamp-millis" }),
+        Type::Date => json!({ "type": "int", "logicalType": "date" }),
+        Type::Time => json!({ "type": "int", "logicalType": "time-millis" }),
         Type::Decimal { precision, scale } => {
             json!({ "type": "bytes", "logicalType": "decimal", "precision": precision, "scale": scale })
         }
         Type::Array(item) => json!({ "type": "array", "items": ["null", json_type(item, name)] }),
-        Type::Map(value) => json!({ "type": "map", "values": ["null", json_type(value, name)] }),
+        Type::Map(_, value) => json!({ "type": "map", "values": ["null", json_type(value, name)] }),
         Type::Struct(fields) => schema_of(name, fields),
     }
 }
@@ -145,7 +153,8 @@ mod tests {
     use super::*;
 
     fn found(fields: &str) -> Result<String, String> {
-        let columns = columns_of(&format!(r#"{{"type": "record", "name": "R", "fields": [{fields}]}}"#))?;
+        let schema = format!(r#"{{"type": "record", "name": "R", "fields": [{fields}]}}"#);
+        let columns = columns_of(&schema, true)?.columns;
         Ok(columns.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
     }
 
@@ -157,7 +166,8 @@ mod tests {
             (r#""float""#, "F DOUBLE"),
             (r#"{"type": "long", "logicalType": "timestamp-millis"}"#, "F TIMESTAMP"),
             (r#"{"type": "long", "logicalType": "timestamp-micros"}"#, "F BIGINT"),
-            (r#"{"type": "int", "logicalType": "date"}"#, "F INT"),
+            (r#"{"type": "int", "logicalType": "date"}"#, "F DATE"),
+            (r#"{"type": "int", "logicalType": "time-millis"}"#, "F TIME"),
             (r#"{"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 3}"#, "F DECIMAL(9, 3)"),
             (r#"{"type": "enum", "name": "E", "symbols": ["A"]}"#, "F STRING"),
             (r#"{"type": "fixed", "name": "X", "size": 4}"#, "F BYTES"),
@@ -197,7 +207,8 @@ mod tests {
 
     #[test]
     fn a_bare_schema_is_one_column_without_a_name() {
-        assert_eq!(columns_of(r#"["null", "string"]"#), Ok(vec![Column::new("", Type::String)]));
+        let found = columns_of(r#"["null", "string"]"#, true).unwrap();
+        assert_eq!(found, FoundColumns { columns: vec![Column::new("", Type::String)], is_bare: true });
     }
 
     #[test]

@@ -1,31 +1,48 @@
-use std::io::BufRead;
+use std::marker::PhantomData;
 
 use millstream_ports::CodecError;
 use serde::de::DeserializeSeed;
-use serde_avro_fast::de::read::SliceRead;
-use serde_avro_fast::de::{DeserializerConfig, DeserializerState};
-use serde_avro_fast::ser::SerializerConfig;
-use serde_json::Value as Json;
+use serde::{Deserialize, Serialize};
 
+use crate::datum::{self, Layout};
 use crate::frame;
-
-/// How many elements that take no bytes a list may have; all others are bounded by the bytes there are.
-const EMPTY_ELEMENTS_MAX: usize = 1024;
 
 /// A schema that records were written with, by its id.
 pub struct WriterSchema {
     /// As it was registered, in JSON.
     pub text: String,
-    decoder: serde_avro_fast::Schema,
+    layout: Layout,
     /// Whether its values are records, maybe null.
     pub(crate) is_record: bool,
 }
 
 impl WriterSchema {
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let decoder = text.parse().map_err(|error| format!("not an Avro schema: {error}"))?;
-        let is_record = serde_json::from_str(text).is_ok_and(|schema| is_record(&schema));
-        Ok(Self { text: text.to_owned(), decoder, is_record })
+    /// Compiles a schema.
+    ///
+    /// # Errors
+    /// A sentence, when the text is no Avro schema, or refers to one that it does not hold.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let layout = Layout::parse(text).map_err(|error| format!("not an Avro schema: {error}"))?;
+        let is_record = layout.is_record();
+        Ok(Self { text: text.to_owned(), layout, is_record })
+    }
+
+    /// Reads one datum without a frame, such as a file holds.
+    ///
+    /// # Errors
+    /// When the bytes are not of this schema, or the value refuses what they hold.
+    pub fn from_datum<'de, T: Deserialize<'de>>(&self, datum: &'de [u8]) -> Result<T, CodecError> {
+        datum::read(&self.layout, datum, PhantomData).map_err(|error| CodecError::new(error.to_string()))
+    }
+
+    /// One datum without a frame.
+    ///
+    /// # Errors
+    /// When the value does not fit the schema.
+    pub fn to_datum<T: Serialize + ?Sized>(&self, value: &T) -> Result<Vec<u8>, CodecError> {
+        let mut out = Vec::new();
+        datum::write(&self.layout, value, &mut out).map_err(|error| CodecError::new(error.to_string()))?;
+        Ok(out)
     }
 
     /// Reads one datum, no more and no less.
@@ -33,36 +50,18 @@ impl WriterSchema {
     where
         T: DeserializeSeed<'de>,
     {
-        let mut config = DeserializerConfig::new(&self.decoder);
-        config.max_seq_size = datum.len().saturating_add(EMPTY_ELEMENTS_MAX);
-        let mut state = DeserializerState::with_config(SliceRead::new(datum), config);
-        let value = seed
-            .deserialize(state.deserializer())
-            .map_err(|error| CodecError::new(format!("not the Avro of schema {id}: {error}")))?;
-        match state.into_reader().fill_buf() {
-            Ok([]) => Ok(value),
-            _ => Err(CodecError::new(format!("not the Avro of schema {id}: bytes are left after its end"))),
-        }
+        datum::read(&self.layout, datum, seed)
+            .map_err(|error| CodecError::new(format!("not the Avro of schema {id}: {error}")))
     }
 
     /// Appends a framed datum.
     pub(crate) fn write<T>(&self, id: u32, value: &T, out: &mut Vec<u8>) -> Result<(), CodecError>
     where
-        T: serde::Serialize + ?Sized,
+        T: Serialize + ?Sized,
     {
         frame::begin(id, out);
-        serde_avro_fast::to_datum(value, out, &mut SerializerConfig::new(&self.decoder))
-            .map(drop)
+        datum::write(&self.layout, value, out)
             .map_err(|error| CodecError::new(format!("does not fit schema {id}: {error}")))
-    }
-}
-
-fn is_record(schema: &Json) -> bool {
-    match schema {
-        Json::String(name) => name == "record",
-        Json::Array(variants) => variants.iter().any(is_record),
-        Json::Object(schema) => schema.get("type").is_some_and(is_record),
-        _ => false,
     }
 }
 

@@ -36,6 +36,7 @@ pub struct KafkaGroup {
     started: BTreeSet<Partition>,
     /// What is owned is asked back, or gone: it is not read again.
     is_going: bool,
+    is_paused: bool,
     name: String,
 }
 
@@ -64,6 +65,7 @@ impl KafkaGroup {
             owned: BTreeSet::new(),
             started: BTreeSet::new(),
             is_going: false,
+            is_paused: false,
             name: group.to_owned(),
         })
     }
@@ -74,7 +76,7 @@ impl KafkaGroup {
         consumer
             .assign(&all)
             .and_then(|()| consumer.pause(&all))
-            .and_then(|()| consumer.resume(&started))
+            .and_then(|()| if self.is_paused { Ok(()) } else { consumer.resume(&started) })
             .map_err(self.refused("read on from what it has committed"))
     }
 
@@ -210,6 +212,7 @@ impl GroupLog for KafkaGroup {
             .and_then(|()| consumer.pause(&list))
             .map_err(self.refused("take its partitions over"))?;
         self.owned = partitions.iter().copied().collect();
+        self.started.clear();
         self.sender.take_over(partitions)
     }
 
@@ -218,11 +221,11 @@ impl GroupLog for KafkaGroup {
             let said = format!("group '{}' can't start partition {partition}: it is not assigned", self.name);
             return Err(PortError::stop(said));
         }
-        self.consumer()?
-            .resume(&self.list([&partition]))
-            .map_err(self.refused("start reading a partition"))?;
         self.started.insert(partition);
-        Ok(())
+        if self.is_paused {
+            return Ok(());
+        }
+        self.consumer()?.resume(&self.list([&partition])).map_err(self.refused("start reading a partition"))
     }
 
     fn release(&mut self, partitions: &[Partition]) -> Result<(), PortError> {
@@ -275,6 +278,18 @@ impl GroupLog for KafkaGroup {
             (false, true) => self.rejoin(),
             (false, false) => self.read_from_committed(),
         }
+    }
+
+    fn pause(&mut self) -> Result<(), PortError> {
+        self.is_paused = true;
+        self.consumer()?.pause(&self.list(&self.started)).map_err(self.refused("pause"))
+    }
+
+    fn resume(&mut self) -> Result<(), PortError> {
+        if !std::mem::replace(&mut self.is_paused, false) {
+            return Ok(());
+        }
+        self.consumer()?.resume(&self.list(&self.started)).map_err(self.refused("go on after a pause"))
     }
 
     fn lag(&self, topic: usize, partition: Partition) -> Option<u64> {

@@ -27,6 +27,7 @@ pub struct SimGroup {
     transaction: Option<usize>,
     epoch: u64,
     has_left: bool,
+    is_paused: bool,
 }
 
 /// What a poll found.
@@ -55,6 +56,7 @@ impl SimGroup {
             transaction: None,
             epoch: 0,
             has_left: false,
+            is_paused: false,
         };
         sim.with(|inside, process| inside.check_alive(process).and_then(|()| joined.enter(inside)))?;
         Ok(joined)
@@ -89,7 +91,7 @@ impl SimGroup {
         if inside.hits(|faults| faults.repeated_polls) {
             self.step_back(inside);
         }
-        let found = self.reader.find(inside, max);
+        let found = if self.is_paused { Vec::new() } else { self.reader.find(inside, max) };
         Ok(Some(News::Records(found))
             .filter(|news| !matches!(news, News::Records(found) if found.is_empty())))
     }
@@ -274,6 +276,16 @@ impl GroupLog for SimGroup {
         }
         let sim = self.sim.clone();
         sim.with(|inside, process| self.abort_inside(inside, process))
+    }
+
+    fn pause(&mut self) -> Result<(), PortError> {
+        self.is_paused = true;
+        Ok(())
+    }
+
+    fn resume(&mut self) -> Result<(), PortError> {
+        self.is_paused = false;
+        Ok(())
     }
 
     fn lag(&self, topic: usize, partition: Partition) -> Option<u64> {

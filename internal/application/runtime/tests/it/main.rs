@@ -13,4 +13,5 @@
 mod edges;
 mod policies;
 mod simulation;
+mod stalled;
 mod threads;

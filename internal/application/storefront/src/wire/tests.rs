@@ -1,5 +1,6 @@
 use std::num::NonZeroU32;
 
+use millstream_avro_codec::WriterSchema;
 use millstream_model::{Offset, Timestamp};
 use millstream_shop::{
     Catalogue, Currency, Money, Offer, Product, ProductId, ProductState, Prompt, Recommendation, StoreId,
@@ -7,7 +8,6 @@ use millstream_shop::{
 use proptest::prelude::*;
 use rust_decimal::Decimal;
 use serde::Serialize;
-use serde_avro_fast::{Schema, from_datum_slice, ser::SerializerConfig, to_datum_vec};
 
 use super::*;
 
@@ -19,12 +19,11 @@ const RECOMMENDATION_AS_A_RULE_WRITES_IT: &str = r#"{"type": "record", "name": "
         {"name": "CURRENCY", "type": ["null", "string"]}, {"name": "BRAND", "type": ["null", "string"]}]}]}]}]}"#;
 
 fn avro(value: &impl Serialize, schema: &str) -> Vec<u8> {
-    let schema: Schema = schema.parse().unwrap();
-    to_datum_vec(value, &mut SerializerConfig::new(&schema)).unwrap()
+    WriterSchema::parse(schema).unwrap().to_datum(value).unwrap()
 }
 
 fn read<'a, T: serde::Deserialize<'a>>(bytes: &'a [u8], schema: &str) -> T {
-    from_datum_slice(bytes, &schema.parse().unwrap()).unwrap()
+    WriterSchema::parse(schema).unwrap().from_datum(bytes).unwrap()
 }
 
 fn products(seed: u64, count: u64) -> impl Iterator<Item = Product> {

@@ -5,10 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use rust_decimal::Decimal;
 use thiserror::Error;
 
-use crate::{Row, Value};
+use crate::{Decimal, Row, Value};
 
 /// The first byte; another one is another encoding.
 const VERSION: u8 = 1;
@@ -84,13 +83,14 @@ fn write(value: &Value, out: &mut Vec<u8>) {
             out.extend_from_slice(&number.to_bits().to_be_bytes());
         }
         Value::Decimal(decimal) => {
-            write_signed(6, decimal.mantissa(), out);
-            // At most 28, by the type's invariant.
-            out.push(u8::try_from(decimal.scale()).unwrap_or_default());
+            write_signed(6, decimal.unscaled(), out);
+            out.push(decimal.scale());
         }
         Value::String(text) => write_bytes(7, text.as_bytes(), out),
         Value::Bytes(bytes) => write_bytes(8, bytes, out),
         Value::Timestamp(millis) => write_signed(9, (*millis).into(), out),
+        Value::Date(days) => write_signed(10, (*days).into(), out),
+        Value::Time(millis) => write_signed(11, (*millis).into(), out),
         Value::Array(values) => {
             out.push(12);
             write_all(values, out);
@@ -99,7 +99,7 @@ fn write(value: &Value, out: &mut Vec<u8>) {
             out.push(13);
             write_count(map.len(), out);
             for (key, value) in map {
-                write_bytes(7, key.as_bytes(), out);
+                write(key, out);
                 write(value, out);
             }
         }
@@ -222,6 +222,8 @@ impl<'a> Reader<'a> {
             7 => Value::String(self.text()?.into()),
             8 => Value::Bytes(self.bytes()?.into()),
             9 => Value::Timestamp(self.narrow()?),
+            10 => Value::Date(self.narrow()?),
+            11 => Value::Time(self.narrow()?),
             12 => Value::Array(self.values(depth + 1)?),
             13 => Value::Map(self.map(depth + 1)?),
             14 => Value::Struct(self.values(depth + 1)?),
@@ -237,21 +239,23 @@ impl<'a> Reader<'a> {
 
     fn decimal(&mut self) -> Result<Decimal, ValueError> {
         let (unscaled, scale) = (self.signed()?, self.byte()?);
-        Decimal::try_from_i128_with_scale(unscaled, scale.into())
-            .map_err(|_| ValueError::Damaged("no decimal has so many digits"))
+        let decimal = Decimal::new(unscaled, scale);
+        if decimal.scale() == scale {
+            Ok(decimal)
+        } else {
+            Err(ValueError::Damaged("no decimal has such a scale"))
+        }
     }
 
     fn text(&mut self) -> Result<&'a str, ValueError> {
         std::str::from_utf8(self.bytes()?).map_err(|_| ValueError::Damaged("a text is not UTF-8"))
     }
 
-    fn map(&mut self, depth: u8) -> Result<BTreeMap<Box<str>, Value>, ValueError> {
+    fn map(&mut self, depth: u8) -> Result<BTreeMap<Value, Value>, ValueError> {
         let count = self.count()?;
         let mut map = BTreeMap::new();
         for _ in 0..count {
-            let Value::String(key) = self.value(depth)? else {
-                return Err(ValueError::Damaged("a map's key is no text"));
-            };
+            let key = self.value(depth)?;
             if map.last_key_value().is_some_and(|(last, _)| *last >= key) {
                 return Err(ValueError::Damaged("a map's keys are out of order"));
             }

@@ -5,7 +5,7 @@ use crate::diagnostic::Diagnostic;
 use crate::eval::Bound;
 
 /// The most digits a DECIMAL has.
-const DIGITS_MAX: u8 = 28;
+const DIGITS_MAX: u8 = 38;
 
 pub(super) fn literal_type(value: &Value) -> Type {
     match value {
@@ -13,11 +13,7 @@ pub(super) fn literal_type(value: &Value) -> Type {
         Value::Int(_) => Type::Int,
         Value::Bigint(_) => Type::Bigint,
         Value::Double(_) => Type::Double,
-        Value::Decimal(value) => {
-            let digits = value.mantissa().unsigned_abs().checked_ilog10().map_or(1, |log| log + 1);
-            let digit = |count: u32| u8::try_from(count).unwrap_or(DIGITS_MAX).min(DIGITS_MAX);
-            Type::Decimal { precision: digit(digits.max(value.scale())), scale: digit(value.scale()) }
-        }
+        Value::Decimal(value) => Type::Decimal { precision: value.precision(), scale: value.scale() },
         // A null's type is never looked at where there is another one.
         _ => Type::String,
     }
@@ -33,7 +29,8 @@ pub(super) fn result_type(op: BinaryOp, left: &Type, right: &Type) -> Option<Typ
         BinaryOp::Like => (*left == Type::String && *right == Type::String).then_some(Type::Boolean),
         BinaryOp::Eq | BinaryOp::NotEq => common(left, right).map(|_| Type::Boolean).or(moment(left, right)),
         BinaryOp::Lt | BinaryOp::LtEq | BinaryOp::Gt | BinaryOp::GtEq => {
-            let is_ordered = !matches!(left, Type::Array(_) | Type::Map(_) | Type::Struct(_) | Type::Boolean);
+            let is_ordered =
+                !matches!(left, Type::Array(_) | Type::Map(..) | Type::Struct(_) | Type::Boolean);
             common(left, right).filter(|_| is_ordered).map(|_| Type::Boolean).or(moment(left, right))
         }
         BinaryOp::Add if *left == Type::String && *right == Type::String => Some(Type::String),
@@ -135,8 +132,8 @@ pub(super) fn fitted(bound: Bound, ty: &Type) -> (Bound, Type) {
 pub(super) fn casts(from: &Type, to: &Type) -> bool {
     match (from, to) {
         _ if from == to => true,
-        (_, Type::String) => !matches!(from, Type::Bytes | Type::Array(_) | Type::Map(_) | Type::Struct(_)),
-        (Type::String, _) => !matches!(to, Type::Bytes | Type::Array(_) | Type::Map(_) | Type::Struct(_)),
+        (_, Type::String) => !matches!(from, Type::Bytes | Type::Array(_) | Type::Map(..) | Type::Struct(_)),
+        (Type::String, _) => !matches!(to, Type::Bytes | Type::Array(_) | Type::Map(..) | Type::Struct(_)),
         (Type::Bigint, Type::Timestamp) | (Type::Timestamp, Type::Bigint) => true,
         _ => from.is_number() && to.is_number(),
     }

@@ -1,5 +1,4 @@
 use millstream_model::Value;
-use rust_decimal::prelude::ToPrimitive;
 
 use super::{double, exact};
 use crate::ast::BinaryOp;
@@ -56,7 +55,7 @@ fn decimal(left: &Value, op: BinaryOp, right: &Value) -> Option<Value> {
         BinaryOp::Add => left.checked_add(right),
         BinaryOp::Subtract => left.checked_sub(right),
         BinaryOp::Multiply => left.checked_mul(right),
-        BinaryOp::Divide => left.checked_div(right),
+        BinaryOp::Divide => (0..=38).rev().find_map(|scale| left.checked_div(right, scale)),
         BinaryOp::Modulo => left.checked_rem(right),
         _ => None,
     };

@@ -1,5 +1,4 @@
-use millstream_model::Value;
-use rust_decimal::Decimal;
+use millstream_model::{Decimal, Value};
 use sqlparser::ast::{self as sql, AccessExpr, BinaryOperator, Spanned, Subscript, UnaryOperator};
 use sqlparser::parser::Parser;
 
@@ -17,7 +16,7 @@ pub(super) fn expression(parser: &mut Parser<'_>) -> Parsed<At<Expr>> {
 }
 
 pub(super) fn not_yet(what: impl std::fmt::Display, span: Span) -> Diagnostic {
-    Diagnostic::new(span, format!("{what} can't be run"))
+    Diagnostic::unsupported(span, format!("{what} can't be run"))
 }
 
 pub(super) fn convert(expr: &sql::Expr, otherwise: Span) -> Parsed<At<Expr>> {

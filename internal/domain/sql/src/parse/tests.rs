@@ -1,6 +1,6 @@
+use millstream_model::Decimal;
 use millstream_model::{Type, Value};
 use proptest::prelude::*;
-use rust_decimal::Decimal;
 
 use super::parse;
 use crate::ast::{At, BinaryOp, Expr, SelectItem, Statement};
@@ -67,7 +67,8 @@ fn leaf() -> impl Strategy<Value = Expr> {
         (0..=i32::MAX).prop_map(Value::Int),
         (i64::from(i32::MAX) + 1..=i64::MAX).prop_map(Value::Bigint),
         (0.0..1e300_f64).prop_map(Value::Double),
-        (0..i64::MAX, 0..19_u32).prop_map(|(digits, scale)| Value::Decimal(Decimal::new(digits, scale))),
+        (0..i64::MAX, 0..19_u8)
+            .prop_map(|(digits, scale)| Value::Decimal(Decimal::new(digits.into(), scale))),
         "[a-zA-Z '\";\\\\-]{0,6}".prop_map(Value::text),
     ];
     prop_oneof![
@@ -101,7 +102,7 @@ fn ty() -> impl Strategy<Value = Type> {
         Just(Type::Bigint),
         Just(Type::Timestamp),
         Just(Type::Decimal { precision: 9, scale: 3 }),
-        Just(Type::Map(Box::new(Type::Array(Box::new(Type::Double))))),
+        Just(Type::Map(Box::new(Type::String), Box::new(Type::Array(Box::new(Type::Double))))),
     ]
 }
 

@@ -21,6 +21,8 @@ pub(super) fn type_of(parsed: &DataType, span: Span) -> Parsed<Type> {
         DataType::Double(_) | DataType::DoublePrecision => Type::Double,
         DataType::String(_) | DataType::Varchar(_) => Type::String,
         DataType::Timestamp(..) => Type::Timestamp,
+        DataType::Date => Type::Date,
+        DataType::Time(..) => Type::Time,
         DataType::Decimal(ExactNumberInfo::PrecisionAndScale(precision, scale)) => {
             decimal(*precision, *scale, span)?
         }
@@ -37,21 +39,20 @@ pub(super) fn type_of(parsed: &DataType, span: Span) -> Parsed<Type> {
             };
             Type::Struct(fields.iter().map(field).collect::<Parsed<_>>()?)
         }
-        DataType::Map(key, value, _) => match type_of(key, span)? {
-            Type::String => Type::Map(Box::new(type_of(value, span)?)),
-            other => return Err(Diagnostic::new(span, format!("a map's keys are STRING, not {other}"))),
-        },
+        DataType::Map(key, value, _) => {
+            Type::Map(Box::new(type_of(key, span)?), Box::new(type_of(value, span)?))
+        }
         other => return Err(not_yet(format!("the type {other}"), span)),
     })
 }
 
 fn decimal(precision: u64, scale: i64, span: Span) -> Parsed<Type> {
     match (u8::try_from(precision), u8::try_from(scale)) {
-        (Ok(precision @ 1..=28), Ok(scale)) if scale <= precision => Ok(Type::Decimal { precision, scale }),
+        (Ok(precision @ 1..=38), Ok(scale)) if scale <= precision => Ok(Type::Decimal { precision, scale }),
         _ => Err(Diagnostic::new(
             span,
             format!(
-                "DECIMAL({precision}, {scale}) has not 1 to 28 digits, at most all of them behind the point"
+                "DECIMAL({precision}, {scale}) has not 1 to 38 digits, at most all of them behind the point"
             ),
         )),
     }

@@ -1,7 +1,6 @@
 use std::fmt;
 
-use millstream_model::{Column, Type, Value};
-use rust_decimal::Decimal;
+use millstream_model::{Column, Decimal, Type, Value};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::fitted;
@@ -108,6 +107,8 @@ impl<'de> Visitor<'de> for Typed<'_> {
     fn visit_i64<E: Error>(self, value: i64) -> Result<Value, E> {
         match self.0 {
             Type::Int => i32::try_from(value).map(Value::Int).map_err(|_| self.wrong("a 64-bit integer")),
+            Type::Date => i32::try_from(value).map(Value::Date).map_err(|_| self.wrong("a 64-bit integer")),
+            Type::Time => i32::try_from(value).map(Value::Time).map_err(|_| self.wrong("a 64-bit integer")),
             Type::Bigint => Ok(Value::Bigint(value)),
             Type::Timestamp => Ok(Value::Timestamp(value)),
             Type::Decimal { .. } => self.decimal(Decimal::from(value)),
@@ -157,10 +158,10 @@ impl<'de> Visitor<'de> for Typed<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         match self.0 {
             Type::Struct(columns) => Fields(columns).visit_map(map).map(Value::Struct),
-            Type::Map(value) => {
+            Type::Map(key, value) if **key == Type::String => {
                 let mut entries = std::collections::BTreeMap::new();
                 while let Some(key) = map.next_key::<String>()? {
-                    entries.insert(key.into(), map.next_value_seed(Typed(value))?);
+                    entries.insert(Value::text(key), map.next_value_seed(Typed(value))?);
                 }
                 Ok(Value::Map(entries))
             }

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
+use millstream_model::Decimal;
 use millstream_model::Type;
-use rust_decimal::Decimal;
 
 use super::*;
 
@@ -35,7 +35,7 @@ fn all_types() -> (Vec<Column>, Vec<Value>) {
         ("T", Type::Timestamp, Value::Timestamp(1_700_000_000_000)),
         (
             "M",
-            Type::Map(Box::new(Type::Int)),
+            Type::Map(Box::new(Type::String), Box::new(Type::Int)),
             Value::Map(BTreeMap::from([("a".into(), Value::Int(1)), ("b".into(), Value::Null)])),
         ),
         (
@@ -98,7 +98,7 @@ fn a_record_cut_anywhere_is_refused_and_not_guessed() {
 #[test]
 fn columns_are_found_in_the_schema_they_were_written_with() {
     let (columns, _) = all_types();
-    let found = columns_of(&schema_of("row", &columns).to_string()).unwrap();
+    let found = columns_of(&schema_of("row", &columns).to_string(), true).unwrap().columns;
     let names: Vec<_> = found.iter().map(|column| column.name.as_str()).collect();
     assert_eq!(names, ["B", "I", "L", "D", "P", "S", "Y", "T", "M", "PRODUCTS"]);
     assert_eq!(found[4].ty, Type::Decimal { precision: 12, scale: 2 });

@@ -27,7 +27,9 @@ impl Serialize for Plain<'_> {
         match (self.0, self.1) {
             (Value::Null, _) => serializer.serialize_none(),
             (Value::Boolean(value), _) => serializer.serialize_bool(*value),
-            (Value::Int(value), _) => serializer.serialize_i32(*value),
+            (Value::Int(value) | Value::Date(value) | Value::Time(value), _) => {
+                serializer.serialize_i32(*value)
+            }
             (Value::Bigint(value) | Value::Timestamp(value), _) => serializer.serialize_i64(*value),
             (Value::Double(value), _) => serializer.serialize_f64(*value),
             // As decimal text, which is exact; an integer would be taken for whole units.
@@ -48,13 +50,14 @@ impl Serialize for Plain<'_> {
             }
             (Value::Map(entries), ty) => {
                 let value_type = match ty {
-                    Some(Type::Map(value)) => Some(&**value),
+                    Some(Type::Map(_, value)) => Some(&**value),
                     _ => None,
                 };
                 let mut map = serializer.serialize_map(Some(entries.len()))?;
-                entries
-                    .iter()
-                    .try_for_each(|(key, value)| map.serialize_entry(&**key, &Plain(value, value_type)))?;
+                for (key, value) in entries {
+                    let key = key.as_text().ok_or_else(|| S::Error::custom("a map's key is no text"))?;
+                    map.serialize_entry(key, &Plain(value, value_type))?;
+                }
                 map.end()
             }
             (Value::Struct(values), Some(Type::Struct(columns))) => {

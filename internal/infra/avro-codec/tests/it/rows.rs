@@ -8,11 +8,10 @@ use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value as Generic;
 use millstream_avro_codec::{AvroRows, Registry, frame, key_subject, value_subject};
-use millstream_model::{Column, Type, Value};
-use millstream_ports::{RowFormat, Side};
+use millstream_model::{Column, Decimal, FormatOptions, Type, Value};
+use millstream_ports::{RowFormat, RowSpec, Side};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
-use rust_decimal::Decimal;
 
 use crate::fake::{Answer, Fake, Request};
 
@@ -66,7 +65,7 @@ fn typed() -> impl Strategy<Value = (Type, Value)> {
         ".*".prop_map(|v| (Type::String, Value::text(v))),
         vec(any::<u8>(), 0..20).prop_map(|v| (Type::Bytes, Value::Bytes(v.into()))),
         (-10_i128.pow(18)..10_i128.pow(18), 0..=18_u8).prop_map(|(mantissa, scale)| {
-            let value = Decimal::from_i128_with_scale(mantissa, scale.into());
+            let value = Decimal::new(mantissa, scale);
             (Type::Decimal { precision: 18, scale }, Value::Decimal(value))
         }),
     ];
@@ -81,9 +80,12 @@ fn typed() -> impl Strategy<Value = (Type, Value)> {
         });
         let map = (inner, btree_map(".*", any::<bool>(), 0..3)).prop_map(|((ty, value), keys)| {
             let entry = |(key, is_null): (String, bool)| {
-                (key.into(), if is_null { Value::Null } else { value.clone() })
+                (Value::text(key), if is_null { Value::Null } else { value.clone() })
             };
-            (Type::Map(Box::new(ty)), Value::Map(keys.into_iter().map(entry).collect::<BTreeMap<_, _>>()))
+            (
+                Type::Map(Box::new(Type::String), Box::new(ty)),
+                Value::Map(keys.into_iter().map(entry).collect::<BTreeMap<_, _>>()),
+            )
         });
         prop_oneof![fields, list, map]
     })
@@ -106,12 +108,13 @@ fn bare(ty: &Type, value: &Value) -> Generic {
         (_, Value::Double(v)) => Generic::Double(*v),
         (_, Value::String(v)) => Generic::String(v.to_string()),
         (_, Value::Bytes(v)) => Generic::Bytes(v.to_vec()),
-        (_, Value::Decimal(v)) => Generic::Decimal(shortest(v.mantissa()).into()),
+        (_, Value::Decimal(v)) => Generic::Decimal(shortest(v.unscaled()).into()),
         (Type::Array(item), Value::Array(items)) => {
             Generic::Array(items.iter().map(|value| generic(item, value)).collect())
         }
-        (Type::Map(inner), Value::Map(entries)) => {
-            let entries = entries.iter().map(|(key, value)| (key.to_string(), generic(inner, value)));
+        (Type::Map(_, inner), Value::Map(entries)) => {
+            let entries =
+                entries.iter().map(|(key, value)| (key.as_text().unwrap().to_owned(), generic(inner, value)));
             Generic::Map(entries.collect::<HashMap<_, _>>())
         }
         (Type::Struct(columns), Value::Struct(values)) => record(columns, values),
@@ -151,6 +154,12 @@ fn told(value: &Generic) -> String {
     }
 }
 
+fn spec<'a>(topic: &'a str, side: Side, columns: &'a [Column]) -> RowSpec<'a> {
+    static KEYS: LazyLock<FormatOptions> = LazyLock::new(FormatOptions::bare);
+    static VALUES: LazyLock<FormatOptions> = LazyLock::new(FormatOptions::default);
+    RowSpec { topic, side, columns, options: if side == Side::Key { &KEYS } else { &VALUES } }
+}
+
 proptest! {
     #[test]
     fn rows_are_read_as_they_were_written_here_and_elsewhere(
@@ -163,7 +172,7 @@ proptest! {
             .unzip();
         let ((here, there), topic) = (&*SIDES, topic());
         let mut bytes = Vec::new();
-        AvroRows::new(here).writer(&topic, Side::Value, &columns).unwrap().encode(&row, &mut bytes).unwrap();
+        AvroRows::new(here).writer(spec(&topic, Side::Value, &columns)).unwrap().encode(&row, &mut bytes).unwrap();
 
         // The other side knows only the topic: the columns come from the schema.
         let rows = AvroRows::new(there);
@@ -172,14 +181,14 @@ proptest! {
         let (_, mut datum) = frame::open(&bytes).unwrap();
         let elsewhere = GenericDatumReader::builder(&schema).build().unwrap().read_value(&mut datum).unwrap();
         prop_assert_eq!(told(&elsewhere), told(&record(&columns, &row)));
-        let inferred = rows.columns(&topic, Side::Value).unwrap();
-        prop_assert_eq!(&rows.reader(&topic, Side::Value, &inferred).unwrap().decode(&bytes).unwrap(), &row);
+        let inferred = rows.columns(&topic, Side::Value, None).unwrap().columns;
+        prop_assert_eq!(&rows.reader(spec(&topic, Side::Value, &inferred)).unwrap().decode(&bytes).unwrap(), &row);
 
         // Some of the columns.
         let kept = || keep.iter().enumerate().filter(|(n, keep)| **keep && *n < row.len()).map(|(n, _)| n);
         let some: Vec<_> = kept().map(|n| inferred[n].clone()).collect();
         let expected: Vec<_> = kept().map(|n| row[n].clone()).collect();
-        prop_assert_eq!(rows.reader(&topic, Side::Value, &some).unwrap().decode(&bytes).unwrap(), expected);
+        prop_assert_eq!(rows.reader(spec(&topic, Side::Value, &some)).unwrap().decode(&bytes).unwrap(), expected);
     }
 
     #[test]
@@ -188,18 +197,18 @@ proptest! {
         let rows = AvroRows::new(here);
         let columns = [Column::new("K", ty)];
         let mut bytes = Vec::new();
-        rows.writer(&topic, Side::Key, &columns).unwrap().encode(std::slice::from_ref(&value), &mut bytes).unwrap();
+        rows.writer(spec(&topic, Side::Key, &columns)).unwrap().encode(std::slice::from_ref(&value), &mut bytes).unwrap();
         let latest = there.latest(&key_subject(&topic)).unwrap().unwrap();
         let schema = Schema::parse_str(&latest.schema).unwrap();
         let (_, mut datum) = frame::open(&bytes).unwrap();
         let elsewhere = GenericDatumReader::builder(&schema).build().unwrap().read_value(&mut datum).unwrap();
         prop_assert_eq!(told(&elsewhere), told(&bare(&columns[0].ty, &value)));
-        prop_assert_eq!(rows.reader(&topic, Side::Key, &columns).unwrap().decode(&bytes), Ok(vec![value]));
+        prop_assert_eq!(rows.reader(spec(&topic, Side::Key, &columns)).unwrap().decode(&bytes), Ok(vec![value]));
     }
 }
 
 #[test]
 fn a_topic_without_a_schema_says_what_to_do() {
-    let said = AvroRows::new(&SIDES.1).columns("none", Side::Value).unwrap_err().to_string();
+    let said = AvroRows::new(&SIDES.1).columns("none", Side::Value, None).unwrap_err().to_string();
     assert!(said.contains("'none-value'") && said.contains("declare the columns"), "{said}");
 }

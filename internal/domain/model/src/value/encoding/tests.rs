@@ -9,11 +9,13 @@ fn scalar() -> impl Strategy<Value = Value> {
         any::<i32>().prop_map(Value::Int),
         any::<i64>().prop_map(Value::Bigint),
         any::<f64>().prop_map(Value::Double),
-        (any::<i64>(), 0_u32..=28)
+        (any::<i128>(), 0_u8..=38)
             .prop_map(|(unscaled, scale)| Value::Decimal(Decimal::new(unscaled, scale))),
         ".{0,8}".prop_map(Value::text),
         proptest::collection::vec(any::<u8>(), 0..8).prop_map(|bytes| Value::Bytes(bytes.into())),
         any::<i64>().prop_map(Value::Timestamp),
+        any::<i32>().prop_map(Value::Date),
+        any::<i32>().prop_map(Value::Time),
     ]
 }
 
@@ -22,8 +24,7 @@ fn value() -> impl Strategy<Value = Value> {
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::Array),
             proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::Struct),
-            proptest::collection::btree_map(".{0,4}".prop_map(String::into_boxed_str), inner, 0..4)
-                .prop_map(Value::Map),
+            proptest::collection::btree_map(inner.clone(), inner, 0..4).prop_map(Value::Map),
         ]
     })
 }

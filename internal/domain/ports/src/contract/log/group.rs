@@ -13,6 +13,7 @@ pub(super) fn suite<W: World>(stage: &Stage<'_, W>) {
     reads_a_partition_once_it_is_started(stage);
     begins_again_after_what_was_committed(stage);
     ends_a_poll_when_told(stage);
+    rests_while_it_is_paused(stage);
     tells_how_far_behind_it_is(stage);
 }
 
@@ -183,6 +184,26 @@ fn ends_a_poll_when_told<W: World>(stage: &Stage<'_, W>) {
     });
     member.read_until("the rest came", 6);
     assert_eq!(offsets(&member.seen)[&(0, P0)], [3, 4, 5, 6, 7, 8], "none is skipped after a break");
+    member.log.leave();
+}
+
+fn rests_while_it_is_paused<W: World>(stage: &Stage<'_, W>) {
+    let topic = stage.topic("rests", 2);
+    stage.fill(&topic, 2, 6);
+    let mut member = Member::join(stage, "rests", 0, std::slice::from_ref(&topic));
+    member.wait_for_partitions();
+    member.log.resume().unwrap();
+    member.log.start(P0).unwrap();
+    member.read_until("some came", 1);
+    member.log.pause().unwrap();
+    let before = member.seen.len();
+    member.log.start(P1).unwrap();
+    a_while(|| assert_eq!(member.turn(), Polled::Records(0)));
+    member.log.resume().unwrap();
+    member.read_until("the rest came, of both partitions", 12);
+    assert!(before < 12);
+    let all: Vec<_> = (0..6).collect();
+    assert_eq!(offsets(&member.seen), [((0, P0), all.clone()), ((0, P1), all)].into());
     member.log.leave();
 }
 

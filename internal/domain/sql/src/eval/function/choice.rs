@@ -35,9 +35,12 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::new(
         "MAP_KEYS",
         (1, 1),
-        |a| matches!(a, [Type::Map(_)]).then(|| Type::Array(Box::new(Type::String))),
         |a| match a {
-            [Value::Map(map)] => Some(Value::Array(map.keys().map(Value::text).collect())),
+            [Type::Map(key, _)] => Some(Type::Array(key.clone())),
+            _ => None,
+        },
+        |a| match a {
+            [Value::Map(map)] => Some(Value::Array(map.keys().cloned().collect())),
             _ => None,
         },
     ),

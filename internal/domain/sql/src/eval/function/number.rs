@@ -1,16 +1,14 @@
 //! Functions over numbers. A null argument gives null, and so does a result that does not fit its type.
 
-use millstream_model::{Type, Value};
-use rust_decimal::prelude::{FromPrimitive, ToPrimitive};
-use rust_decimal::{Decimal, RoundingStrategy};
+use millstream_model::{Decimal, Type, Value};
 
 use super::Function;
 use crate::eval::{double, exact};
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("ABS", (1, 1), number, abs),
-    Function::new("CEIL", (1, 1), number, |a| stepped(a, f64::ceil, |exact| exact.ceil())),
-    Function::new("FLOOR", (1, 1), number, |a| stepped(a, f64::floor, |exact| exact.floor())),
+    Function::new("CEIL", (1, 1), number, |a| stepped(a, f64::ceil, Decimal::ceil)),
+    Function::new("FLOOR", (1, 1), number, |a| stepped(a, f64::floor, Decimal::floor)),
     Function::new("ROUND", (1, 2), rounded, round),
     Function::new(
         "SIGN",
@@ -39,24 +37,23 @@ fn abs(arguments: &[Value]) -> Option<Value> {
         Value::Int(value) => value.checked_abs().map(Value::Int),
         Value::Bigint(value) => value.checked_abs().map(Value::Bigint),
         Value::Double(value) => Some(Value::Double(value.abs())),
-        Value::Decimal(value) => Some(Value::Decimal(value.abs())),
+        Value::Decimal(value) => value.checked_abs().map(Value::Decimal),
         _ => None,
     }
 }
 
 /// Whole numbers stay; decimals keep their scale.
-fn stepped(arguments: &[Value], floating: fn(f64) -> f64, exact: fn(Decimal) -> Decimal) -> Option<Value> {
+fn stepped(
+    arguments: &[Value],
+    floating: fn(f64) -> f64,
+    exact: fn(Decimal) -> Option<Decimal>,
+) -> Option<Value> {
     match arguments.first()? {
         Value::Double(value) => Some(Value::Double(floating(*value))),
-        Value::Decimal(value) => at_scale(exact(*value), value.scale()).map(Value::Decimal),
+        Value::Decimal(value) => exact(*value)?.rescale(value.scale()).map(Value::Decimal),
         whole @ (Value::Int(_) | Value::Bigint(_)) => Some(whole.clone()),
         _ => None,
     }
-}
-
-fn at_scale(mut value: Decimal, scale: u32) -> Option<Decimal> {
-    value.rescale(scale);
-    (value.scale() == scale).then_some(value)
 }
 
 /// To the nearest whole number, or with a second argument to so many digits, in the argument's own type.
@@ -72,17 +69,21 @@ fn rounded(arguments: &[Type]) -> Option<Type> {
 fn round(arguments: &[Value]) -> Option<Value> {
     let digits = match arguments.get(1) {
         None => 0,
-        Some(digits) => u32::try_from(exact(digits)?.to_i64()?).ok()?,
+        Some(digits) => u8::try_from(exact(digits)?.to_i64()?).ok()?,
     };
-    let nearest =
-        |value: Decimal| value.round_dp_with_strategy(digits, RoundingStrategy::MidpointAwayFromZero);
     match arguments.first()? {
         Value::Double(value) if arguments.len() == 1 => {
-            nearest(Decimal::from_f64(*value)?).to_i64().map(Value::Bigint)
+            Decimal::from_f64(*value)?.rescale(digits)?.to_i64().map(Value::Bigint)
         }
-        Value::Double(value) => nearest(Decimal::from_f64(*value)?).to_f64().map(Value::Double),
-        Value::Decimal(value) => at_scale(nearest(*value), value.scale()).map(Value::Decimal),
-        whole @ (Value::Int(_) | Value::Bigint(_)) => Some(whole.clone()),
+        Value::Double(value) => {
+            let value = Decimal::from_f64(*value)?;
+            let rounded = if value.scale() > digits { value.rescale(digits)? } else { value };
+            Some(Value::Double(rounded.to_f64()))
+        }
+        Value::Decimal(value) if value.scale() > digits => {
+            value.rescale(digits)?.rescale(value.scale()).map(Value::Decimal)
+        }
+        whole @ (Value::Int(_) | Value::Bigint(_) | Value::Decimal(_)) => Some(whole.clone()),
         _ => None,
     }
 }

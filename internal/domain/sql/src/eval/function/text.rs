@@ -1,7 +1,6 @@
 //! Functions over texts. A null argument gives null, except where it is said.
 
 use millstream_model::{Type, Value};
-use rust_decimal::prelude::ToPrimitive;
 
 use super::{Function, MANY};
 use crate::eval::{double, exact};
