@@ -14,6 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ports", &["model"]),
     ("topology", &["model", "ports"]),
     ("shop", &["model"]),
+    ("cluster", &[]),
     ("sql", &["model", "topology", "ports"]),
     ("runtime", &["model", "ports", "topology"]),
     ("rule-engine", &["model", "ports", "topology", "sql", "runtime"]),
@@ -21,7 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// An adapter sees the domain, and no other adapter.
-const DOMAIN: &[&str] = &["model", "ports", "topology", "shop", "sql"];
+const DOMAIN: &[&str] = &["model", "ports", "topology", "shop", "sql", "cluster"];
 
 /// The world in memory calls in: it steps processors for their tests.
 const SIM: &[&str] = &["model", "ports", "topology", "runtime"];
