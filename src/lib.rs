@@ -31,6 +31,7 @@
 //! command that mends it.
 
 pub use millstream_avro_codec::{Avro, AvroBorrowed, Forwarding, Registry, key_subject, value_subject};
+pub use millstream_fjall_table::FjallTables;
 pub use millstream_json_codec::{Json, JsonBorrowed};
 pub use millstream_kafka_log::{KafkaLog, KafkaWorld};
 pub use millstream_model::{HeaderSource, Headers, Offset, Partition, Timestamp, TopicName};

@@ -36,8 +36,8 @@ fn partition_of(plan: &Plan, effect: &Effect, key: &[u8]) -> Option<Partition> {
 ///
 /// 1. outputs and loop records are acknowledged;
 /// 2. changelog entries are sent to the partition of their table, and acknowledged;
-/// 3. the entries join those that each table's store is to take, which it does from time to time, all of them and their
-///    changelog offset in one batch;
+/// 3. the entries join those that each table's store is to take, which [`write_behind`] brings about from time to time, in
+///    batches, the last of them with the changelog offset;
 /// 4. the input offsets are committed.
 ///
 /// A crash between any two steps repeats records and loses none: outputs are safe before the table forgets that they were
@@ -104,7 +104,6 @@ fn hand_to_stores<W: World>(log: &W::Group, desk: &mut Desk<W>) -> Result<(), Po
     if desk.plan.graph.spec.changelog.is_none() {
         return Ok(());
     }
-    let (interval, bytes_max) = (desk.plan.settings.store_interval, desk.plan.settings.store_bytes_max);
     let now = desk.world.elapsed();
     for task in desk.owned() {
         let acknowledged = log.acknowledged(Tag(task.partition.index()));
@@ -114,19 +113,28 @@ fn hand_to_stores<W: World>(log: &W::Group, desk: &mut Desk<W>) -> Result<(), Po
                 .ok_or_else(|| PortError::stop("a changelog entry was acknowledged without an offset"))?;
             layer.logged(offset.next(), now);
         }
-        if layer.is_store_due(now, interval, bytes_max) {
-            layer.store_logged()?;
-        }
     }
     Ok(())
 }
 
+/// Brings stores forward by one batch each, where that is due or under way; answers whether there was any.
+pub(crate) fn write_behind<W: World>(desk: &mut Desk<W>) -> Result<bool, PortError> {
+    let plan = desk.plan.clone();
+    let (settings, now, mut wrote) = (&plan.settings, desk.world.elapsed(), false);
+    for table in desk.owned().flat_map(|task| &mut task.tables) {
+        if table.layer.is_store_due(now, settings.store_interval, settings.store_bytes_max) {
+            table.layer.begin_writing()?;
+        }
+        wrote |= table.layer.store_some(settings.store_batch_bytes)?;
+    }
+    Ok(wrote)
+}
+
 /// Hands all that is committed to the stores at once: before partitions are given up, and at the end.
 pub(crate) fn settle_stores<W: World>(desk: &mut Desk<W>) -> Result<(), PortError> {
-    for task in desk.owned() {
-        if let Some(layer) = task.own_layer() {
-            layer.store_logged()?;
-        }
+    let batch_bytes = desk.plan.settings.store_batch_bytes;
+    for table in desk.owned().flat_map(|task| &mut task.tables) {
+        table.layer.store_logged(batch_bytes)?;
     }
     Ok(())
 }

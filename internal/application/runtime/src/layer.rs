@@ -6,8 +6,14 @@ use foldhash::fast::RandomState;
 use millstream_model::Offset;
 use millstream_ports::{PortError, TableStore};
 
+use crate::layer::cache::Cache;
+pub(crate) use crate::layer::writing::Writing;
+
+mod cache;
+mod writing;
+
 type Staged = (Box<[u8]>, Option<Box<[u8]>>);
-type Entries = HashMap<Box<[u8]>, Option<Box<[u8]>>, RandomState>;
+pub(crate) type Entries = HashMap<Box<[u8]>, Option<Box<[u8]>>, RandomState>;
 
 /// What an entry costs beside its bytes: two fat pointers and its place in a hash map, in bytes.
 const ENTRY_OVERHEAD: usize = 64;
@@ -23,8 +29,11 @@ pub(crate) trait TableAccess {
 /// The in-memory layer in front of a table's store: reads are cached, writes wait for the commit.
 ///
 /// A write is first *staged* by the record at hand, then *dirty* once the record succeeded, *logged* when a commit has its
-/// changelog entry acknowledged, and *stored* with many others some time later: what is only logged comes back from the
-/// changelog. **Invariant:** the store never holds what the changelog does not.
+/// changelog entry acknowledged or when it was read from there, and *stored* with many others some time later, batch by
+/// batch in key order: what is only logged comes back from the changelog.
+///
+/// **Invariant:** the store never holds what the changelog does not, and its offset never says more than it holds. Between
+/// two batches of many it may hold more: reading the changelog from its offset on makes that whole.
 pub(crate) struct TableLayer<S> {
     store: S,
     staged: Vec<Staged>,
@@ -34,6 +43,7 @@ pub(crate) struct TableLayer<S> {
     logged_bytes: usize,
     /// The changelog offset that the logged entries bring the store to, and since when there are any.
     logged_to: Option<(Offset, Duration)>,
+    writing: Option<Writing>,
     cache: Cache,
     scratch: Vec<u8>,
 }
@@ -49,6 +59,7 @@ impl<S: TableStore> TableLayer<S> {
             logged: Entries::default(),
             logged_bytes: 0,
             logged_to: None,
+            writing: None,
             cache: Cache::new(cache_bytes),
             scratch: Vec::new(),
         }
@@ -84,7 +95,9 @@ impl<S: TableStore> TableLayer<S> {
     /// The changelog has the dirty entries as of `now`, and the offset behind them is `next`.
     pub(crate) fn logged(&mut self, next: Offset, now: Duration) {
         for (key, value) in self.dirty.drain() {
-            self.logged_bytes += size(&key, value.as_deref());
+            let added = size(&key, value.as_deref());
+            let replaced = self.logged.get(&key).map_or(0, |before| size(&key, before.as_deref()));
+            self.logged_bytes = (self.logged_bytes + added).saturating_sub(replaced);
             self.logged.insert(key, value);
         }
         self.dirty_bytes = 0;
@@ -98,16 +111,64 @@ impl<S: TableStore> TableLayer<S> {
             .is_some_and(|(_, since)| now.saturating_sub(since) >= interval || self.logged_bytes >= bytes_max)
     }
 
-    /// Writes the logged entries to the store, in key order and in one batch with their changelog offset.
-    pub(crate) fn store_logged(&mut self) -> Result<(), PortError> {
-        let Some((next, _)) = self.logged_to else { return Ok(()) };
-        let mut entries: Vec<_> = self.logged.iter().map(|(key, value)| (&**key, value.as_deref())).collect();
-        entries.sort_unstable_by_key(|(key, _)| *key);
-        self.store.apply(&mut entries.into_iter(), next)?;
-        for (key, value) in self.logged.drain() {
-            self.cache.insert(key, value);
+    /// Takes in a record of the changelog, newer than all before.
+    pub(crate) fn replay(&mut self, key: &[u8], value: Option<&[u8]>) {
+        let Some(before) = self.logged.get_mut(key) else {
+            self.logged_bytes += size(key, value);
+            self.logged.insert(key.into(), value.map(Into::into));
+            return;
+        };
+        self.logged_bytes =
+            (self.logged_bytes + size(key, value)).saturating_sub(size(key, before.as_deref()));
+        match (before, value) {
+            (Some(before), Some(value)) if before.len() == value.len() => before.copy_from_slice(value),
+            (before, value) => *before = value.map(Into::into),
         }
-        (self.logged_bytes, self.logged_to) = (0, None);
+    }
+
+    /// All before `next` has been taken in.
+    pub(crate) fn replayed(&mut self, next: Offset, now: Duration) {
+        let since = self.logged_to.map_or(now, |(_, since)| since);
+        self.logged_to = Some((next, since));
+    }
+
+    /// Bytes that the changelog has and the store lacks, the newest write of each key.
+    pub(crate) fn logged_bytes(&self) -> usize {
+        self.logged_bytes + self.writing.as_ref().map_or(0, |writing| writing.bytes)
+    }
+
+    /// Gives the store the next batch of what it is being brought forward by; answers whether there was any.
+    pub(crate) fn store_some(&mut self, batch_bytes: usize) -> Result<bool, PortError> {
+        let Some(writing) = &mut self.writing else { return Ok(false) };
+        // What was written is cached: what was cached before it may be older.
+        let cache = &mut self.cache;
+        if !writing.store_batch(&self.store, batch_bytes, |key, value| cache.insert(key, value))? {
+            self.writing = None;
+        }
+        Ok(true)
+    }
+
+    /// Begins to bring the store to where the logged entries are, unless it is under way to an earlier point.
+    pub(crate) fn begin_writing(&mut self) -> Result<(), PortError> {
+        if self.writing.is_some() {
+            return Ok(());
+        }
+        let Some((next, _)) = self.logged_to else { return Ok(()) };
+        let before = self.store.changelog_offset()?;
+        self.logged_to = None;
+        let bytes = mem::take(&mut self.logged_bytes);
+        self.writing = Some(Writing::new(mem::take(&mut self.logged), bytes, before, next));
+        Ok(())
+    }
+
+    /// Gives the store all of the logged entries.
+    pub(crate) fn store_logged(&mut self, batch_bytes: usize) -> Result<(), PortError> {
+        // First what is under way, then what has come since.
+        for _ in 0..2 {
+            while self.store_some(batch_bytes)? {}
+            self.begin_writing()?;
+        }
+        while self.store_some(batch_bytes)? {}
         Ok(())
     }
 
@@ -122,16 +183,7 @@ impl<S: TableStore> TableLayer<S> {
     pub(crate) fn discard(&mut self) {
         self.roll_back();
         self.logged.clear();
-        (self.logged_bytes, self.logged_to) = (0, None);
-    }
-
-    /// Brings the store forward by records of its changelog.
-    pub(crate) fn replay(&mut self, batch: &Replay, next: Offset) -> Result<(), PortError> {
-        self.store.apply(&mut batch.iter(), next)?;
-        for key in batch.entries.keys() {
-            self.cache.remove(key);
-        }
-        Ok(())
+        (self.logged_bytes, self.logged_to, self.writing) = (0, None, None);
     }
 }
 
@@ -140,7 +192,8 @@ impl<S: TableStore> TableAccess for TableLayer<S> {
         if let Some(place) = self.staged.iter().rposition(|(staged, _)| **staged == *key) {
             return Ok(self.staged.get(place).and_then(|(_, value)| value.as_deref()));
         }
-        if let Some(value) = self.dirty.get(key).or_else(|| self.logged.get(key)) {
+        let writing = || self.writing.as_ref().and_then(|writing| writing.get(key));
+        if let Some(value) = self.dirty.get(key).or_else(|| self.logged.get(key)).or_else(writing) {
             return Ok(value.as_deref());
         }
         if !self.cache.touch(key) {
@@ -148,75 +201,11 @@ impl<S: TableStore> TableAccess for TableLayer<S> {
             let found = self.store.get(key, &mut self.scratch)?;
             self.cache.insert(key.into(), found.then(|| self.scratch.as_slice().into()));
         }
-        Ok(self.cache.young.get(key).and_then(|value| value.as_deref()))
+        Ok(self.cache.get(key))
     }
 
     fn put(&mut self, key: &[u8], value: Option<&[u8]>) {
         self.staged.push((key.into(), value.map(Into::into)));
-    }
-}
-
-/// Changelog records on their way into a store, the newest of each key.
-#[derive(Default)]
-pub(crate) struct Replay {
-    entries: Entries,
-}
-
-impl Replay {
-    pub(crate) fn add(&mut self, key: &[u8], value: Option<&[u8]>) {
-        self.entries.insert(key.into(), value.map(Into::into));
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
-        self.entries.iter().map(|(key, value)| (&**key, value.as_deref()))
-    }
-}
-
-/// Clean entries in two generations: what is used moves to the young one, and when that is full the old one goes.
-/// It forgets much like a least-recently-used list, at the cost of one hash map look-up.
-struct Cache {
-    young: Entries,
-    old: Entries,
-    young_bytes: usize,
-    half_bytes: usize,
-}
-
-impl Cache {
-    fn new(bytes: usize) -> Self {
-        Self { young: Entries::default(), old: Entries::default(), young_bytes: 0, half_bytes: bytes / 2 }
-    }
-
-    /// Whether `key` is cached; it is then in the young generation.
-    fn touch(&mut self, key: &[u8]) -> bool {
-        if self.young.contains_key(key) {
-            return true;
-        }
-        match self.old.remove_entry(key) {
-            Some((key, value)) => {
-                self.insert(key, value);
-                true
-            }
-            None => false,
-        }
-    }
-
-    fn insert(&mut self, key: Box<[u8]>, value: Option<Box<[u8]>>) {
-        if self.young_bytes > self.half_bytes {
-            self.old = mem::take(&mut self.young);
-            self.young_bytes = 0;
-        }
-        self.young_bytes += size(&key, value.as_deref());
-        self.old.remove(&key);
-        self.young.insert(key, value);
-    }
-
-    fn remove(&mut self, key: &[u8]) {
-        self.young.remove(key);
-        self.old.remove(key);
     }
 }
 

@@ -1,10 +1,11 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use millstream_model::{Offset, Partition};
 use millstream_ports::TableStore;
 use millstream_topology::OffsetLedger;
 
-use crate::layer::{Replay, TableAccess, TableLayer};
+use crate::layer::{TableAccess, TableLayer};
 
 /// One partition that this worker owns: its table, its joined tables, and how far its inputs are done.
 ///
@@ -31,17 +32,24 @@ pub(crate) enum Phase {
 /// A table's partition with its layer, and how far its topic has been read into it.
 pub(crate) struct PartitionTable<S> {
     pub(crate) layer: TableLayer<S>,
-    pub(crate) batch: Replay,
     /// The end of the topic when the recovery began.
     pub(crate) end: Offset,
-    /// Everything before this offset is in the store.
+    /// Everything before this offset is in the layer or its store.
     pub(crate) next: Offset,
     pub(crate) replayed: u64,
 }
 
 impl<S: TableStore> PartitionTable<S> {
     pub(crate) fn new(layer: TableLayer<S>) -> Self {
-        Self { layer, batch: Replay::default(), end: Offset::ZERO, next: Offset::ZERO, replayed: 0 }
+        Self { layer, end: Offset::ZERO, next: Offset::ZERO, replayed: 0 }
+    }
+
+    /// All of the topic before `position` is in the layer.
+    pub(crate) fn read_to(&mut self, position: Offset, now: Duration) {
+        if position > self.next {
+            self.next = position;
+            self.layer.replayed(position, now);
+        }
     }
 
     pub(crate) fn is_current(&self) -> bool {

@@ -74,6 +74,11 @@ pub struct Settings {
     pub store_interval: Duration,
     /// What its changelog has and the store lacks, in bytes a table and partition, at which the store takes it early.
     pub store_bytes_max: usize,
+    /// What a store takes at a time, in bytes. Records wait for one such batch, and no longer.
+    pub store_batch_bytes: usize,
+    /// What was read of changelogs and is not stored yet, in bytes a worker. As much as fits is processed on at once, and
+    /// stored behind; a recovery that needs more waits for the stores.
+    pub recovery_bytes_max: usize,
     /// Copies of the topics that the processor creates; `None` is the brokers' default.
     pub replication: Option<u16>,
 }
@@ -88,6 +93,8 @@ impl Default for Settings {
             dirty_bytes_max: 64 << 20,
             store_interval: Duration::from_secs(10),
             store_bytes_max: 16 << 20,
+            store_batch_bytes: 64 << 10,
+            recovery_bytes_max: 256 << 20,
             replication: None,
         }
     }

@@ -88,11 +88,12 @@ pub(crate) fn get<W: World>(desk: &mut Desk<W>, key: &[u8]) -> Result<Option<Vec
 }
 
 fn count<W: World>(desk: &mut Desk<W>) -> Result<u64, PortError> {
+    let batch_bytes = desk.plan.settings.store_batch_bytes;
     let mut running = desk.owned().filter(|task| task.phase == Phase::Running);
     running.try_fold(0, |sum, task| {
         let Some(layer) = task.own_layer() else { return Ok(sum) };
         // What is committed may still wait for the store.
-        layer.store_logged()?;
+        layer.store_logged(batch_bytes)?;
         Ok(sum + layer.store().count()?)
     })
 }

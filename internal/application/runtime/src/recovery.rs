@@ -8,7 +8,7 @@ use crate::desk::Desk;
 use crate::layer::TableLayer;
 use crate::partition::{PartitionTable, PartitionTask, Phase};
 
-/// Changelog records read at a time. They are written to the store as one batch.
+/// Changelog records read at a time.
 const BATCH_RECORDS_MAX: usize = 20_000;
 
 /// Brings tables up to their topics' ends, and keeps joined tables there.
@@ -90,20 +90,23 @@ impl<W: World> Recovery<W> {
 
     fn read(&mut self, desk: &mut Desk<W>, wait: Duration) -> Result<bool, PortError> {
         let Some(tail) = &mut self.tail else { return Ok(false) };
+        if is_full(desk) {
+            return make_room(desk);
+        }
         let count = tail.poll(wait, BATCH_RECORDS_MAX, |record| {
             let table = desk.task(record.partition).and_then(|task| task.tables.get_mut(record.topic));
             if let (Some(table), Some(key)) = (table, record.key) {
-                table.batch.add(key, record.value);
+                table.layer.replay(key, record.value);
                 table.replayed += 1;
             }
             ControlFlow::Continue(())
         })?;
-        for task in desk.owned().filter(|task| task.phase != Phase::Opening) {
-            let partition = task.partition;
+        let now = desk.world.elapsed();
+        for task in desk.owned() {
             for (topic, table) in task.tables.iter_mut().enumerate() {
-                let follows = !(self.has_table && topic == 0 && task.phase == Phase::Running);
-                if follows {
-                    take_in(table, tail.position(topic, partition)?)?;
+                // The group's own table is read no more once it is current.
+                if let Ok(position) = tail.position(topic, task.partition) {
+                    table.read_to(position, now);
                 }
             }
         }
@@ -160,11 +163,20 @@ pub(crate) fn begin<T: Tail, S: TableStore>(
     tail.add(topic, partition, Start::Earliest)
 }
 
-fn take_in<S: TableStore>(table: &mut PartitionTable<S>, position: Offset) -> Result<(), PortError> {
-    if table.batch.len() == 0 && position <= table.next {
-        return Ok(());
+/// Whether as much waits for the stores as may.
+fn is_full<W: World>(desk: &mut Desk<W>) -> bool {
+    let bytes_max = desk.plan.settings.recovery_bytes_max;
+    let tables = desk.owned().flat_map(|task| &task.tables);
+    tables.map(|table| table.layer.logged_bytes()).sum::<usize>() >= bytes_max
+}
+
+/// Brings the stores forward before more is read.
+fn make_room<W: World>(desk: &mut Desk<W>) -> Result<bool, PortError> {
+    let batch_bytes = desk.plan.settings.store_batch_bytes;
+    let mut wrote = false;
+    for table in desk.owned().flat_map(|task| &mut task.tables) {
+        table.layer.begin_writing()?;
+        wrote |= table.layer.store_some(batch_bytes)?;
     }
-    table.layer.replay(&std::mem::take(&mut table.batch), position.max(table.next))?;
-    table.next = position.max(table.next);
-    Ok(())
+    Ok(wrote)
 }

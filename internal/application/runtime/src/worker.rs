@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use millstream_ports::{Action, Delivery, GroupLog, Polled, PortError, World};
 
-use crate::commit::{commit, send, settle_stores, take_back};
+use crate::commit::{commit, send, settle_stores, take_back, write_behind};
 use crate::desk::Desk;
 use crate::partition::{Phase, Plan};
 use crate::processor::ProcessorError;
@@ -87,8 +87,9 @@ impl<W: World> Worker<W> {
     }
 
     fn turn(&mut self) -> Result<bool, ProcessorError> {
-        let wait = self.wait();
         let recovered = self.recovery.step(&mut self.log, &mut self.desk, Duration::ZERO)?;
+        let stored = write_behind(&mut self.desk)?;
+        let wait = if recovered || stored { Duration::ZERO } else { self.wait() };
         let was_stalled = self.desk.stalled.is_some();
         if was_stalled && self.desk.retry_stalled()? {
             self.log.resume()?;
@@ -105,7 +106,7 @@ impl<W: World> Worker<W> {
         let came_up = polled != Polled::Records(0);
         self.take_note(polled)?;
         let committed = self.commit_when_due()?;
-        Ok(recovered || came_up || committed)
+        Ok(recovered || stored || came_up || committed)
     }
 
     fn take_note(&mut self, polled: Polled) -> Result<(), PortError> {

@@ -85,7 +85,7 @@ fn the_store_sees_writes_only_at_the_commit_and_one_a_key() {
         layer.is_store_due(Duration::ZERO, Duration::ZERO, usize::MAX)
             && layer.is_store_due(Duration::ZERO, Duration::MAX, 1)
     );
-    layer.store_logged().unwrap();
+    layer.store_logged(1).unwrap();
     assert_eq!(layer.store().changelog_offset().unwrap(), Some(Offset(9)));
     assert_eq!(layer.dirty().count(), 0);
     assert_eq!(layer.get(b"k").unwrap(), Some(&b"3"[..]));
@@ -107,6 +107,8 @@ enum Deed {
     Reject,
     Log,
     Store,
+    BeginWriting,
+    StoreSome,
     Replay(u8, Option<u8>),
 }
 
@@ -117,6 +119,8 @@ fn deed() -> impl Strategy<Value = Deed> {
         1 => Just(Deed::Reject),
         2 => Just(Deed::Log),
         1 => Just(Deed::Store),
+        2 => Just(Deed::BeginWriting),
+        3 => Just(Deed::StoreSome),
         1 => (0..40_u8, any::<Option<u8>>()).prop_map(|(key, value)| Deed::Replay(key, value)),
     ]
 }
@@ -124,7 +128,7 @@ fn deed() -> impl Strategy<Value = Deed> {
 proptest! {
     /// Whatever the cache forgets, a read gives what a plain map gives.
     #[test]
-    fn reads_equal_a_map(deeds in proptest::collection::vec(deed(), 0..200), cache in prop_oneof![Just(0_usize), Just(600), Just(1 << 20)]) {
+    fn reads_equal_a_map(deeds in proptest::collection::vec(deed(), 0..200), cache in prop_oneof![Just(0_usize), Just(600), Just(1 << 20)], batch in prop_oneof![Just(0_usize), Just(200), Just(1 << 20)]) {
         let mut layer = layer(cache);
         let (mut model, mut staged) = (BTreeMap::new(), BTreeMap::new());
         for deed in deeds {
@@ -142,15 +146,14 @@ proptest! {
                     staged.clear();
                 }
                 Deed::Log => layer.logged(Offset(1), Duration::ZERO),
-                Deed::Store => layer.store_logged().unwrap(),
+                Deed::Store => layer.store_logged(batch).unwrap(),
+                Deed::BeginWriting => layer.begin_writing().unwrap(),
+                Deed::StoreSome => drop(layer.store_some(batch).unwrap()),
                 Deed::Replay(key, value) => {
-                    layer.reject_staged();
-                    staged.clear();
+                    // The changelog has nothing of what is not committed.
                     layer.logged(Offset(1), Duration::ZERO);
-                    layer.store_logged().unwrap();
-                    let mut batch = Replay::default();
-                    batch.add(&[key], value.map(|v| [v]).as_ref().map(|v| &v[..]));
-                    layer.replay(&batch, Offset(2)).unwrap();
+                    layer.replay(&[key], value.map(|v| [v]).as_ref().map(|v| &v[..]));
+                    layer.replayed(Offset(2), Duration::ZERO);
                     model.insert(key, value);
                 }
             }
@@ -160,4 +163,32 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_store_that_is_brought_forward_in_batches_says_so_with_the_last() {
+    let mut layer = layer(0);
+    layer.replay(&[0, 0], Some(b"1"));
+    for number in 0..100_u8 {
+        layer.replay(&[number], Some(&[number]));
+    }
+    layer.replay(&[0, 0], None);
+    layer.replayed(Offset(102), Duration::ZERO);
+    let bytes = layer.logged_bytes();
+    layer.begin_writing().unwrap();
+    layer.replay(&[7], Some(b"newer"));
+    layer.replayed(Offset(103), Duration::ZERO);
+    let mut batches = 0;
+    while layer.store_some(bytes / 10).unwrap() {
+        batches += 1;
+        let (stored, offset) = (layer.store().count().unwrap(), layer.store().changelog_offset().unwrap());
+        assert_eq!(offset, Some(Offset(if stored == 100 { 102 } else { 0 })), "after {stored} entries");
+        assert_eq!(layer.get(&[99]).unwrap(), Some(&[99][..]));
+        assert_eq!(layer.get(&[7]).unwrap(), Some(&b"newer"[..]));
+        assert_eq!(layer.get(&[0, 0]).unwrap(), None);
+    }
+    assert!((10..=12).contains(&batches), "{batches} batches");
+    layer.store_logged(1).unwrap();
+    assert_eq!(layer.store().changelog_offset().unwrap(), Some(Offset(103)));
+    assert_eq!((layer.logged_bytes(), layer.get(&[7]).unwrap()), (0, Some(&b"newer"[..])));
 }

@@ -8,11 +8,14 @@ use millstream_model::{Offset, Partition, TopicName};
 use millstream_ports::{Action, PortError, TableId, TableStore, Tail, World};
 use millstream_topology::Partitioner;
 
-use crate::layer::Replay;
+use crate::layer::{Entries, Writing};
 use crate::recovery::begin;
 
 /// Records read at a time.
 const BATCH_RECORDS_MAX: usize = 20_000;
+
+/// Bytes that a store takes at a time; readers of other keys wait for no more than that.
+const STORE_BATCH_BYTES: usize = 256 << 10;
 
 /// Processes on one machine that can each hold a copy of a table on the same storage.
 const COPIES_MAX: usize = 64;
@@ -84,22 +87,20 @@ impl<W: World> Follower<W> {
 
     fn take_in(&mut self, wait: Duration) -> Result<bool, PortError> {
         let copy = &self.copy;
-        let mut batches: Vec<Replay> = copy.stores.iter().map(|_| Replay::default()).collect();
+        let mut batches: Vec<Entries> = copy.stores.iter().map(|_| Entries::default()).collect();
         self.tail.poll(wait, BATCH_RECORDS_MAX, |record| {
             if let (Some(batch), Some(key)) = (batches.get_mut(record.partition.index()), record.key) {
-                batch.add(key, record.value);
+                batch.insert(key.into(), record.value.map(Into::into));
             }
             ControlFlow::Continue(())
         })?;
         let mut changed = false;
         for (index, ((batch, place), store)) in
-            batches.iter().zip(&mut self.places).zip(&copy.stores).enumerate()
+            batches.into_iter().zip(&mut self.places).zip(&copy.stores).enumerate()
         {
             let position = self.tail.position(0, partition(index))?.max(place.next);
-            if batch.len() > 0 || position > place.next {
-                let mut cached = copy.cached.write().unwrap_or_else(PoisonError::into_inner);
-                store.apply(&mut batch.iter(), position)?;
-                batch.iter().for_each(|(key, _)| drop(cached.remove(key)));
+            if !batch.is_empty() || position > place.next {
+                copy.store(store, batch, place.next, position)?;
                 (place.next, changed) = (position, true);
             }
         }
@@ -197,6 +198,17 @@ impl<S: TableStore> TableCopy<S> {
         change(&mut state);
         state.changes += 1;
         self.changed.notify_all();
+    }
+
+    /// Brings a store forward. Who reads a key meanwhile sees it as it was or as it is.
+    fn store(&self, store: &S, batch: Entries, before: Offset, next: Offset) -> Result<(), PortError> {
+        let mut writing = Writing::new(batch, 0, Some(before), next);
+        loop {
+            let mut cached = self.cached.write().unwrap_or_else(PoisonError::into_inner);
+            if !writing.store_batch(store, STORE_BATCH_BYTES, |key, _| drop(cached.remove(&key)))? {
+                return Ok(());
+            }
+        }
     }
 
     pub(crate) fn fail(&self, error: &PortError) {

@@ -13,7 +13,7 @@ use driver::Run;
 use millstream_runtime::Delivery;
 
 /// Seeds that each kind of delivery is tried with.
-const SEEDS: u64 = 2_500;
+const SEEDS: u64 = 2_000;
 
 fn number(name: &str) -> Option<u64> {
     env::var(name).ok().map(|text| text.parse().unwrap())

@@ -36,6 +36,8 @@ impl Run {
             commit_interval: Duration::from_millis(100),
             store_interval: Duration::from_millis(100 * (1 + chance.below(5) as u64)),
             cache_bytes_per_table: [0, 200, 1 << 20][chance.below(3)],
+            store_batch_bytes: [1, 300, 1 << 20][chance.below(3)],
+            recovery_bytes_max: [1, 500, 1 << 20][chance.below(3)],
             dirty_bytes_max: [300, 1 << 20][chance.below(2)],
             ..Settings::default()
         };

@@ -1,0 +1,138 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use millstream_ports::{Action, PortError, TableId};
+
+use crate::table::FjallTable;
+
+/// Memory that one partition's database may use as page cache, in bytes. The runtime keeps hot entries itself.
+const CACHE_BYTES: u64 = 16 << 20;
+
+/// A folder of tables: one database a partition, at `<root>/<owner>/<table>/<partition>`.
+///
+/// **Invariant:** the folder is a cache of changelogs. What is found damaged is set aside beside its place, as
+/// `<partition>.damaged`, and built anew from the changelog.
+#[derive(Clone, Debug)]
+pub struct FjallTables {
+    root: PathBuf,
+    cache_bytes: u64,
+}
+
+impl FjallTables {
+    /// Tables below `root`, which is created when first needed.
+    pub fn at(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into(), cache_bytes: CACHE_BYTES }
+    }
+
+    /// Sets the page cache of each partition's database, in bytes.
+    #[must_use]
+    pub fn cache_bytes(mut self, bytes: u64) -> Self {
+        self.cache_bytes = bytes;
+        self
+    }
+
+    /// Opens a table's partition, new or as it was left.
+    ///
+    /// # Errors
+    /// [`Action::Retry`] while another owner has it open, [`Action::Stop`] when the folder can't be written.
+    pub fn open(&self, id: &TableId) -> Result<FjallTable, PortError> {
+        let folder = self.root.join(&id.owner).join(id.table.as_str()).join(id.partition.to_string());
+        match FjallTable::open(&folder, self.cache_bytes) {
+            Err(error) if error.action() == Action::DeadLetter => {
+                set_aside(&folder, &error)?;
+                FjallTable::open(&folder, self.cache_bytes)
+            }
+            opened => opened,
+        }
+    }
+}
+
+/// Moves a damaged database out of the way; the newest is kept for whoever wants to look.
+fn set_aside(folder: &Path, reason: &PortError) -> Result<(), PortError> {
+    let aside = folder.with_extension("damaged");
+    tracing::warn!(folder = %folder.display(), aside = %aside.display(), %reason, "damaged table set aside; it is built anew from its changelog");
+    let failed = |error: std::io::Error| {
+        PortError::stop(format!("could not set the damaged table at {} aside", folder.display()))
+            .because(error)
+    };
+    if aside.exists() {
+        fs::remove_dir_all(&aside).map_err(failed)?;
+    }
+    fs::rename(folder, &aside).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use millstream_model::{Offset, Partition, TopicName};
+    use millstream_ports::TableStore;
+
+    use super::*;
+
+    fn id() -> TableId {
+        TableId { owner: "g".into(), table: TopicName::new("g-table").unwrap(), partition: Partition::new(3) }
+    }
+
+    #[test]
+    fn keeps_the_ports_promises() {
+        let folder = tempfile::tempdir().unwrap();
+        let tables = FjallTables::at(folder.path());
+        millstream_ports::contract::table_store(|| tables.open(&id()).unwrap());
+        assert!(folder.path().join("g/g-table/3").is_dir());
+    }
+
+    #[test]
+    fn a_table_in_use_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let tables = FjallTables::at(folder.path());
+        let _held = tables.open(&id()).unwrap();
+        let error = tables.open(&id()).err().unwrap();
+        assert_eq!(error.action(), Action::Retry, "{error}");
+    }
+
+    #[test]
+    fn a_damaged_table_is_set_aside_and_begins_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let tables = FjallTables::at(folder.path());
+        tables
+            .open(&id())
+            .unwrap()
+            .apply(&mut [(&b"k"[..], Some(&b"v"[..]))].into_iter(), Offset(5))
+            .unwrap();
+        let place = folder.path().join("g/g-table/3");
+        for file in files(&place) {
+            fs::write(file, b"not what it was").unwrap();
+        }
+        let table = tables.open(&id()).unwrap();
+        assert_eq!(table.changelog_offset().unwrap(), None, "a new table asks for its whole changelog");
+        assert!(folder.path().join("g/g-table/3.damaged").is_dir());
+    }
+
+    #[test]
+    fn a_database_of_another_format_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("g/g-table/3");
+        let other = fjall::Database::builder(&place).open().unwrap();
+        other.keyspace("table", Default::default).unwrap().insert("someone else's", "data").unwrap();
+        drop(other);
+        let table = FjallTables::at(folder.path()).open(&id()).unwrap();
+        assert_eq!(table.count().unwrap(), 0);
+        assert!(folder.path().join("g/g-table/3.damaged").is_dir());
+    }
+
+    #[test]
+    fn a_key_too_long_is_refused_and_nothing_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let table = FjallTables::at(folder.path()).open(&id()).unwrap();
+        let (long, longest) = (vec![b'k'; 65_535], vec![b'k'; 65_534]);
+        let said = table.apply(&mut [(&b"a"[..], None), (&long, None)].into_iter(), Offset(3)).unwrap_err();
+        assert!(said.to_string().contains("65535 bytes"), "{said}");
+        assert_eq!(table.changelog_offset().unwrap(), None);
+        table.apply(&mut [(&longest[..], Some(&b"v"[..]))].into_iter(), Offset(3)).unwrap();
+        assert!(table.get(&longest, &mut Vec::new()).unwrap());
+    }
+
+    fn files(folder: &Path) -> Vec<PathBuf> {
+        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+    }
+}
