@@ -15,13 +15,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("topology", &["model", "ports"]),
     ("shop", &["model"]),
     ("sql", &["model", "topology", "ports"]),
+    ("registry-rules", &[]),
     ("runtime", &["model", "ports", "topology"]),
     ("rule-engine", &["model", "ports", "topology", "sql", "runtime"]),
     ("storefront", &["model", "ports", "topology", "shop", "runtime"]),
 ];
 
 /// An adapter sees the domain, and no other adapter.
-const DOMAIN: &[&str] = &["model", "ports", "topology", "shop", "sql"];
+const DOMAIN: &[&str] = &["model", "ports", "topology", "shop", "sql", "registry-rules"];
 
 struct Crate {
     name: String,
