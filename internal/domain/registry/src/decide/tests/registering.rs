@@ -59,7 +59,7 @@ fn levels_look_at_as_many_earlier_schemas_and_in_as_many_directions_as_they_say(
             all.done(decision).unwrap();
         };
         set(&mut all, Level::None);
-        for text in earlier.iter() {
+        for text in &earlier {
             all.id("s", text);
         }
         set(&mut all, level);
