@@ -14,6 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ports", &["model"]),
     ("topology", &["model", "ports"]),
     ("shop", &["model"]),
+    ("cluster", &[]),
     ("sql", &["model", "topology", "ports"]),
     ("registry-rules", &[]),
     ("runtime", &["model", "ports", "topology"]),
@@ -22,7 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// An adapter sees the domain, and no other adapter.
-const DOMAIN: &[&str] = &["model", "ports", "topology", "shop", "sql", "registry-rules"];
+const DOMAIN: &[&str] = &["model", "ports", "topology", "shop", "sql", "registry-rules", "cluster"];
 
 struct Crate {
     name: String,
