@@ -170,20 +170,32 @@ impl<'a> Check<'a> {
         let mut found = Vec::new();
         for (at, field) in reader.iter().enumerate() {
             let place = format!("{place}/fields/{at}");
-            if let Some(written) = written_as(field, writer) {
-                found.extend(self.nodes(&field.node, &written.node, &format!("{place}/type")));
-            } else if field.default.is_none() {
-                found.extend(one(Kind::ReaderFieldMissingDefaultValue, place, field.name.clone()));
+            match written_as(field, writer).as_slice() {
+                [written] => found.extend(self.nodes(&field.node, &written.node, &format!("{place}/type"))),
+                [] if field.default.is_some() => {}
+                [] => found.extend(one(Kind::ReaderFieldMissingDefaultValue, place, field.name.clone())),
+                several => {
+                    let names: Vec<_> = several.iter().map(|written| written.name.as_str()).collect();
+                    let detail = format!(
+                        "reader field {} matches several writer fields: {}",
+                        field.name,
+                        names.join(" and ")
+                    );
+                    found.extend(one(Kind::TypeMismatch, place, detail));
+                }
             }
         }
         found
     }
 }
 
-/// The writer's field that a reader's takes its value from: of the same name, or else of one of the reader's aliases.
-fn written_as<'a>(field: &Field, writer: &'a [Field]) -> Option<&'a Field> {
-    let mut names = std::iter::once(&field.name).chain(&field.aliases);
-    names.find_map(|name| writer.iter().find(|written| written.name == *name))
+/// The writer's fields that a reader's may take its value from: of the same name, or of one of the reader's aliases. With
+/// several, readers differ in which they take, and Java's refuse.
+fn written_as<'a>(field: &Field, writer: &'a [Field]) -> Vec<&'a Field> {
+    writer
+        .iter()
+        .filter(|written| written.name == field.name || field.aliases.contains(&written.name))
+        .collect()
 }
 
 /// Names match without their namespaces, or where a reader's alias is the writer's full name.

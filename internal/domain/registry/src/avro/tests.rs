@@ -221,10 +221,10 @@ const FIELDS: &[(&str, &str, &str, &[&str])] = &[
         &["READER_FIELD_MISSING_DEFAULT_VALUE /fields/0"],
     ),
     (
-        "the name goes before the alias",
+        "a name and an alias that both match",
         r#"{"name":"b","type":"int","aliases":["a"]}"#,
         r#"{"name":"a","type":"string"},{"name":"b","type":"int"}"#,
-        &[],
+        &["TYPE_MISMATCH /fields/0"],
     ),
     ("promoted", r#"{"name":"a","type":"double"}"#, r#"{"name":"a","type":"float"}"#, &[]),
     (

@@ -12,6 +12,8 @@ pub(super) struct Call {
     pub(super) path: HashMap<String, String>,
     pub(super) query: HashMap<String, String>,
     pub(super) body: Bytes,
+    /// Whether the client passes over what it does not know in an answer; old ones break on it.
+    pub(super) takes_more: bool,
 }
 
 impl Call {

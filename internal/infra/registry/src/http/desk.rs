@@ -20,6 +20,9 @@ use crate::journal::Journal;
 /// Requests that are worked on at once; others wait their turn.
 const REQUESTS_MAX: usize = 256;
 
+/// By this header, with the value `true`, clients of Confluent's say that answers may grow.
+const TAKES_MORE: &str = "confluent-accept-unknown-properties";
+
 /// Where requests are taken in.
 #[derive(Clone)]
 pub(super) struct Desk {
@@ -58,7 +61,8 @@ impl Desk {
             .map_or_else(|_| HashMap::new(), |Path(path)| path);
         let query = Query::from_request_parts(&mut parts, &()).await;
         let Query(query) = query.map_err(|error| Problem::unreadable(&error.to_string()))?;
-        let call = Call { path, query, body };
+        let takes_more = parts.headers.get(TAKES_MORE).is_some_and(|value| value.as_bytes() == b"true");
+        let call = Call { path, query, body, takes_more };
         let turn =
             self.turns.acquire_owned().await.map_err(|_| Problem::plain(StatusCode::SERVICE_UNAVAILABLE))?;
         // Who asked may go away; what was begun is brought to its end, and keeps its turn until then.

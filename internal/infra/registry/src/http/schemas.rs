@@ -11,7 +11,13 @@ pub(super) fn list(journal: &Journal, call: &Call) -> Result<Value, Problem> {
         let prefix = prefix.strip_prefix(":*:").unwrap_or(prefix);
         let all = call.page(state.list(prefix, call.filter(), call.is_set("latestOnly")));
         let told = all.into_iter().map(|(subject, version, entry)| {
-            told::version(subject, version, entry.id(), entry.is_deleted(), entry.definition())
+            told::version(
+                subject,
+                version,
+                entry.id(),
+                call.takes_more && entry.is_deleted(),
+                entry.definition(),
+            )
         });
         Ok(told.collect())
     })?)

@@ -16,7 +16,13 @@ pub(super) fn look_up(journal: &Journal, call: &Call) -> Result<Value, Problem> 
     Ok(journal.read(|state| {
         let wanted = request.registration(state, call.is_set("normalize"))?;
         let found = state.look_up(&subject, &wanted, call.filter())?;
-        Ok(told::version(&subject, found.version, found.id, found.is_deleted, &found.definition))
+        Ok(told::version(
+            &subject,
+            found.version,
+            found.id,
+            call.takes_more && found.is_deleted,
+            &found.definition,
+        ))
     })?)
 }
 

@@ -15,14 +15,21 @@ pub(super) fn register(journal: &Journal, call: &Call) -> Result<Value, Problem>
     let registered =
         journal.write(|state| state.register(&subject, &request.registration(state, normalize)?))?;
     tracing::debug!(%subject, id = registered.id, version = registered.version, "registered a schema");
-    Ok(json!({ "id": registered.id, "version": registered.version }))
+    let (id, version) = (registered.id, registered.version);
+    Ok(if call.takes_more { json!({ "id": id, "version": version }) } else { json!({ "id": id }) })
 }
 
 pub(super) fn one(journal: &Journal, call: &Call) -> Result<Value, Problem> {
     Ok(journal.read(|state| {
         let (subject, range) = (call.subject()?, call.version()?);
         let (version, entry) = state.version(&subject, range, with_deleted(call))?;
-        Ok(told::version(&subject, version, entry.id(), entry.is_deleted(), entry.definition()))
+        Ok(told::version(
+            &subject,
+            version,
+            entry.id(),
+            call.takes_more && entry.is_deleted(),
+            entry.definition(),
+        ))
     })?)
 }
 

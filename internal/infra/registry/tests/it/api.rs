@@ -20,7 +20,7 @@ fn a_schema_is_registered_and_found_in_every_way() {
     assert_eq!(asked.get("/"), json!({}));
     assert_eq!(asked.get("/subjects"), json!([]));
     let answer = asked.told("POST", "/subjects/s-value/versions", &schema(&ONE.replace(',', " , ")));
-    assert_eq!(answer, json!({ "id": 1, "version": 1 }));
+    assert_eq!(answer, json!({ "id": 1 }));
     assert_eq!(asked.register("s-value", ONE), 1);
     assert_eq!(asked.register("t-value", ONE), 1);
     assert_eq!(asked.register("s-value", TWO), 2);
@@ -225,7 +225,8 @@ fn modes_hold_for_all_and_for_one() {
     );
     let imported =
         asked.told("POST", "/subjects/i/versions", &json!({ "schema": TWO, "id": 70, "version": 5 }));
-    assert_eq!(imported, json!({ "id": 70, "version": 5 }));
+    assert_eq!(imported, json!({ "id": 70 }));
+    assert_eq!(asked.get("/subjects/i/versions"), json!([5]));
     assert_eq!(asked.told("DELETE", "/mode", &Value::Null), json!({ "mode": "IMPORT" }));
     assert_eq!(asked.told("DELETE", "/mode/s", &Value::Null), json!({ "mode": "READONLY" }));
     assert_eq!(asked.register("s", TWO), 70);
@@ -256,7 +257,8 @@ fn references_metadata_and_other_languages_are_given_back() {
     assert_eq!(asked.refused("POST", "/subjects/p/versions", &next), (422, 42205));
     assert_eq!(asked.refused("POST", "/compatibility/subjects/p/versions", &next), (422, 42205));
     asked.told("PUT", "/config/p", &json!({ "compatibility": "NONE" }));
-    assert_eq!(asked.told("POST", "/subjects/p/versions", &next)["version"], 2);
+    asked.told("POST", "/subjects/p/versions", &next);
+    assert_eq!(asked.get("/subjects/p/versions"), json!([1, 2]));
 }
 
 #[test]
@@ -286,6 +288,22 @@ fn answers_come_in_the_kind_that_is_asked_for() {
         }
         assert_eq!(request.send().unwrap().headers()["content-type"], kind, "{accept:?}");
     }
+}
+
+#[test]
+fn clients_that_take_more_are_told_more() {
+    let asked = Asked::new();
+    asked.register("s", ONE);
+    asked.told("DELETE", "/subjects/s/versions/1", &Value::Null);
+    let client = reqwest::blocking::Client::new();
+    let told = |request: reqwest::blocking::RequestBuilder| -> Value {
+        let request = request.header("Confluent-Accept-Unknown-Properties", "true");
+        serde_json::from_str(&request.send().unwrap().text().unwrap()).unwrap()
+    };
+    let path = format!("{}/subjects/s/versions", asked.url());
+    assert_eq!(told(client.get(format!("{path}/1?deleted=true")))["deleted"], true);
+    assert_eq!(told(client.post(path).body(schema(TWO).to_string())), json!({ "id": 2, "version": 2 }));
+    assert!(asked.get("/subjects/s/versions/1?deleted=true").get("deleted").is_none());
 }
 
 #[test]

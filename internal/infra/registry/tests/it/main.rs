@@ -12,5 +12,6 @@
 mod api;
 mod asked;
 mod journal;
+mod oracle;
 mod sharing;
 mod world;
