@@ -12,6 +12,7 @@
 mod api;
 mod asked;
 mod journal;
+mod kafka;
 mod oracle;
 mod sharing;
 mod world;
