@@ -1,18 +1,27 @@
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::env;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, id};
 
+use millstream_broker::{Broker as Embedded, BrokerSettings};
 use millstream_kafka_log::{KafkaLog, KafkaWorld};
 use millstream_model::{NoHeaders, Offset, Partition, TopicName};
 use millstream_ports::{Outlet, PortError, SendRecord, TableStore, Tag, TopicSpec, World};
 use tempfile::TempDir;
 
-/// A Kafka to test on.
+/// A broker to test on.
 pub struct Broker {
     brokers: String,
-    own: Option<OwnKafka>,
+    own: Own,
+}
+
+/// Who may be stopped.
+enum Own {
+    Nobody,
+    Kafka(OwnKafka),
+    Embedded(TempDir, RefCell<Option<Embedded>>),
 }
 
 /// A Kafka on ports of its own, stopped and removed with this.
@@ -22,14 +31,23 @@ struct OwnKafka {
 }
 
 impl Broker {
-    pub fn up() -> Self {
+    /// The Kafka that `KAFKA_BROKERS` names, or else one started for these tests alone.
+    pub fn kafka() -> Self {
         if let Ok(brokers) = env::var("KAFKA_BROKERS") {
-            return Self { brokers, own: None };
+            return Self { brokers, own: Own::Nobody };
         }
         let own = OwnKafka { home: TempDir::new().unwrap(), port: free_pair() };
         let came_up = own.script("up").status().unwrap().success();
         assert!(came_up, "Kafka did not come up; run `make prepare`, or name one by KAFKA_BROKERS");
-        Self { brokers: format!("127.0.0.1:{}", own.port), own: Some(own) }
+        Self { brokers: format!("127.0.0.1:{}", own.port), own: Own::Kafka(own) }
+    }
+
+    /// The broker that this repository brings along.
+    pub fn embedded() -> Self {
+        let data = TempDir::new().unwrap();
+        let broker = Embedded::start(BrokerSettings::new(data.path(), ([127, 0, 0, 1], 0).into())).unwrap();
+        let brokers = broker.address().to_string();
+        Self { brokers, own: Own::Embedded(data, RefCell::new(Some(broker))) }
     }
 
     pub fn brokers(&self) -> &str {
@@ -38,10 +56,20 @@ impl Broker {
 
     /// Stops and starts it, with `meanwhile` between; answers whether it is ours to stop.
     pub fn interrupt(&self, meanwhile: impl FnOnce()) -> bool {
-        let Some(own) = &self.own else { return false };
-        assert!(own.script("down").status().unwrap().success());
-        meanwhile();
-        assert!(own.script("up").status().unwrap().success());
+        match &self.own {
+            Own::Nobody => return false,
+            Own::Kafka(own) => {
+                assert!(own.script("down").status().unwrap().success());
+                meanwhile();
+                assert!(own.script("up").status().unwrap().success());
+            }
+            Own::Embedded(data, broker) => {
+                drop(broker.take());
+                meanwhile();
+                let settings = BrokerSettings::new(data.path(), self.brokers.parse().unwrap());
+                broker.replace(Some(Embedded::start(settings).unwrap()));
+            }
+        }
         true
     }
 

@@ -1,6 +1,7 @@
-//! The adapter on a real Kafka: the one that `KAFKA_BROKERS` names, or else one started for these tests alone.
+//! The adapter on the embedded broker, and on a real Kafka: the one that `KAFKA_BROKERS` names, or else one started for these
+//! tests alone.
 //!
-//! One test runs the scenarios one after another, since they share the broker.
+//! Each test runs the scenarios one after another, since they share the broker.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -23,7 +24,15 @@ use millstream_ports::contract;
 
 #[test]
 fn promises_are_kept_on_a_real_kafka() {
-    let broker = Broker::up();
+    all_scenarios(&Broker::kafka());
+}
+
+#[test]
+fn promises_are_kept_on_the_embedded_broker() {
+    all_scenarios(&Broker::embedded());
+}
+
+fn all_scenarios(broker: &Broker) {
     for (name, scenario) in [
         ("the contract of every log", keeps_the_contract as fn(&Broker)),
         ("ends that are no records", transactions::run),
@@ -32,7 +41,7 @@ fn promises_are_kept_on_a_real_kafka() {
         ("an outage is waited out", outage::run),
     ] {
         let begun = Instant::now();
-        scenario(&broker);
+        scenario(broker);
         println!("scenario: {name}: {:.1} s", begun.elapsed().as_secs_f64());
     }
 }
