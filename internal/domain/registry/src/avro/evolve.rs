@@ -94,7 +94,8 @@ impl<'a> Check<'a> {
             }
             // Whatever was written has to be readable, so every branch does.
             (_, Node::Union(branches)) => {
-                branches.iter().flat_map(|branch| self.nodes(reader, branch, place)).collect()
+                let each = |(at, branch)| self.nodes(reader, branch, &format!("{place}/{at}"));
+                branches.iter().enumerate().flat_map(each).collect()
             }
             (Node::Union(_), _) => self.branch(reader, writer, place),
             (Node::Array(reader, _), Node::Array(writer, _)) => {

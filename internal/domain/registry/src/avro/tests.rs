@@ -67,7 +67,7 @@ const CASES: &[(&str, &str, &str, &[&str])] = &[
     ("into a union", r#"["null","string"]"#, r#""string""#, &[]),
     ("into a union without it", r#"["null","string"]"#, r#""int""#, &["MISSING_UNION_BRANCH /"]),
     ("out of a union of one", r#""string""#, r#"["string"]"#, &[]),
-    ("out of a union with more", r#""string""#, r#"["null","string"]"#, &["TYPE_MISMATCH /"]),
+    ("out of a union with more", r#""string""#, r#"["null","string"]"#, &["TYPE_MISMATCH /0"]),
     (
         "enum with more symbols",
         r#"{"type":"enum","name":"E","symbols":["A","B","C"]}"#,
@@ -237,7 +237,7 @@ const FIELDS: &[(&str, &str, &str, &[&str])] = &[
         "made required",
         r#"{"name":"a","type":"int"}"#,
         r#"{"name":"a","type":["null","int"]}"#,
-        &["TYPE_MISMATCH /fields/0/type"],
+        &["TYPE_MISMATCH /fields/0/type/0"],
     ),
     (
         "all faults are told",

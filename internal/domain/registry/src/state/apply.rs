@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::{Entry, Known, State};
-use crate::{Key, Record, Scope, Stamp, Stored, Subject, Verdict, Version, language};
+use crate::{Definition, Key, Record, Scope, Stamp, Stored, Subject, Verdict, Version, language};
 
 impl State {
     /// Takes in the log's next record; `None` is the stamp of a registry that has none.
@@ -53,8 +53,8 @@ impl State {
         let id = stored.id;
         self.id_max = self.id_max.max(id);
         let identity = self.ids.get(&id).filter(|known| known.definition == stored.definition);
-        let identity = identity
-            .map_or_else(|| Arc::new(language::identity(&stored.definition)), |known| known.identity.clone());
+        let identity =
+            identity.map_or_else(|| identity_of(&stored.definition), |known| known.identity.clone());
         self.identities.entry(identity.clone()).or_insert(id);
         let (definition, meaning) = (stored.definition.clone(), identity.clone());
         let known =
@@ -92,4 +92,10 @@ impl State {
             self.detach(&subject, version);
         }
     }
+}
+
+/// Most schemas are kept as they are told, and need no second copy.
+fn identity_of(definition: &Arc<Definition>) -> Arc<Definition> {
+    let identity = language::identity(definition);
+    if identity == **definition { definition.clone() } else { Arc::new(identity) }
 }

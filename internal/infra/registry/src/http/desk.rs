@@ -17,8 +17,8 @@ use super::{Call, Deed};
 use crate::Settings;
 use crate::journal::Journal;
 
-/// Requests that are worked on at once; others wait their turn.
-const REQUESTS_MAX: usize = 256;
+/// Requests that are worked on at once; others wait their turn, and their bodies are not read before.
+const REQUESTS_MAX: usize = 64;
 
 /// By this header, with the value `true`, clients of Confluent's say that answers may grow.
 const TAKES_MORE: &str = "confluent-accept-unknown-properties";
@@ -52,6 +52,8 @@ impl Desk {
     }
 
     async fn done(self, deed: Deed, request: Request) -> Result<(Value, bool), Problem> {
+        let turn = self.turns.clone().acquire_owned().await;
+        let turn = turn.map_err(|_| Problem::plain(StatusCode::SERVICE_UNAVAILABLE))?;
         let (mut parts, body) = request.into_parts();
         let body = self.body(&parts, body).await?;
         let is_text = parts.uri.path().ends_with("/schema");
@@ -63,8 +65,6 @@ impl Desk {
         let Query(query) = query.map_err(|error| Problem::unreadable(&error.to_string()))?;
         let takes_more = parts.headers.get(TAKES_MORE).is_some_and(|value| value.as_bytes() == b"true");
         let call = Call { path, query, body, takes_more };
-        let turn =
-            self.turns.acquire_owned().await.map_err(|_| Problem::plain(StatusCode::SERVICE_UNAVAILABLE))?;
         // Who asked may go away; what was begun is brought to its end, and keeps its turn until then.
         let work = spawn_blocking(move || {
             let _turn = turn;

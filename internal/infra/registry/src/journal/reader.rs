@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use millstream_model::{Offset, Partition, RecordView};
 use millstream_ports::{Action, PortError, Start, Tail};
-use millstream_registry_rules::{Record, Stamp};
+use millstream_registry_rules::{Key, Record, Stamp};
 
 use super::Shared;
 use crate::wire;
@@ -32,12 +32,14 @@ pub(super) struct Reader<T> {
     end: Offset,
     /// The offset that the next record has at least.
     next: Offset,
+    /// Whether another make's records were told of, which must not come while this one is at work.
+    has_warned: bool,
 }
 
 impl<T: Tail> Reader<T> {
     pub(super) fn open(mut tail: T, shared: Arc<Shared>) -> Result<Self, PortError> {
         let (next, end) = tail.add(0, PARTITION, Start::Earliest)?;
-        Ok(Self { tail, shared, end, next })
+        Ok(Self { tail, shared, end, next, has_warned: false })
     }
 
     /// Reads up to where the journal ended when it was opened.
@@ -90,6 +92,13 @@ impl<T: Tail> Reader<T> {
                 }
                 self.next = came.offset.next();
                 let Some(record) = came.record else { continue };
+                let is_foreign = came.stamp.is_none() && came.offset >= self.end && record.key() != Key::Noop;
+                if is_foreign && !std::mem::replace(&mut self.has_warned, true) {
+                    tracing::warn!(
+                        offset = came.offset.0,
+                        "another make of registry writes to the schemas' journal"
+                    );
+                }
                 let verdict = state.apply(&record, came.stamp);
                 own.extend(
                     came.stamp
