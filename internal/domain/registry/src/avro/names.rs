@@ -1,5 +1,7 @@
 use std::fmt;
 
+use super::Primitive;
+
 /// A full name; the namespace may be empty.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Name {
@@ -12,6 +14,13 @@ impl Name {
     pub(crate) fn within(text: &str, enclosing: &str) -> Self {
         let (space, simple) = text.rsplit_once('.').unwrap_or((enclosing, text));
         Self { space: space.to_owned(), simple: simple.to_owned() }
+    }
+
+    /// Whether it may be a type's: no part is what the specification forbids, and it is not a primitive type's.
+    pub(crate) fn is_legal(&self) -> bool {
+        let is_taken = self.space.is_empty() && Primitive::called(&self.simple).is_some();
+        let is_space_legal = self.space.is_empty() || self.space.split('.').all(is_legal);
+        is_legal(&self.simple) && is_space_legal && !is_taken
     }
 
     /// How it is written where `enclosing` is the namespace.

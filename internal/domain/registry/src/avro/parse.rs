@@ -55,8 +55,9 @@ impl Parser {
     fn object(&mut self, json: &Json, space: &str) -> Result<Node, String> {
         let kind = match json.get("type") {
             Some(Json::Text(kind)) => kind,
-            Some(inner) => return self.node(inner, space),
-            None => return Err(format!("no type: {json}")),
+            // What stands beside it would be lost; Java's library refuses it too.
+            Some(inner) if !self.is_strict => return self.node(inner, space),
+            _ => return Err(format!("no type: {json}")),
         };
         match kind.as_str() {
             "record" | "error" | "enum" | "fixed" => self.named(json, kind, space),
@@ -96,15 +97,16 @@ impl Parser {
             json.get("name").and_then(Json::as_text).ok_or_else(|| format!("no name in {kind}: {json}"))?;
         let space = json.get("namespace").and_then(Json::as_text).unwrap_or(space);
         let name = Name::within(written, space);
-        if !is_legal(&name.simple) || Primitive::called(&name.simple).is_some() && name.space.is_empty() {
+        let aliases: Vec<_> =
+            texts(json, "aliases")?.iter().map(|alias| Name::within(alias, &name.space)).collect();
+        if let Some(wrong) = aliases.iter().chain([&name]).find(|name| self.is_strict && !name.is_legal()) {
             return Err(format!(
-                "illegal name '{name}'; letters, digits and '_' are allowed, and no digit first"
+                "illegal name '{wrong}'; letters, digits and '_' are allowed, and no digit first"
             ));
         }
         if self.types.contains_key(&name) {
             return Err(format!("can't redefine '{name}'"));
         }
-        let aliases = texts(json, "aliases")?.iter().map(|alias| Name::within(alias, &name.space)).collect();
         let reserved = if kind == "enum" { [OF_TYPES, &["default"]].concat() } else { OF_TYPES.to_vec() };
         let (doc, extras) = (doc(json), extras(json, &reserved));
         let empty = match kind {
@@ -145,10 +147,11 @@ impl Parser {
             return Err(format!("illegal name '{name}' of a field of record '{record}'"));
         }
         let kind = json.get("type").ok_or_else(|| format!("field '{record}.{name}' has no type"))?;
-        let order = json.get("order").and_then(Json::as_text).filter(|order| *order != "ascending");
-        if order.is_some_and(|order| !matches!(order, "descending" | "ignore")) {
+        let order = json.get("order").map(|order| order.as_text().unwrap_or_default());
+        if order.is_some_and(|order| !matches!(order, "ascending" | "descending" | "ignore")) {
             return Err(format!("field '{record}.{name}' has an order that is none"));
         }
+        let order = order.filter(|order| *order != "ascending");
         Ok(Field {
             name: name.to_owned(),
             node: self.node(kind, &record.space).map_err(|why| within_field(record, name, why))?,

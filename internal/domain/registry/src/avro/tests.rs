@@ -288,7 +288,6 @@ fn records_read_by_their_fields() {
 fn one_schema_is_told_in_one_way() {
     for (written, told) in [
         (r#" {"type" : "string"} "#, r#""string""#),
-        (r#"{"type":{"type":"int"}}"#, r#""int""#),
         (
             r#"{"avro.java.string":"String","type":"string"}"#,
             r#"{"type":"string","avro.java.string":"String"}"#,
@@ -326,6 +325,10 @@ fn what_is_no_schema_is_refused_with_the_reason() {
     for (text, why) in [
         ("nonsense".to_owned(), "not JSON"),
         ("{}".to_owned(), "no type"),
+        (r#"{"type":{"type":"int"},"logicalType":"date"}"#.to_owned(), "no type"),
+        (r#"{"type":"fixed","name":"F","namespace":"a-b","size":1}"#.to_owned(), "illegal name 'a-b.F'"),
+        (r#"{"type":"fixed","name":"F","aliases":["1"],"size":1}"#.to_owned(), "illegal name '1'"),
+        (r#"{"type":"fixed","name":"int","size":1}"#.to_owned(), "illegal name 'int'"),
         ("12".to_owned(), "12 is no type"),
         (r#""text""#.to_owned(), "undefined name: 'text'"),
         (r#"{"type":"record","name":"R"}"#.to_owned(), "no list of fields"),

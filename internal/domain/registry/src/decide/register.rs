@@ -51,13 +51,15 @@ impl State {
         subject: &Subject,
         wanted: &Registration,
     ) -> Result<Decision<Registered>, Refusal> {
-        let care = if wanted.id.is_some() { Care::Known } else { Care::New };
-        let schema = self.understood(subject, wanted, care)?;
-        let identity = language::identity(&schema.definition);
+        // What was let in once, here or by another make of registry, is found whatever is asked of new schemas.
+        let known = self.understood(subject, wanted, Care::Known)?;
+        let identity = language::identity(&known.definition);
         if let Some(found) = self.registered_already(subject, wanted, &identity) {
             return Ok(Decision { records: Vec::new(), answer: found });
         }
         let mode = self.may_register(subject, wanted)?;
+        let care = if mode == Mode::Import { Care::Known } else { Care::New };
+        let schema = self.understood(subject, wanted, care)?;
         if mode != Mode::Import {
             self.go_with_earlier(subject, &schema)?;
         }

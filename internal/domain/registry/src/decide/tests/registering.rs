@@ -1,5 +1,7 @@
+use std::sync::Arc;
+
 use super::{Alone, in_language, referring, subject};
-use crate::{Config, Definition, Filter, Language, Level, Registration, VersionRange};
+use crate::{Config, Definition, Filter, Language, Level, Record, Registration, Stored, VersionRange};
 
 const ONE: &str = r#"{"type":"record","name":"R","fields":[{"name":"a","type":"int"}]}"#;
 const TWO: &str = r#"{"type":"record","name":"R","fields":[{"name":"a","type":"int"},{"name":"b","type":"int","default":0}]}"#;
@@ -204,4 +206,15 @@ fn normalising_finds_the_same_schema_in_another_order() {
     let decision = all.state.set_config(&None, Config { level: None, normalize: Some(true) });
     all.done(decision).unwrap();
     assert_eq!(all.id("s", one), 1, "where the settings ask for it the request need not");
+}
+
+#[test]
+fn what_was_let_in_elsewhere_is_found_though_it_would_not_be_let_in_here() {
+    let mut all = Alone::default();
+    let odd = r#"{"type":"record","name":"R","fields":[{"name":"a","type":"int","default":"none"}]}"#;
+    assert_eq!(all.register("s", odd).unwrap_err().code(), 42201);
+    let stored = Stored { id: 4, definition: Arc::new(Definition::avro(odd)), is_deleted: false };
+    all.state.apply(&Record::Schema(subject("s"), 1, Some(stored)), None);
+    assert_eq!(all.id("s", odd), 4);
+    assert_eq!(all.register("t", odd).unwrap_err().code(), 42201);
 }
