@@ -16,13 +16,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("shop", &["model"]),
     ("cluster", &[]),
     ("sql", &["model", "topology", "ports"]),
+    ("registry-rules", &[]),
     ("runtime", &["model", "ports", "topology"]),
     ("rule-engine", &["model", "ports", "topology", "sql", "runtime"]),
     ("storefront", &["model", "ports", "topology", "shop", "runtime"]),
 ];
 
 /// An adapter sees the domain, and no other adapter.
-const DOMAIN: &[&str] = &["model", "ports", "topology", "shop", "sql", "cluster"];
+const DOMAIN: &[&str] = &["model", "ports", "topology", "shop", "sql", "registry-rules", "cluster"];
 
 /// The adapters that tests of a crate inside may name beside the world in memory, and why.
 const TESTS: &[(&str, &str)] = &[

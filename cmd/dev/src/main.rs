@@ -1,25 +1,27 @@
 //! A broker for trying out, developing and testing on one machine: Kafka's protocol without Kafka.
 
+mod schemas;
 mod settings;
 
 use std::fs;
 use std::io::{ErrorKind, Write, stderr, stdout};
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, channel};
 
 use anyhow::Context as _;
 use clap::Parser;
 use millstream_broker::{Broker, BrokerError, BrokerSettings};
 use millstream_telemetry::{Verbosity, init_logs};
 
-use settings::{Arguments, Deed, Up};
+use settings::{Arguments, Deed, Schemas, Up};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     init_logs(if arguments.verbose { Verbosity::Verbose } else { Verbosity::Quiet });
     let done = match &arguments.deed {
         Deed::Up(up) => serve(up),
+        Deed::Registry(schemas) => serve_schemas(schemas),
         Deed::Wipe { data } => wipe(data),
     };
     match done {
@@ -34,20 +36,47 @@ fn main() -> ExitCode {
 
 /// Serves until a signal comes.
 fn serve(up: &Up) -> anyhow::Result<()> {
+    let stopped = signals()?;
+    let broker = Broker::start(settings_of(up))?;
+    say(&format!("Kafka's protocol on {}, data in {}", broker.address(), up.data.display()));
+    say(&format!("export KAFKA_BROKERS={}", broker.address()));
+    let registry = if up.no_registry {
+        None
+    } else {
+        let listen = (up.listen, up.registry_port).into();
+        Some(schemas::serve(&broker.address().to_string(), listen, up.listen_anywhere)?)
+    };
+    if let Some(registry) = &registry {
+        say(&format!("export SCHEMA_REGISTRY_URL=http://{}", registry.address()));
+    }
+    say("Ctrl-C stops it; the data stays");
+    // The handler lives as long as the process, so this ends by a signal only.
+    let _ = stopped.recv();
+    drop(registry);
+    broker.stop();
+    say("stopped");
+    Ok(())
+}
+
+/// Serves schemas until a signal comes.
+fn serve_schemas(schemas: &Schemas) -> anyhow::Result<()> {
+    let stopped = signals()?;
+    let registry = schemas::serve(&schemas.brokers, schemas.listen, schemas.listen_anywhere)?;
+    say(&format!("export SCHEMA_REGISTRY_URL=http://{}", registry.address()));
+    say(&format!("the schemas are in topic '_schemas' at {}; Ctrl-C stops it", schemas.brokers));
+    let _ = stopped.recv();
+    drop(registry);
+    say("stopped");
+    Ok(())
+}
+
+fn signals() -> anyhow::Result<Receiver<()>> {
     let (stop, stopped) = channel();
     let told = move || {
         let _ = stop.send(());
     };
     ctrlc::set_handler(told).context("can't listen for signals")?;
-    let broker = Broker::start(settings_of(up))?;
-    say(&format!("Kafka's protocol on {}, data in {}", broker.address(), up.data.display()));
-    say(&format!("export KAFKA_BROKERS={}", broker.address()));
-    say("Ctrl-C stops it; the data stays");
-    // The handler lives as long as the process, so this ends by a signal only.
-    let _ = stopped.recv();
-    broker.stop();
-    say("stopped");
-    Ok(())
+    Ok(stopped)
 }
 
 fn settings_of(up: &Up) -> BrokerSettings {

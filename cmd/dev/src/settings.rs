@@ -1,4 +1,4 @@
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -21,6 +21,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Deed {
     /// Serve until Ctrl-C; a second start finds the data again
     Up(Up),
+    /// Serve schemas alone, over any Kafka, until Ctrl-C
+    Registry(Schemas),
     /// Remove the data
     Wipe {
         /// The folder of the data
@@ -37,6 +39,12 @@ pub(crate) struct Up {
     /// The port for Kafka clients; 0 takes a free one
     #[arg(long, env = "KAFKA_PORT", default_value_t = 9092)]
     pub(crate) kafka_port: u16,
+    /// The port of the schema registry; 0 takes a free one
+    #[arg(long, env = "REGISTRY_PORT", default_value_t = 8081)]
+    pub(crate) registry_port: u16,
+    /// Serve no schemas
+    #[arg(long)]
+    pub(crate) no_registry: bool,
     /// The address to listen on
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     pub(crate) listen: IpAddr,
@@ -46,4 +54,17 @@ pub(crate) struct Up {
     /// Wait for the disk before each acknowledgement, so that records also survive a loss of power
     #[arg(long)]
     pub(crate) fsync: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Schemas {
+    /// The Kafka that keeps the schemas: host:port, several with commas between
+    #[arg(long, env = "KAFKA_BROKERS", default_value = "127.0.0.1:9092")]
+    pub(crate) brokers: String,
+    /// The address to listen on
+    #[arg(long, default_value = "127.0.0.1:8081")]
+    pub(crate) listen: SocketAddr,
+    /// Allow an address that other machines can reach
+    #[arg(long)]
+    pub(crate) listen_anywhere: bool,
 }

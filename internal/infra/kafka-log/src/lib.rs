@@ -16,6 +16,7 @@
 mod client;
 mod failure;
 mod group;
+mod no_tables;
 mod outlet;
 mod settings;
 mod tail;
@@ -24,6 +25,7 @@ mod view;
 mod world;
 
 pub use group::KafkaGroup;
+pub use no_tables::NoTables;
 pub use outlet::KafkaOutlet;
 pub use settings::KafkaLog;
 pub use tail::KafkaTail;

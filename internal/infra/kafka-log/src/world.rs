@@ -4,7 +4,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use millstream_model::{Timestamp, TopicName};
 use millstream_ports::{Delivery, PortError, TableId, TableStore, TopicDescription, TopicSpec, World};
 
-use crate::{KafkaGroup, KafkaLog, KafkaOutlet, KafkaTail};
+use crate::{KafkaGroup, KafkaLog, KafkaOutlet, KafkaTail, NoTables};
 
 /// Opens a table's partition on local storage.
 type OpenTable<S> = dyn Fn(&TableId) -> Result<S, PortError> + Send + Sync;
@@ -34,6 +34,13 @@ impl<S: TableStore> KafkaWorld<S> {
     /// The Kafka half.
     pub fn log(&self) -> &KafkaLog {
         &self.log
+    }
+}
+
+impl KafkaWorld<NoTables> {
+    /// A world of `log` for programs that keep no tables; to ask for one is an error.
+    pub fn without_tables(log: KafkaLog) -> Self {
+        Self::new(log, |id| Err(PortError::stop(format!("there is no place for table '{}'", id.table))))
     }
 }
 
