@@ -163,6 +163,10 @@ pub(crate) enum Expr {
     Not(Box<At<Expr>>),
     /// A minus sign.
     Negate(Box<At<Expr>>),
+    /// `LIKE`, and what stands before a wildcard that is meant as it is.
+    Like(Box<At<Expr>>, Box<At<Expr>>, Option<char>),
+    /// `x => …` or `(x, y) => …`.
+    Lambda(Vec<String>, Box<At<Expr>>),
     /// `IN (…, …)`.
     In(Box<At<Expr>>, Vec<At<Expr>>),
     /// `IS NULL`; `true` for `IS NOT NULL`.
@@ -212,8 +216,10 @@ pub enum BinaryOp {
     Divide,
     /// `%`.
     Modulo,
-    /// `LIKE`.
-    Like,
+    /// `IS DISTINCT FROM`.
+    Distinct,
+    /// `IS NOT DISTINCT FROM`.
+    NotDistinct,
     /// `||`.
     Concat,
 }
@@ -235,7 +241,8 @@ impl BinaryOp {
             Self::Multiply => "*",
             Self::Divide => "/",
             Self::Modulo => "%",
-            Self::Like => "LIKE",
+            Self::Distinct => "IS DISTINCT FROM",
+            Self::NotDistinct => "IS NOT DISTINCT FROM",
             Self::Concat => "||",
         }
     }

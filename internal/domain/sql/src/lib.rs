@@ -26,17 +26,23 @@ mod bind;
 mod catalog;
 mod diagnostic;
 mod eval;
+mod functions;
+mod json;
 mod ops;
 mod parse;
 mod plan;
+mod time;
 
+pub use aggregate::{Aggregate, AggregateCall, AggregateFunction, aggregate_functions};
 pub use ast::{BinaryOp, SourceKind};
 pub use bind::Scope;
 pub use catalog::{Catalog, SchemaSource, Source};
 pub use diagnostic::{Diagnostic, Span, render};
-pub use eval::Bound;
+pub use eval::{Bound, Comparison, Conversion, Failure, Kind, Operation, Order, Pattern};
+pub use functions::{Called, Function, Functions, Outside};
 pub use ops::{Emission, SourceRecord, State, StepError};
 pub use plan::{QueryPlan, Rule, explain, plan};
+pub use time::TimePattern;
 
 #[cfg(test)]
 fn bind_text(scope: &Scope, text: &str) -> Result<(Bound, millstream_model::Type), Diagnostic> {

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use millstream_model::{Column, Type};
 
-use crate::aggregate::Aggregate;
+use crate::aggregate::AggregateCall;
 use crate::ast::{At, CreateAs, CreateSource, Expr, IfExists, Query, SelectItem, SourceKind, Statement};
 use crate::bind::{Scope, Typed, bind};
 use crate::catalog::{Catalog, SchemaSource, Source};
@@ -52,7 +52,7 @@ pub enum QueryPlan {
         /// What makes a group, over the source's row. It is also the sink's key.
         group: Vec<Bound>,
         /// What is put together: a function, and its argument over the source's row.
-        calls: Vec<(Aggregate, Option<Bound>)>,
+        calls: Vec<AggregateCall>,
         /// Which groups, over the grouped row.
         having: Option<Bound>,
         /// The sink's value columns, over the grouped row.

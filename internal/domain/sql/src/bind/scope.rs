@@ -5,11 +5,13 @@ use crate::ast::{At, Expr};
 use crate::catalog::{PSEUDO, Source};
 use crate::diagnostic::Diagnostic;
 use crate::eval::Bound;
+use crate::functions::Functions;
 
 /// The columns a query can name, in the order of the row.
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
     columns: Vec<ScopeColumn>,
+    functions: Functions,
 }
 
 #[derive(Clone, Debug)]
@@ -29,7 +31,17 @@ impl Scope {
             ty: ty.clone(),
             is_pseudo: false,
         };
-        Self { columns: columns.iter().map(column).collect() }
+        Self { columns: columns.iter().map(column).collect(), functions: Functions::default() }
+    }
+
+    /// The same columns, with other functions than the standard ones.
+    #[must_use]
+    pub fn using(self, functions: &Functions) -> Self {
+        Self { functions: functions.clone(), ..self }
+    }
+
+    pub(crate) fn functions(&self) -> &Functions {
+        &self.functions
     }
 
     /// Adds a source's columns, under the name that the query gives it.

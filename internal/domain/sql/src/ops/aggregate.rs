@@ -2,7 +2,7 @@ use millstream_model::{Value, decode_value};
 
 use super::chain::Chain;
 use super::{Emission, Emissions, SourceRecord, State, StepError, evaluated, row, value_bytes};
-use crate::aggregate::Aggregate;
+use crate::aggregate::AggregateCall;
 use crate::ast::SourceKind;
 use crate::eval::Bound;
 
@@ -17,13 +17,13 @@ pub(super) struct Side<'a> {
     pub(super) kind: SourceKind,
     pub(super) filter: Option<&'a Bound>,
     pub(super) group: &'a [Bound],
-    pub(super) calls: &'a [(Aggregate, Option<Bound>)],
+    pub(super) calls: &'a [AggregateCall],
 }
 
 /// The side where groups are kept.
 pub(super) struct Grouped<'a> {
     pub(super) kind: SourceKind,
-    pub(super) calls: &'a [(Aggregate, Option<Bound>)],
+    pub(super) calls: &'a [AggregateCall],
     pub(super) having: Option<&'a Bound>,
     pub(super) value: &'a [Bound],
 }
@@ -41,10 +41,7 @@ pub(super) fn on_source(
     let row = row(record, record.value.as_deref().unwrap_or_default());
     let group = group_of(side, record, &row);
     let arguments = || {
-        let arguments = side.calls.iter().map(|(_, argument)| match argument {
-            Some(argument) => argument.eval(&row),
-            None => Value::Null,
-        });
+        let arguments = side.calls.iter().map(|call| Value::Struct(evaluated(&call.arguments, &row)));
         Value::Struct(arguments.collect())
     };
     match side.kind {
@@ -205,19 +202,21 @@ fn recount(
 }
 
 fn begin(grouped: &Grouped<'_>) -> Vec<Value> {
-    grouped.calls.iter().map(|(aggregate, _)| aggregate.begin()).collect()
+    grouped.calls.iter().map(|call| call.aggregate.begin()).collect()
 }
 
 fn fold(grouped: &Grouped<'_>, states: Vec<Value>, arguments: &[Value]) -> Result<Vec<Value>, StepError> {
     if states.len() != grouped.calls.len() || arguments.len() != states.len() {
         return Err(StepError::Damaged("a group's state"));
     }
-    let added = grouped.calls.iter().zip(states).zip(arguments);
-    Ok(added
-        .map(|(((aggregate, argument), state), value)| aggregate.add(state, argument.as_ref().map(|_| value)))
-        .collect())
+    let added =
+        grouped.calls.iter().zip(states).zip(arguments).map(|((call, state), arguments)| match arguments {
+            Value::Struct(arguments) => Ok(call.aggregate.add(state, arguments)),
+            _ => Err(StepError::Damaged("a group's record")),
+        });
+    added.collect()
 }
 
 fn results(grouped: &Grouped<'_>, states: &[Value]) -> Vec<Value> {
-    grouped.calls.iter().zip(states).map(|((aggregate, _), state)| aggregate.result(state)).collect()
+    grouped.calls.iter().zip(states).map(|(call, state)| call.aggregate.result(state)).collect()
 }

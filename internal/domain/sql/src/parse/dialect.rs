@@ -35,6 +35,11 @@ impl Dialect for RuleDialect {
         true
     }
 
+    /// `name => value` is a lambda.
+    fn supports_named_fn_args_with_rarrow_operator(&self) -> bool {
+        false
+    }
+
     /// `MAP('key' := value)`.
     fn supports_named_fn_args_with_expr_name(&self) -> bool {
         true
@@ -52,6 +57,9 @@ impl Dialect for RuleDialect {
 
     /// `STRUCT(…)` is read as a call; the library would read a literal of another shape.
     fn parse_prefix(&self, parser: &mut Parser<'_>) -> Option<Result<Expr, ParserError>> {
+        if let Some(lambda) = super::lambda::lambda(parser) {
+            return Some(lambda);
+        }
         let is_struct = matches!(&parser.peek_token_ref().token, Token::Word(word) if word.keyword == Keyword::STRUCT && word.quote_style.is_none());
         if !is_struct || parser.peek_nth_token_ref(1).token != Token::LParen {
             return None;

@@ -2,7 +2,7 @@ use millstream_model::Type;
 
 use super::selection::Selection;
 use super::{Body, Planned, QueryPlan, condition, items, truth};
-use crate::aggregate::{Aggregate, aggregate as aggregate_of};
+use crate::aggregate::{AggregateCall, aggregate as aggregate_of, is_aggregate};
 use crate::ast::{At, Expr, Query, SourceKind};
 use crate::bind::{Scope, Typed, bind, bind_by};
 use crate::catalog::Source;
@@ -13,7 +13,7 @@ use crate::eval::Bound;
 struct Grouping<'a> {
     scope: &'a Scope,
     group: Vec<(Bound, Type)>,
-    calls: Vec<(Aggregate, Option<Bound>, Type)>,
+    calls: Vec<AggregateCall>,
 }
 
 /// Plans a query with GROUP BY.
@@ -47,7 +47,7 @@ pub(super) fn aggregate(query: &Query, kind: SourceKind, from: &Source) -> Plann
             from: from.clone(),
             filter,
             group: group.into_iter().map(|(bound, _)| bound).collect(),
-            calls: calls.into_iter().map(|(aggregate, argument, _)| (aggregate, argument)).collect(),
+            calls,
             having,
             value,
         })
@@ -76,9 +76,9 @@ impl Grouping<'_> {
     /// What a part stands for in the grouped row: an aggregate's result, or what is grouped by.
     fn known(&mut self, at: &At<Expr>) -> Option<Typed> {
         if let Expr::Call(name, arguments) = &at.node
-            && let Some(aggregate) = aggregate_of(name)
+            && is_aggregate(name)
         {
-            return Some(self.call(aggregate, name, arguments, at));
+            return Some(self.call(name, arguments, at));
         }
         let bound = bind(self.scope, at);
         if let Ok((bound, ty)) = &bound
@@ -94,19 +94,14 @@ impl Grouping<'_> {
         }))
     }
 
-    fn call(&mut self, aggregate: Aggregate, name: &str, arguments: &[At<Expr>], at: &At<Expr>) -> Typed {
-        let (argument, ty) = match arguments {
-            [] => (None, None),
-            [only] => bind(self.scope, only).map(|(bound, ty)| (Some(bound), Some(ty)))?,
-            _ => return Err(Diagnostic::new(at.span, format!("{name} takes one argument"))),
-        };
-        let result = aggregate.type_of(ty.as_ref()).ok_or_else(|| {
-            let given = ty.as_ref().map_or_else(|| "nothing".to_owned(), ToString::to_string);
-            Diagnostic::new(at.span, format!("{name} does not take {given}"))
-        })?;
-        let known = self.calls.iter().position(|(other, of, _)| *other == aggregate && *of == argument);
+    fn call(&mut self, name: &str, arguments: &[At<Expr>], at: &At<Expr>) -> Typed {
+        let arguments = arguments.iter().map(|argument| bind(self.scope, argument));
+        let call = aggregate_of(name, arguments.collect::<Result<_, _>>()?)
+            .map_err(|said| Diagnostic::new(at.span, said))?;
+        let result = call.aggregate.result_type().clone();
+        let known = self.calls.iter().position(|known| *known == call);
         let index = known.unwrap_or_else(|| {
-            self.calls.push((aggregate, argument, result.clone()));
+            self.calls.push(call);
             self.calls.len() - 1
         });
         Ok((Bound::Column(self.group.len() + index), result))

@@ -1,7 +1,7 @@
 use std::fmt::{self, Display, Write};
 
 use super::{QueryPlan, Rule};
-use crate::ast::literal;
+use crate::aggregate::AggregateCall;
 use crate::catalog::{PSEUDO, Source};
 use crate::eval::Bound;
 
@@ -21,8 +21,10 @@ impl Display for Rule {
             QueryPlan::Aggregate { filter, group, calls, having, value, .. } => {
                 filtered(f, "keep", filter.as_ref(), &rows)?;
                 writeln!(f, "group by {}", rows.all(group))?;
-                let called = |(aggregate, of): &(_, Option<Bound>)| {
-                    format!("{aggregate:?}({})", of.as_ref().map_or_else(|| "*".to_owned(), |of| rows.of(of)))
+                let called = |call: &AggregateCall| {
+                    let of: Vec<_> = call.arguments.iter().map(|of| rows.of(of)).collect();
+                    let of = if of.is_empty() { "*".to_owned() } else { of.join(", ") };
+                    format!("{}({of})", call.aggregate.name())
                 };
                 let calls: Vec<_> = calls.iter().map(called).collect();
                 writeln!(f, "aggregate {}", calls.join(", "))?;
@@ -75,25 +77,7 @@ impl Names {
 
     /// The expression, its columns by name.
     fn of(&self, bound: &Bound) -> String {
-        let parts: Vec<_> = bound.parts().into_iter().map(|part| self.of(part)).collect();
-        let list = parts.join(", ");
-        match bound {
-            Bound::Column(index) => self.0.get(*index).cloned().unwrap_or_default(),
-            Bound::Literal(value) => literal(value),
-            Bound::Field(_, index) => format!("{list}->{index}"),
-            Bound::Binary(_, op, _) => format!("({})", parts.join(&format!(" {} ", op.symbol()))),
-            Bound::Not(_) => format!("NOT {list}"),
-            Bound::Negate(_) => format!("-{list}"),
-            Bound::IsNull(_, negated) => format!("{list} IS {}NULL", if *negated { "NOT " } else { "" }),
-            Bound::Cast(_, ty) => format!("CAST({list} AS {ty})"),
-            Bound::Call(function, _) => format!("{function:?}({list})"),
-            Bound::Struct(_) => format!("STRUCT({list})"),
-            Bound::Array(_) => format!("ARRAY[{list}]"),
-            Bound::Index(..) => format!("ELEMENT({list})"),
-            Bound::In(..) => format!("IN({list})"),
-            Bound::Map(_) => format!("MAP({list})"),
-            Bound::Case(..) => format!("CASE({list})"),
-        }
+        bound.written(&self.0)
     }
 }
 
