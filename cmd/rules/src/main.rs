@@ -1,5 +1,6 @@
 //! Runs SQL rules over Kafka topics.
 
+mod conform;
 mod settings;
 
 use std::io::{IsTerminal, Write, stderr, stdout};
@@ -52,9 +53,13 @@ fn told(error: &anyhow::Error) -> String {
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    if let Deed::Conform { file, report, case } = &arguments.deed {
+        return conform::conform(file, report.as_deref(), case.as_deref(), arguments.verbose);
+    }
     let settings = RuleSettings::of(arguments)?;
     let mut engine = engine(&settings)?;
     match &arguments.deed {
+        Deed::Conform { .. } => Ok(()),
         Deed::Check { paths } => {
             let rules = planned(&mut engine, paths)?;
             writeln!(stdout(), "{} rules are fine", rules.len())?;

@@ -40,6 +40,17 @@ pub(crate) enum Deed {
         #[arg(long, value_name = "ADDRESS")]
         http: Option<String>,
     },
+    /// Run cases of statements, inputs and expected outputs in memory, and say how many come out as expected
+    Conform {
+        /// A file with one case in JSON a line
+        file: PathBuf,
+        /// Where the report is written, in JSON
+        #[arg(long, value_name = "FILE")]
+        report: Option<PathBuf>,
+        /// Run only the case of this name; with -v, show what it gave
+        #[arg(long, value_name = "ID")]
+        case: Option<String>,
+    },
     /// Say everything that is wrong with files, and run nothing
     Check {
         /// Files and folders

@@ -33,7 +33,7 @@ impl Formats {
 /// Columns that a statement leaves out are those of the topic's registered schema.
 impl SchemaSource for Formats {
     fn value_columns(&self, topic: &str) -> Result<Vec<Column>, String> {
-        let columns = self.get("AVRO").and_then(|format| format.columns(topic, Side::Value));
-        columns.map_err(|error| error.to_string())
+        let columns = self.get("AVRO").and_then(|format| format.columns(topic, Side::Value, None));
+        columns.map(|found| found.columns).map_err(|error| error.to_string())
     }
 }

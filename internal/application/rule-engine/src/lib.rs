@@ -3,11 +3,16 @@
 //! An [`Engine`] plans rule files against the sources known so far, and deploys each rule as a processor of its own: the
 //! rule's sources are inputs, what it repartitions goes over the group's loop, its state is the group table.
 //!
+//! A [`Trial`] runs rules in memory instead, on records that the caller gives.
+//!
 //! What it is not: the SQL itself, which is `millstream-sql`'s.
 
 mod deploy;
 mod formats;
+mod halves;
 mod lower;
+mod trial;
 
 pub use deploy::{DeployError, Engine, RunningRule};
 pub use formats::Formats;
+pub use trial::{Message, Trial, TrialError};

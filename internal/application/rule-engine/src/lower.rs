@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use millstream_model::{Value, decode_value, encode_value};
-use millstream_ports::{Bytes, CodecError, Nullable, PortError, RowCodec, Side};
+use millstream_model::{FormatOptions, Value, decode_value, encode_value};
+use millstream_ports::{Bytes, CodecError, Nullable, PortError, RowCodec, RowSpec, Side};
 use millstream_runtime::{CallbackResult, Context, GroupGraph, Loop, Output, Policies, Policy, Table};
 use millstream_sql::{Emission, QueryPlan, Rule, Source, SourceRecord, State, StepError};
 
@@ -74,11 +74,9 @@ pub(crate) fn lower(rule: Rule, formats: &Formats) -> Result<GroupGraph, PortErr
 fn codecs(source: &Source, formats: &Formats, writes: bool) -> Result<HalfCodecs, PortError> {
     let half = |name: &str, side, columns: &[_]| {
         let format = formats.get(name)?;
-        if writes {
-            format.writer(&source.topic, side, columns)
-        } else {
-            format.reader(&source.topic, side, columns)
-        }
+        let options = FormatOptions { is_bare: side == Side::Key, ..FormatOptions::default() };
+        let spec = RowSpec { topic: &source.topic, side, columns, options: &options };
+        if writes { format.writer(spec) } else { format.reader(spec) }
     };
     let key = half(&source.key_format, Side::Key, &source.key)?;
     let value = half(&source.value_format, Side::Value, &source.value)?;

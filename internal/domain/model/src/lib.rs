@@ -10,12 +10,14 @@
 //! # Ok::<(), millstream_model::TopicNameError>(())
 //! ```
 
+mod format;
 mod position;
 mod record;
 mod schema;
 mod topic;
 mod value;
 
+pub use format::FormatOptions;
 pub use position::{Offset, Partition, Timestamp};
 pub use record::{HeaderSource, Headers, NoHeaders, RecordView};
 pub use schema::{Column, Row, RowSchema, Type};

@@ -26,6 +26,9 @@ pub use codec::{Bytes, Codec, CodecError, DecimalText, Int64, Nullable, Owned, S
 pub use error::{Action, PortError};
 pub use log::{GroupLog, Outlet, Polled, SendRecord, Start, Tag, Tail, Tally};
 pub use meter::{Meter, Sample, SampleKind};
-pub use rows::{KafkaRows, RowCodec, RowFormat, Side};
+pub use rows::{
+    DelimitedRows, FoundColumns, KafkaRows, NoRows, RowCodec, RowFormat, RowSpec, SchemaBook, Side,
+    base64_bytes, base64_text,
+};
 pub use table::TableStore;
 pub use world::{TableId, TopicDescription, TopicSpec, World};

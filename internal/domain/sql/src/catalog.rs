@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use millstream_model::{Column, Type};
+use millstream_model::{Column, FormatOptions, Type};
 
 use crate::ast::SourceKind;
 
@@ -17,6 +17,10 @@ pub struct Source {
     pub key_format: String,
     /// The format of its values.
     pub value_format: String,
+    /// How its keys are laid out.
+    pub key_options: FormatOptions,
+    /// How its values are laid out.
+    pub value_options: FormatOptions,
     /// The columns in its key.
     pub key: Vec<Column>,
     /// The columns in its value.

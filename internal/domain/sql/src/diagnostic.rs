@@ -20,12 +20,19 @@ pub struct Diagnostic {
     pub message: String,
     /// What to do about it.
     pub help: Option<String>,
+    /// It makes sense, and only can't be run here.
+    pub is_unsupported: bool,
 }
 
 impl Diagnostic {
     /// A mistake at a place.
     pub fn new(span: Span, message: impl Into<String>) -> Self {
-        Self { span, message: message.into(), help: None }
+        Self { span, message: message.into(), help: None, is_unsupported: false }
+    }
+
+    /// Something at a place that makes sense, and can't be run here.
+    pub fn unsupported(span: Span, message: impl Into<String>) -> Self {
+        Self { is_unsupported: true, ..Self::new(span, message) }
     }
 
     /// Adds what to do about it.

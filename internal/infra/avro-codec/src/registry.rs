@@ -1,10 +1,11 @@
 mod fault;
+mod memory;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use millstream_ports::{CodecError, PortError};
+use millstream_ports::{CodecError, PortError, SchemaBook};
 use reqwest::blocking::Client;
 use schema_registry_converter::blocking::schema_registry::{
     SrSettings, get_schema_by_id, perform_sr_call, post_schema,
@@ -15,6 +16,7 @@ use schema_registry_converter::schema_registry_common::{
 
 use crate::writer_schema::WriterSchema;
 use fault::{Fault, retried};
+use memory::Memory;
 
 /// How long one request may take.
 const ANSWER_WAIT: Duration = Duration::from_secs(10);
@@ -35,6 +37,8 @@ const MEDIA_TYPE: &str = "application/vnd.schemaregistry.v1+json";
 pub struct Registry(Arc<Inner>);
 
 struct Inner {
+    /// Where it is not a server but this process that keeps the schemas.
+    memory: Option<Mutex<Memory>>,
     urls: Vec<String>,
     settings: SrSettings,
     /// For what the library does not offer: the compatibility of a subject.
@@ -77,7 +81,57 @@ impl Registry {
         let client = Client::builder().timeout(ANSWER_WAIT).no_proxy().build();
         let client = client.map_err(|error| no_client(error.without_url().to_string()))?;
         let (schemas, unknown, prepared) = (RwLock::default(), Mutex::default(), Mutex::default());
-        Ok(Self(Arc::new(Inner { urls, settings, client, patience, schemas, unknown, prepared })))
+        let memory = None;
+        Ok(Self(Arc::new(Inner { memory, urls, settings, client, patience, schemas, unknown, prepared })))
+    }
+
+    /// A registry of this process alone, for tests of rules: nothing is asked over a network, and every schema is taken.
+    ///
+    /// # Errors
+    /// As [`Registry::new`].
+    pub fn in_memory() -> Result<Self, PortError> {
+        Self::new("http://memory.invalid").map(|registry| registry.emptied())
+    }
+
+    /// A registry of this process alone that holds nothing, and shares what is costly to make.
+    #[must_use]
+    pub fn emptied(&self) -> Self {
+        let (urls, settings) = (self.0.urls.clone(), self.0.settings.clone());
+        let (schemas, unknown, prepared) = (RwLock::default(), Mutex::default(), Mutex::default());
+        let (client, patience, memory) = (self.0.client.clone(), self.0.patience, Some(Mutex::default()));
+        Self(Arc::new(Inner { memory, urls, settings, client, patience, schemas, unknown, prepared }))
+    }
+
+    /// Puts a schema under a subject and an id in a registry of this process; with no id, under one that is free.
+    ///
+    /// # Errors
+    /// When the registry is a server.
+    pub fn put(&self, subject: &str, id: Option<u32>, schema: &str) -> Result<u32, PortError> {
+        let id = self.within(|memory| match id {
+            Some(id) => {
+                memory.put(subject, id, schema);
+                id
+            }
+            None => memory.register(subject, schema),
+        });
+        id.ok_or_else(|| PortError::stop("a registry that is a server gives ids itself"))
+    }
+
+    fn within<T>(&self, act: impl FnOnce(&mut Memory) -> T) -> Option<T> {
+        let memory = self.0.memory.as_ref()?;
+        Some(act(&mut memory.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    /// The text of the schema that `id` stands for, whatever its language.
+    ///
+    /// # Errors
+    /// When the registry does not know it or can't be reached.
+    pub fn text(&self, id: u32) -> Result<String, CodecError> {
+        let unknown = || CodecError::new(format!("the schema registry knows no schema with id {id}"));
+        if let Some(found) = self.within(|memory| memory.schema(id).cloned()) {
+            return found.ok_or_else(unknown);
+        }
+        self.fetch(id, true)?.ok_or_else(unknown)
     }
 
     /// The schema that `id` stands for.
@@ -102,7 +156,7 @@ impl Registry {
         if self.0.unknown.lock().unwrap_or_else(PoisonError::into_inner).get(&id).is_some_and(believed) {
             return Err(unknown());
         }
-        let text = self.fetch(id)?.ok_or_else(|| {
+        let text = self.fetch(id, false)?.ok_or_else(|| {
             self.0.unknown.lock().unwrap_or_else(PoisonError::into_inner).insert(id, Instant::now());
             unknown()
         })?;
@@ -113,11 +167,16 @@ impl Registry {
         Ok(schema)
     }
 
-    /// The text of schema `id`, or `None` where the registry does not know it.
-    fn fetch(&self, id: u32) -> Result<Option<String>, CodecError> {
+    /// The text of schema `id`, in Avro unless any language will do, or `None` where the registry does not know it.
+    fn fetch(&self, id: u32, is_any: bool) -> Result<Option<String>, CodecError> {
+        if let Some(found) = self.within(|memory| memory.schema(id).cloned()) {
+            return Ok(found);
+        }
         let refused = |why: &str| CodecError::new(format!("schema {id} can't be read: {why}"));
         match retried(self.0.patience, || Ok(get_schema_by_id(id, &self.0.settings)?)) {
-            Ok(RegisteredSchema { schema_type: SchemaType::Avro, references, schema, .. }) => {
+            Ok(RegisteredSchema { schema_type, references, schema, .. })
+                if is_any || matches!(schema_type, SchemaType::Avro) =>
+            {
                 if references.is_empty() {
                     return Ok(Some(schema));
                 }
@@ -136,6 +195,9 @@ impl Registry {
     /// # Errors
     /// When the registry can't be reached or refuses.
     pub fn latest(&self, subject: &str) -> Result<Option<Registered>, PortError> {
+        if let Some(found) = self.within(|memory| memory.latest(subject)) {
+            return Ok(found);
+        }
         let attempt = format!("could not read subject '{subject}' from the schema registry");
         let ask = || Ok(perform_sr_call(&self.0.settings, SrCall::GetLatest(subject))?);
         let raw = match retried(self.0.patience, ask) {
@@ -153,8 +215,20 @@ impl Registry {
     /// # Errors
     /// When the registry can't be reached, or refuses: the schema is none, or not compatible with the subject's others.
     pub fn register(&self, subject: &str, schema: &str) -> Result<u32, PortError> {
+        self.register_as(subject, schema, || SchemaType::Avro)
+    }
+
+    fn register_as(
+        &self,
+        subject: &str,
+        schema: &str,
+        language: impl Fn() -> SchemaType,
+    ) -> Result<u32, PortError> {
+        if let Some(id) = self.within(|memory| memory.register(subject, schema)) {
+            return Ok(id);
+        }
         self.prepare(subject)?;
-        let supplied = || SuppliedSchema::new(None, SchemaType::Avro, schema.to_owned());
+        let supplied = || SuppliedSchema::new(None, language(), schema.to_owned());
         let ask = || Ok(post_schema(&self.0.settings, subject.to_owned(), supplied())?);
         retried(self.0.patience, ask).map(|registered| registered.id).map_err(|fault| {
             let attempt = if fault.is_conflict() {
@@ -198,6 +272,20 @@ impl Registry {
             }
         }
         Err(last)
+    }
+}
+
+impl SchemaBook for Registry {
+    fn text(&self, id: u32) -> Result<String, PortError> {
+        Self::text(self, id).map_err(|error| PortError::stop(error.to_string()))
+    }
+
+    fn latest(&self, subject: &str) -> Result<Option<(u32, String)>, PortError> {
+        Ok(Self::latest(self, subject)?.map(|latest| (latest.id, latest.schema)))
+    }
+
+    fn register_json(&self, subject: &str, text: &str) -> Result<u32, PortError> {
+        self.register_as(subject, text, || SchemaType::Json)
     }
 }
 

@@ -4,7 +4,7 @@ mod write;
 use std::sync::Arc;
 
 use millstream_model::{Column, Decimal, Type, Value};
-use millstream_ports::{CodecError, PortError, RowCodec, RowFormat, Side};
+use millstream_ports::{CodecError, FoundColumns, PortError, RowCodec, RowFormat, RowSpec, Side};
 
 use crate::codec::Source;
 use crate::registry::Registry;
@@ -54,48 +54,61 @@ struct AvroCodec {
 }
 
 impl RowFormat for AvroRows {
-    fn columns(&self, topic: &str, side: Side) -> Result<Vec<Column>, PortError> {
+    fn columns(&self, topic: &str, side: Side, schema_id: Option<u32>) -> Result<FoundColumns, PortError> {
         let subject = subject(topic, side);
-        let latest = self.registry.latest(&subject)?.ok_or_else(|| {
-            PortError::stop(format!("no schema is registered under '{subject}'; declare the columns, or register one (for the shop's topics: make create-topics)"))
-        })?;
-        columns_of(&latest.schema).map_err(|reason| {
+        let schema = match schema_id {
+            Some(id) => self.registry.text(id).map_err(|error| PortError::stop(error.to_string()))?,
+            None => self.registry.latest(&subject)?.map(|latest| latest.schema).ok_or_else(|| {
+                PortError::stop(format!("no schema is registered under '{subject}'; declare the columns, or register one (for the shop's topics: make create-topics)"))
+            })?,
+        };
+        columns_of(&schema, schema_id.is_none()).map_err(|reason| {
             PortError::stop(format!("the schema under '{subject}' can't be used")).because(reason)
         })
     }
 
-    fn reader(&self, _topic: &str, side: Side, columns: &[Column]) -> Result<Arc<dyn RowCodec>, PortError> {
-        let is_bare = side == Side::Key && columns.len() == 1;
+    fn reader(&self, spec: RowSpec<'_>) -> Result<Arc<dyn RowCodec>, PortError> {
         Ok(Arc::new(AvroCodec {
             source: Source::of(&self.registry),
-            columns: columns.to_vec(),
-            is_bare,
+            columns: spec.columns.to_vec(),
+            is_bare: spec.is_bare(),
             writer: None,
         }))
     }
 
-    fn writer(&self, topic: &str, side: Side, columns: &[Column]) -> Result<Arc<dyn RowCodec>, PortError> {
-        let is_bare = side == Side::Key && columns.len() == 1;
-        let name = match side {
-            Side::Key => format!("{topic}_key"),
-            Side::Value => format!("{topic}_value"),
+    fn writer(&self, spec: RowSpec<'_>) -> Result<Arc<dyn RowCodec>, PortError> {
+        let text = match spec.options.schema_id {
+            Some(id) => self.registry.text(id).map_err(|error| PortError::stop(error.to_string()))?,
+            None => writer_schema(spec),
         };
-        let mut schema = schema_of(&name, columns);
-        if is_bare {
-            // The field's type without its null.
-            schema = schema.pointer("/fields/0/type/1").cloned().unwrap_or(schema);
-        }
-        let text = schema.to_string();
         let parsed = WriterSchema::parse(&text).map_err(PortError::stop)?;
-        let id = self.registry.register(&subject(topic, side), &text)?;
-        let writer = Some((id, parsed));
+        let id = match spec.options.schema_id {
+            Some(id) => id,
+            None => self.registry.register(&subject(spec.topic, spec.side), &text)?,
+        };
         Ok(Arc::new(AvroCodec {
             source: Source::of(&self.registry),
-            columns: columns.to_vec(),
-            is_bare,
-            writer,
+            columns: spec.columns.to_vec(),
+            is_bare: spec.is_bare(),
+            writer: Some((id, parsed)),
         }))
     }
+}
+
+/// The schema that a topic's rows are written with.
+fn writer_schema(spec: RowSpec<'_>) -> String {
+    let name = match (&spec.options.schema_name, spec.side) {
+        (Some(name), _) => name.clone(),
+        (None, Side::Key) => format!("{}_key", spec.topic),
+        (None, Side::Value) => format!("{}_value", spec.topic),
+    };
+    let schema = schema_of(&name, spec.columns);
+    if !spec.is_bare() {
+        return schema.to_string();
+    }
+    // The field's type; a key's is without its null.
+    let place = if spec.side == Side::Key { "/fields/0/type/1" } else { "/fields/0/type" };
+    schema.pointer(place).unwrap_or(&schema).to_string()
 }
 
 impl RowCodec for AvroCodec {

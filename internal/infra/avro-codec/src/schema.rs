@@ -1,23 +1,25 @@
 use apache_avro::Schema;
 use apache_avro::schema::{DecimalSchema, NamesRef, RecordSchema, ResolvedSchema, UnionSchema};
 use millstream_model::{Column, Type};
+use millstream_ports::FoundColumns;
 use serde_json::{Value as Json, json};
 
 /// Most digits that a decimal column holds.
 const DIGITS_MAX: u8 = 28;
 
-/// The columns of a record's schema, names in capitals as ksqlDB has them; of another schema, one column without a name.
+/// The columns of a record's schema, names in capitals where that is asked for; of another schema, one column without a
+/// name.
 ///
 /// # Errors
 /// A sentence that names the field whose type SQL does not have.
-pub(crate) fn columns_of(schema: &str) -> Result<Vec<Column>, String> {
+pub(crate) fn columns_of(schema: &str, in_capitals: bool) -> Result<FoundColumns, String> {
     let schema = Schema::parse_str(schema).map_err(|error| error.to_string())?;
     let resolved = ResolvedSchema::try_from(&schema).map_err(|error| error.to_string())?;
-    let walk = Walk { names: resolved.get_names(), place: "the schema", outer: None };
-    match walk.type_of(&schema)? {
-        Type::Struct(columns) => Ok(columns),
-        other => Ok(vec![Column::new("", other)]),
-    }
+    let walk = Walk { names: resolved.get_names(), place: "the schema", outer: None, in_capitals };
+    Ok(match walk.type_of(&schema)? {
+        Type::Struct(columns) => FoundColumns { columns, is_bare: false },
+        other => FoundColumns { columns: vec![Column::new("", other)], is_bare: true },
+    })
 }
 
 /// Where in a schema it is read, and inside of what.
@@ -26,6 +28,7 @@ struct Walk<'w> {
     names: &'w NamesRef<'w>,
     place: &'w str,
     outer: Option<(&'w RecordSchema, &'w Walk<'w>)>,
+    in_capitals: bool,
 }
 
 impl Walk<'_> {
@@ -79,7 +82,8 @@ impl Walk<'_> {
             .iter()
             .map(|field| {
                 let walk = Walk { place: &field.name, outer: Some((record, self)), ..*self };
-                Ok(Column::new(field.name.to_uppercase(), walk.type_of(&field.schema)?))
+                let name = if self.in_capitals { field.name.to_uppercase() } else { field.name.clone() };
+                Ok(Column::new(name, walk.type_of(&field.schema)?))
             })
             .collect()
     }
@@ -149,7 +153,8 @@ mod tests {
     use super::*;
 
     fn found(fields: &str) -> Result<String, String> {
-        let columns = columns_of(&format!(r#"{{"type": "record", "name": "R", "fields": [{fields}]}}"#))?;
+        let schema = format!(r#"{{"type": "record", "name": "R", "fields": [{fields}]}}"#);
+        let columns = columns_of(&schema, true)?.columns;
         Ok(columns.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
     }
 
@@ -202,7 +207,8 @@ mod tests {
 
     #[test]
     fn a_bare_schema_is_one_column_without_a_name() {
-        assert_eq!(columns_of(r#"["null", "string"]"#), Ok(vec![Column::new("", Type::String)]));
+        let found = columns_of(r#"["null", "string"]"#, true).unwrap();
+        assert_eq!(found, FoundColumns { columns: vec![Column::new("", Type::String)], is_bare: true });
     }
 
     #[test]

@@ -15,10 +15,16 @@
 //! # Ok::<(), millstream_ports::CodecError>(())
 //! ```
 
+mod document;
+mod rows;
+
 use std::marker::PhantomData;
 
 use millstream_ports::{Codec, CodecError, Owned, Shape};
 use serde::{Deserialize, Serialize};
+
+pub use document::Document;
+pub use rows::JsonRows;
 
 /// JSON, read into values of a shape that may borrow its texts from the bytes.
 pub struct JsonBorrowed<S>(PhantomData<fn() -> S>);

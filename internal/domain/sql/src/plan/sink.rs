@@ -1,11 +1,11 @@
-use millstream_model::Column;
+use millstream_model::{Column, FormatOptions};
 
 use super::Body;
 use crate::ast::{At, ColumnDef, CreateAs, CreateSource, SourceKind};
 use crate::catalog::{SchemaSource, Source};
 use crate::diagnostic::Diagnostic;
 
-const FORMATS: &[&str] = &["AVRO", "JSON", "KAFKA"];
+const FORMATS: &[&str] = &["AVRO", "JSON", "JSON_SR", "DELIMITED", "KAFKA", "NONE"];
 const PROPERTIES: &[&str] = &["KAFKA_TOPIC", "KEY_FORMAT", "VALUE_FORMAT", "FORMAT", "PARTITIONS"];
 
 /// The properties of WITH, each known.
@@ -82,7 +82,20 @@ pub(super) fn declared(create: &CreateSource, schemas: &dyn SchemaSource) -> Res
     let key_format = with.format("KEY_FORMAT")?.unwrap_or_else(|| "KAFKA".to_owned());
     one_column_in_kafka(&key_format, &key, create.name.span)?;
     let (name, kind, partitions) = (create.name.node.clone(), create.kind, with.partitions()?);
-    Ok(Source { name, kind, topic: topic.node.clone(), key_format, value_format, key, value, partitions })
+    let (key_options, value_options) = (FormatOptions::bare(), FormatOptions::default());
+    let topic = topic.node.clone();
+    Ok(Source {
+        name,
+        kind,
+        topic,
+        key_format,
+        value_format,
+        key_options,
+        value_options,
+        key,
+        value,
+        partitions,
+    })
 }
 
 fn distinct(columns: &[ColumnDef]) -> Result<(), Diagnostic> {
@@ -123,6 +136,8 @@ pub(super) fn filled(create: &CreateAs, body: &Body) -> Result<Source, Diagnosti
         topic: with.get("KAFKA_TOPIC").map_or_else(|| name.clone(), |topic| topic.node.clone()),
         key_format,
         value_format: with.format("VALUE_FORMAT")?.unwrap_or_else(|| body.format.clone()),
+        key_options: FormatOptions::bare(),
+        value_options: FormatOptions::default(),
         key: body.key.clone(),
         value: body.value.clone(),
         partitions: with.partitions()?,

@@ -98,7 +98,7 @@ fn a_record_cut_anywhere_is_refused_and_not_guessed() {
 #[test]
 fn columns_are_found_in_the_schema_they_were_written_with() {
     let (columns, _) = all_types();
-    let found = columns_of(&schema_of("row", &columns).to_string()).unwrap();
+    let found = columns_of(&schema_of("row", &columns).to_string(), true).unwrap().columns;
     let names: Vec<_> = found.iter().map(|column| column.name.as_str()).collect();
     assert_eq!(names, ["B", "I", "L", "D", "P", "S", "Y", "T", "M", "PRODUCTS"]);
     assert_eq!(found[4].ty, Type::Decimal { precision: 12, scale: 2 });

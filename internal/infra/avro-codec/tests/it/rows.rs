@@ -8,9 +8,8 @@ use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value as Generic;
 use millstream_avro_codec::{AvroRows, Registry, frame, key_subject, value_subject};
-use millstream_model::Decimal;
-use millstream_model::{Column, Type, Value};
-use millstream_ports::{RowFormat, Side};
+use millstream_model::{Column, Decimal, FormatOptions, Type, Value};
+use millstream_ports::{RowFormat, RowSpec, Side};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 
@@ -155,6 +154,12 @@ fn told(value: &Generic) -> String {
     }
 }
 
+fn spec<'a>(topic: &'a str, side: Side, columns: &'a [Column]) -> RowSpec<'a> {
+    static KEYS: LazyLock<FormatOptions> = LazyLock::new(FormatOptions::bare);
+    static VALUES: LazyLock<FormatOptions> = LazyLock::new(FormatOptions::default);
+    RowSpec { topic, side, columns, options: if side == Side::Key { &KEYS } else { &VALUES } }
+}
+
 proptest! {
     #[test]
     fn rows_are_read_as_they_were_written_here_and_elsewhere(
@@ -167,7 +172,7 @@ proptest! {
             .unzip();
         let ((here, there), topic) = (&*SIDES, topic());
         let mut bytes = Vec::new();
-        AvroRows::new(here).writer(&topic, Side::Value, &columns).unwrap().encode(&row, &mut bytes).unwrap();
+        AvroRows::new(here).writer(spec(&topic, Side::Value, &columns)).unwrap().encode(&row, &mut bytes).unwrap();
 
         // The other side knows only the topic: the columns come from the schema.
         let rows = AvroRows::new(there);
@@ -176,14 +181,14 @@ proptest! {
         let (_, mut datum) = frame::open(&bytes).unwrap();
         let elsewhere = GenericDatumReader::builder(&schema).build().unwrap().read_value(&mut datum).unwrap();
         prop_assert_eq!(told(&elsewhere), told(&record(&columns, &row)));
-        let inferred = rows.columns(&topic, Side::Value).unwrap();
-        prop_assert_eq!(&rows.reader(&topic, Side::Value, &inferred).unwrap().decode(&bytes).unwrap(), &row);
+        let inferred = rows.columns(&topic, Side::Value, None).unwrap().columns;
+        prop_assert_eq!(&rows.reader(spec(&topic, Side::Value, &inferred)).unwrap().decode(&bytes).unwrap(), &row);
 
         // Some of the columns.
         let kept = || keep.iter().enumerate().filter(|(n, keep)| **keep && *n < row.len()).map(|(n, _)| n);
         let some: Vec<_> = kept().map(|n| inferred[n].clone()).collect();
         let expected: Vec<_> = kept().map(|n| row[n].clone()).collect();
-        prop_assert_eq!(rows.reader(&topic, Side::Value, &some).unwrap().decode(&bytes).unwrap(), expected);
+        prop_assert_eq!(rows.reader(spec(&topic, Side::Value, &some)).unwrap().decode(&bytes).unwrap(), expected);
     }
 
     #[test]
@@ -192,18 +197,18 @@ proptest! {
         let rows = AvroRows::new(here);
         let columns = [Column::new("K", ty)];
         let mut bytes = Vec::new();
-        rows.writer(&topic, Side::Key, &columns).unwrap().encode(std::slice::from_ref(&value), &mut bytes).unwrap();
+        rows.writer(spec(&topic, Side::Key, &columns)).unwrap().encode(std::slice::from_ref(&value), &mut bytes).unwrap();
         let latest = there.latest(&key_subject(&topic)).unwrap().unwrap();
         let schema = Schema::parse_str(&latest.schema).unwrap();
         let (_, mut datum) = frame::open(&bytes).unwrap();
         let elsewhere = GenericDatumReader::builder(&schema).build().unwrap().read_value(&mut datum).unwrap();
         prop_assert_eq!(told(&elsewhere), told(&bare(&columns[0].ty, &value)));
-        prop_assert_eq!(rows.reader(&topic, Side::Key, &columns).unwrap().decode(&bytes), Ok(vec![value]));
+        prop_assert_eq!(rows.reader(spec(&topic, Side::Key, &columns)).unwrap().decode(&bytes), Ok(vec![value]));
     }
 }
 
 #[test]
 fn a_topic_without_a_schema_says_what_to_do() {
-    let said = AvroRows::new(&SIDES.1).columns("none", Side::Value).unwrap_err().to_string();
+    let said = AvroRows::new(&SIDES.1).columns("none", Side::Value, None).unwrap_err().to_string();
     assert!(said.contains("'none-value'") && said.contains("declare the columns"), "{said}");
 }

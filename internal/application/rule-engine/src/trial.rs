@@ -1,0 +1,181 @@
+use std::collections::BTreeMap;
+
+use millstream_model::{Headers, Value};
+use millstream_ports::{CodecError, PortError};
+use millstream_sql::{Catalog, Diagnostic, Emission, Rule, SourceRecord, State, StepError, plan};
+use thiserror::Error;
+
+use crate::formats::Formats;
+use crate::halves::{Halves, WindowBytes};
+
+/// A record of a topic, as bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// The topic.
+    pub topic: String,
+    /// Its key.
+    pub key: Option<Vec<u8>>,
+    /// Its value; `None` is a tombstone.
+    pub value: Option<Vec<u8>>,
+    /// Its time, in milliseconds since 1970.
+    pub timestamp: i64,
+    /// Its headers.
+    pub headers: Headers,
+}
+
+/// Why a trial did not go on.
+#[derive(Debug, Error)]
+pub enum TrialError {
+    /// A statement has mistakes; nothing of it was done.
+    #[error("{}", .0.iter().map(|mistake| mistake.message.as_str()).collect::<Vec<_>>().join("; "))]
+    Mistakes(Vec<Diagnostic>),
+    /// A format or a schema was refused.
+    #[error(transparent)]
+    Port(#[from] PortError),
+    /// A row does not fit the format or schema that it is to be written with.
+    #[error("a row of {sink} can't be written: {source}")]
+    Write {
+        /// The source that was written to.
+        sink: String,
+        /// Why.
+        source: CodecError,
+    },
+    /// A step could not be taken.
+    #[error(transparent)]
+    Step(#[from] StepError),
+}
+
+/// Rules run in memory, on records that the caller gives: no topic is read or written, but all rows go through their formats'
+/// bytes.
+///
+/// Each query sees the records of all its sources in the order given, each worked off before the next, and then what queries
+/// before it wrote. There is one partition.
+pub struct Trial {
+    formats: Formats,
+    catalog: Catalog,
+    queries: Vec<Query>,
+    written: Vec<Message>,
+}
+
+struct Query {
+    rule: Rule,
+    sources: Vec<Halves>,
+    sink: Halves,
+    state: Memory,
+}
+
+#[derive(Default)]
+struct Memory(BTreeMap<Vec<u8>, Value>);
+
+impl State for Memory {
+    fn get(&mut self, key: &[u8]) -> Result<Option<Value>, StepError> {
+        Ok(self.0.get(key).cloned())
+    }
+
+    fn put(&mut self, key: &[u8], value: Option<&Value>) -> Result<(), StepError> {
+        match value {
+            Some(value) => self.0.insert(key.to_vec(), value.clone()),
+            None => self.0.remove(key),
+        };
+        Ok(())
+    }
+}
+
+impl Trial {
+    /// A trial that knows no source yet.
+    pub fn new(formats: Formats) -> Self {
+        Self { formats, catalog: Catalog::new(), queries: Vec::new(), written: Vec::new() }
+    }
+
+    /// The sources known by now.
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// Does what statements say.
+    ///
+    /// # Errors
+    /// All mistakes found in them, or the format or schema that was refused; nothing is then done.
+    pub fn execute(&mut self, text: &str) -> Result<(), TrialError> {
+        let mut catalog = self.catalog.clone();
+        let (rules, mistakes) = plan(text, &mut catalog, &self.formats);
+        if !mistakes.is_empty() {
+            return Err(TrialError::Mistakes(mistakes));
+        }
+        for rule in rules {
+            let sources = rule.query.sources();
+            let sources = sources.into_iter().map(|source| Halves::reading(source, &self.formats));
+            let sources = sources.collect::<Result<_, _>>()?;
+            let sink = Halves::writing(&rule.sink, &self.formats)?;
+            self.queries.push(Query { rule, sources, sink, state: Memory::default() });
+        }
+        self.catalog = catalog;
+        Ok(())
+    }
+
+    /// Runs all queries on these records, and answers everything that was written.
+    ///
+    /// # Errors
+    /// The first step that failed.
+    pub fn play(&mut self, inputs: &[Message]) -> Result<Vec<Message>, TrialError> {
+        let mut written = std::mem::take(&mut self.written);
+        for query in &mut self.queries {
+            let mut offsets = BTreeMap::new();
+            let mut out = Vec::new();
+            for input in inputs.iter().chain(&written) {
+                let offset: &mut i64 = offsets.entry(input.topic.clone()).or_default();
+                query.take(input, *offset, &mut out)?;
+                *offset += 1;
+            }
+            written.extend(out);
+        }
+        Ok(written)
+    }
+}
+
+impl Query {
+    fn take(&mut self, input: &Message, offset: i64, out: &mut Vec<Message>) -> Result<(), TrialError> {
+        let topics: Vec<_> = self.rule.query.sources().iter().map(|source| source.topic.clone()).collect();
+        for (side, topic) in topics.iter().enumerate() {
+            let Some(halves) = self.sources.get(side).filter(|_| *topic == input.topic) else { continue };
+            // What can't be read is passed over, as a running rule sends it to its dead letters.
+            let Ok(read) = halves.read(input.key.as_deref(), input.value.as_deref()) else { continue };
+            let record = SourceRecord {
+                key: read.key,
+                value: read.value,
+                timestamp: input.timestamp,
+                partition: 0,
+                offset,
+            };
+            let emissions = self.rule.on_source(side, &record, &mut self.state)?;
+            self.perform(emissions, input, out)?;
+        }
+        Ok(())
+    }
+
+    /// Works off what a step wants done, first come, first served.
+    fn perform(
+        &mut self,
+        emissions: Vec<Emission>,
+        input: &Message,
+        out: &mut Vec<Message>,
+    ) -> Result<(), TrialError> {
+        let mut waiting = std::collections::VecDeque::from(emissions);
+        while let Some(emission) = waiting.pop_front() {
+            match emission {
+                Emission::Repartition { key, message } => {
+                    waiting.extend(self.rule.on_repartitioned(&key, message, &mut self.state)?);
+                }
+                Emission::Sink { key, value } => {
+                    let sink = &self.rule.sink;
+                    let written = self.sink.write(&key, value.as_deref(), None::<WindowBytes>);
+                    let (key, value) =
+                        written.map_err(|source| TrialError::Write { sink: sink.name.clone(), source })?;
+                    let (topic, headers) = (sink.topic.clone(), input.headers.clone());
+                    out.push(Message { topic, key, value, timestamp: input.timestamp, headers });
+                }
+            }
+        }
+        Ok(())
+    }
+}

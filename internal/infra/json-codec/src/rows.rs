@@ -1,0 +1,128 @@
+mod number;
+mod read;
+mod schema;
+mod write;
+
+use std::sync::Arc;
+
+use millstream_model::{Column, Value};
+use millstream_ports::{CodecError, FoundColumns, PortError, RowCodec, RowFormat, RowSpec, SchemaBook, Side};
+
+use crate::document::Document;
+
+/// The first byte of a record that names its schema.
+const MAGIC: u8 = 0;
+
+/// Rows as JSON objects, as the formats JSON and, with a registry, `JSON_SR` of the rules.
+///
+/// Fields are found by name, whatever its capitals, where none of exactly that name is there; those that are missing are null,
+/// and others are passed over. Numbers are exact: a DECIMAL is written with all its digits and read without a float between.
+/// A DATE is days, a TIME and a TIMESTAMP milliseconds, BYTES base64. A text column over anything else than a text holds
+/// its JSON.
+#[derive(Clone, Default)]
+pub struct JsonRows {
+    book: Option<Arc<dyn SchemaBook>>,
+}
+
+impl JsonRows {
+    /// Plain JSON: nothing but the document.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// JSON behind the id of its JSON Schema, in the frame that Confluent's serializers write.
+    pub fn with_schemas(book: Arc<dyn SchemaBook>) -> Self {
+        Self { book: Some(book) }
+    }
+}
+
+struct JsonCodec {
+    columns: Vec<Column>,
+    is_bare: bool,
+    is_framed: bool,
+    id: Option<u32>,
+}
+
+fn subject(topic: &str, side: Side) -> String {
+    match side {
+        Side::Key => format!("{topic}-key"),
+        Side::Value => format!("{topic}-value"),
+    }
+}
+
+impl RowFormat for JsonRows {
+    fn columns(&self, topic: &str, side: Side, schema_id: Option<u32>) -> Result<FoundColumns, PortError> {
+        let Some(book) = &self.book else {
+            let said = "the columns must be declared: the format JSON has no schemas";
+            return Err(PortError::stop(format!("topic '{topic}': {said}")));
+        };
+        let subject = subject(topic, side);
+        let text = match schema_id {
+            Some(id) => book.text(id)?,
+            None => book.latest(&subject)?.map(|(_, text)| text).ok_or_else(|| {
+                PortError::stop(format!("no schema is registered under '{subject}'; declare the columns"))
+            })?,
+        };
+        schema::columns_of(&text, schema_id.is_none()).map_err(|reason| {
+            PortError::stop(format!("the schema under '{subject}' can't be used")).because(reason)
+        })
+    }
+
+    fn reader(&self, spec: RowSpec<'_>) -> Result<Arc<dyn RowCodec>, PortError> {
+        Ok(Arc::new(self.codec(spec, None)))
+    }
+
+    fn writer(&self, spec: RowSpec<'_>) -> Result<Arc<dyn RowCodec>, PortError> {
+        let id = match (&self.book, spec.options.schema_id) {
+            (None, _) => None,
+            (Some(_), Some(id)) => Some(id),
+            (Some(book), None) => {
+                let text = schema::schema_of(spec.columns, spec.is_bare()).to_string();
+                Some(book.register_json(&subject(spec.topic, spec.side), &text)?)
+            }
+        };
+        Ok(Arc::new(self.codec(spec, id)))
+    }
+}
+
+impl JsonRows {
+    fn codec(&self, spec: RowSpec<'_>, id: Option<u32>) -> JsonCodec {
+        let is_framed = self.book.is_some();
+        JsonCodec { columns: spec.columns.to_vec(), is_bare: spec.is_bare(), is_framed, id }
+    }
+}
+
+impl RowCodec for JsonCodec {
+    fn decode(&self, bytes: &[u8]) -> Result<Vec<Value>, CodecError> {
+        let bytes = match (self.is_framed, bytes) {
+            (true, [MAGIC, _, _, _, _, rest @ ..]) => rest,
+            (true, _) => return Err(CodecError::new("no schema's id stands before the JSON")),
+            (false, bytes) => bytes,
+        };
+        if self.columns.is_empty() {
+            return Ok(Vec::new());
+        }
+        let document = Document::parse(bytes).map_err(CodecError::new)?;
+        let row = match self.columns.as_slice() {
+            [only] if self.is_bare => read::value(&document, &only.ty).map(|value| vec![value]),
+            columns => read::fields(&document, columns),
+        };
+        row.map_err(CodecError::new)
+    }
+
+    fn encode(&self, row: &[Value], out: &mut Vec<u8>) -> Result<(), CodecError> {
+        if let Some(id) = self.id {
+            out.push(MAGIC);
+            out.extend_from_slice(&id.to_be_bytes());
+        }
+        let document = match (self.columns.as_slice(), row) {
+            ([only], [value]) if self.is_bare => write::value(value, &only.ty),
+            (columns, row) => write::fields(row, columns),
+        };
+        out.extend_from_slice(document.map_err(CodecError::new)?.to_string().as_bytes());
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,79 @@
+use millstream_model::{Decimal, FormatOptions, Type};
+
+use super::*;
+
+fn columns(of: &[(&str, Type)]) -> Vec<Column> {
+    of.iter().map(|(name, ty)| Column::new(*name, ty.clone())).collect()
+}
+
+fn codec(columns: &[Column], options: &FormatOptions) -> Arc<dyn RowCodec> {
+    JsonRows::new().writer(RowSpec { topic: "t", side: Side::Value, columns, options }).unwrap()
+}
+
+#[test]
+fn rows_are_written_as_they_are_read() {
+    let inner = Type::Struct(columns(&[("F", Type::Bytes)]));
+    let columns = columns(&[
+        ("I", Type::Int),
+        ("D", Type::Decimal { precision: 6, scale: 2 }),
+        ("A", Type::Array(Box::new(Type::Double))),
+        ("S", inner),
+        ("N", Type::String),
+    ]);
+    let row = vec![
+        Value::Int(4),
+        Value::Decimal(Decimal::new(1250, 2)),
+        Value::Array(vec![Value::Double(1e7), Value::Null]),
+        Value::Struct(vec![Value::Bytes([1].into())]),
+        Value::Null,
+    ];
+    let text = r#"{"I":4,"D":12.50,"A":[1.0E7,null],"S":{"F":"AQ=="},"N":null}"#;
+    let (codec, mut out) = (codec(&columns, &FormatOptions::default()), Vec::new());
+    codec.encode(&row, &mut out).unwrap();
+    assert_eq!(std::str::from_utf8(&out), Ok(text));
+    assert_eq!(codec.decode(text.as_bytes()), Ok(row));
+}
+
+#[test]
+fn names_fit_whatever_their_capitals_and_exact_ones_first() {
+    let codec = codec(&columns(&[("AB", Type::Int), ("ab", Type::String)]), &FormatOptions::default());
+    let row = codec.decode(br#"{"aB": 1, "ab": [1, {"x": 2.50}], "more": 3}"#);
+    assert_eq!(row, Ok(vec![Value::Int(1), Value::text(r#"[1,{"x":2.50}]"#)]));
+}
+
+#[test]
+fn one_column_may_stand_by_itself() {
+    let codec = codec(&columns(&[("A", Type::Bigint)]), &FormatOptions::bare());
+    let mut out = Vec::new();
+    codec.encode(&[Value::Bigint(7)], &mut out).unwrap();
+    assert_eq!(out, b"7");
+    assert_eq!(codec.decode(b" 7.9"), Ok(vec![Value::Bigint(7)]));
+}
+
+#[test]
+fn what_does_not_fit_is_refused_by_name() {
+    let codec = codec(
+        &columns(&[("D", Type::Decimal { precision: 3, scale: 1 }), ("B", Type::Boolean)]),
+        &FormatOptions::default(),
+    );
+    for (text, said) in [
+        (r#"{"D": 1.25}"#, "D: 1.25 is no DECIMAL(3, 1)"),
+        (r#"{"D": 100.5}"#, "D: 100.5 is no DECIMAL(3, 1)"),
+        (r#"{"B": "true"}"#, "B: 'true' is no BOOLEAN"),
+        ("[]", "an array stands where an object is expected"),
+    ] {
+        assert_eq!(codec.decode(text.as_bytes()).unwrap_err().to_string(), said);
+    }
+}
+
+#[test]
+fn a_schema_gives_back_the_columns_it_was_made_of() {
+    let columns = columns(&[
+        ("Z", Type::Int),
+        ("B", Type::Decimal { precision: 6, scale: 2 }),
+        ("M", Type::Map(Box::new(Type::String), Box::new(Type::Array(Box::new(Type::Bytes))))),
+        ("S", Type::Struct(columns(&[("X", Type::Double), ("A", Type::Timestamp), ("D", Type::Date), ("T", Type::Time)]))),
+    ]);
+    let text = schema::schema_of(&columns, false).to_string();
+    assert_eq!(schema::columns_of(&text, false), Ok(FoundColumns { columns, is_bare: false }));
+}
