@@ -31,6 +31,7 @@ mod json;
 mod ops;
 mod parse;
 mod plan;
+mod tables;
 mod time;
 
 pub use aggregate::{Aggregate, AggregateCall, AggregateFunction, aggregate_functions};
@@ -42,6 +43,7 @@ pub use eval::{Bound, Comparison, Conversion, Failure, Kind, Operation, Order, P
 pub use functions::{Called, Function, Functions, Outside};
 pub use ops::{Emission, SourceRecord, State, StepError};
 pub use plan::{QueryPlan, Rule, explain, plan};
+pub use tables::{TableCall, TableFunction, table_function, table_functions};
 pub use time::TimePattern;
 
 #[cfg(test)]

@@ -2,7 +2,7 @@ use millstream_model::{Column, Type};
 use sqlparser::ast::{self as sql, DataType, ExactNumberInfo};
 use sqlparser::parser::Parser;
 
-use super::expression::{folded, not_yet};
+use super::expression::folded;
 use super::{Parsed, here, refused};
 use crate::diagnostic::{Diagnostic, Span};
 
@@ -42,7 +42,7 @@ pub(super) fn type_of(parsed: &DataType, span: Span) -> Parsed<Type> {
         DataType::Map(key, value, _) => {
             Type::Map(Box::new(type_of(key, span)?), Box::new(type_of(value, span)?))
         }
-        other => return Err(not_yet(format!("the type {other}"), span)),
+        other => return Err(Diagnostic::new(span, format!("there is no type {other}"))),
     })
 }
 

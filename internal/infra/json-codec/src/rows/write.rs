@@ -15,7 +15,9 @@ pub(super) fn value(of: &Value, ty: &Type) -> Result<Document, String> {
     Ok(match (of, ty) {
         (Value::Null, _) => Document::Null,
         (Value::Boolean(value), _) => Document::Boolean(*value),
-        (Value::Int(value) | Value::Date(value) | Value::Time(value), _) => Document::Number(value.to_string()),
+        (Value::Int(value) | Value::Date(value) | Value::Time(value), _) => {
+            Document::Number(value.to_string())
+        }
         (Value::Bigint(value) | Value::Timestamp(value), _) => Document::Number(value.to_string()),
         (Value::Double(value), _) if value.is_finite() => Document::Number(shortest(*value)),
         (Value::Double(value), _) => Document::Text(shortest(*value)),
