@@ -125,6 +125,21 @@ impl Aggregate {
         }
     }
 
+    /// The state of both states' rows, those of `one` first.
+    pub(crate) fn merge(self, one: Value, two: Value) -> Value {
+        match (self, one, two) {
+            (Self::Count, one, two) => arithmetic(&one, BinaryOp::Add, &two),
+            (Self::CollectList | Self::CollectSet, one, Value::Array(two)) => {
+                two.iter().fold(one, |state, value| self.add(state, Some(value)))
+            }
+            (Self::Avg, Value::Struct(one), Value::Struct(two)) => {
+                let sums = one.iter().zip(&two).map(|(one, two)| arithmetic(one, BinaryOp::Add, two));
+                Value::Struct(sums.collect())
+            }
+            (_, one, two) => self.add(one, Some(&two)),
+        }
+    }
+
     /// What the state says.
     pub(crate) fn result(self, state: &Value) -> Value {
         match (self, state) {

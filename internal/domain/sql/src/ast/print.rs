@@ -64,6 +64,10 @@ impl Display for Expr {
             Self::Struct(fields) => write!(f, "STRUCT({})", pairs(fields, |field| name(field))),
             Self::Array(elements) => write!(f, "ARRAY[{}]", list(elements)),
             Self::Map(entries) => write!(f, "MAP({})", pairs(entries, |key| key.node.to_string())),
+            Self::Lambda(names, body) => {
+                let names: Vec<_> = names.iter().map(|parameter| name(parameter)).collect();
+                write!(f, "({}) => {}", names.join(", "), body.node)
+            }
             Self::Index(of, index) => write!(f, "({})[{}]", of.node, index.node),
         }
     }

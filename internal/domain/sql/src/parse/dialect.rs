@@ -1,6 +1,8 @@
 use std::cell::Cell;
 
-use sqlparser::ast::Expr;
+use sqlparser::ast::{
+    BinaryOperator, Expr, Ident, LambdaFunction, LambdaFunctionParameter, LambdaSyntax, OneOrManyWithParens,
+};
 use sqlparser::dialect::{Dialect, Precedence};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
@@ -50,8 +52,12 @@ impl Dialect for RuleDialect {
         true
     }
 
-    /// `STRUCT(…)` is read as a call; the library would read a literal of another shape.
+    /// `STRUCT(…)` is read as a call; the library would read a literal of another shape. `x => …` and `(x, y) => …` are
+    /// functions.
     fn parse_prefix(&self, parser: &mut Parser<'_>) -> Option<Result<Expr, ParserError>> {
+        if let Some(count) = parameters(parser) {
+            return Some(lambda(parser, count));
+        }
         let is_struct = matches!(&parser.peek_token_ref().token, Token::Word(word) if word.keyword == Keyword::STRUCT && word.quote_style.is_none());
         if !is_struct || parser.peek_nth_token_ref(1).token != Token::LParen {
             return None;
@@ -60,7 +66,12 @@ impl Dialect for RuleDialect {
         Some(name.and_then(|name| parser.parse_function(name)))
     }
 
-    fn parse_infix(&self, _: &mut Parser<'_>, _: &Expr, _: u8) -> Option<Result<Expr, ParserError>> {
+    fn parse_infix(&self, parser: &mut Parser<'_>, of: &Expr, _: u8) -> Option<Result<Expr, ParserError>> {
+        if parser.peek_token_ref().token == Token::Arrow && parser.peek_nth_token_ref(1).token == Token::Mul {
+            parser.next_token();
+            let all = Box::new(Expr::Identifier(Ident::with_span(parser.next_token().span, ALL_FIELDS)));
+            return Some(Ok(Expr::BinaryOp { left: Box::new(of.clone()), op: BinaryOperator::Arrow, right: all }));
+        }
         self.operators.set(self.operators.get() + 1);
         let is_too_long = self.operators.get() > OPERATORS_MAX;
         let said = format!("a statement has at most {OPERATORS_MAX} operators; write a list as IN (…)");
@@ -71,10 +82,45 @@ impl Dialect for RuleDialect {
     fn get_next_precedence(&self, parser: &Parser<'_>) -> Option<Result<u8, ParserError>> {
         match parser.peek_token_ref().token {
             Token::Arrow => Some(Ok(self.prec_value(Precedence::Period))),
-            Token::Assignment => Some(Ok(0)),
+            Token::Assignment | Token::RArrow => Some(Ok(0)),
             // Like plus, which puts texts together too.
             Token::StringConcat => Some(Ok(self.prec_value(Precedence::PlusMinus))),
             _ => None,
         }
     }
+}
+
+/// What stands behind `->` for all fields of a struct.
+pub(super) const ALL_FIELDS: &str = "*";
+
+/// How many tokens the parameters of a function take that begins here.
+fn parameters(parser: &Parser<'_>) -> Option<usize> {
+    let token = |place| &parser.peek_nth_token_ref(place).token;
+    let is_word = |place| matches!(token(place), Token::Word(_));
+    if is_word(0) {
+        return (*token(1) == Token::RArrow).then_some(1);
+    }
+    if *token(0) != Token::LParen || !is_word(1) {
+        return None;
+    }
+    let mut place = 2;
+    while *token(place) == Token::Comma && is_word(place + 1) {
+        place += 2;
+    }
+    (*token(place) == Token::RParen && *token(place + 1) == Token::RArrow).then_some(place + 1)
+}
+
+/// `x => …` or `(x, y) => …`, whose parameters take `count` tokens.
+fn lambda(parser: &mut Parser<'_>, count: usize) -> Result<Expr, ParserError> {
+    let mut names = Vec::new();
+    for _ in 0..count {
+        let token = parser.next_token();
+        if let Token::Word(word) = &token.token {
+            names.push(LambdaFunctionParameter { name: word.to_ident(token.span), data_type: None });
+        }
+    }
+    parser.next_token();
+    let body = Box::new(parser.parse_expr()?);
+    let params = OneOrManyWithParens::Many(names);
+    Ok(Expr::Lambda(LambdaFunction { params, body, syntax: LambdaSyntax::Arrow }))
 }

@@ -80,6 +80,18 @@ fn single(expr: &sql::Expr, span: Span) -> Parsed<At<Expr>> {
         }
         sql::Expr::Array(array) => Expr::Array(converted(&array.elem, span)?),
         sql::Expr::Function(function) => call(function, span)?,
+        sql::Expr::Lambda(lambda) => {
+            let names = lambda.params.iter().map(|parameter| folded(&parameter.name)).collect();
+            Expr::Lambda(names, boxed(&lambda.body)?)
+        }
+        sql::Expr::IsDistinctFrom(left, right) => {
+            Expr::Binary(boxed(left)?, BinaryOp::Distinct, boxed(right)?)
+        }
+        sql::Expr::IsNotDistinctFrom(left, right) => {
+            Expr::Binary(boxed(left)?, BinaryOp::NotDistinct, boxed(right)?)
+        }
+        // A list without a name; only GROUP BY and PARTITION BY know what to do with it.
+        sql::Expr::Tuple(parts) => Expr::Call(String::new(), converted(parts, span)?),
         other => builtin(other, span)?,
     };
     Ok(At { node, span })
