@@ -233,6 +233,18 @@ pub enum JoinKind {
     Full,
 }
 
+impl JoinKind {
+    /// How it is written.
+    pub(crate) fn symbol(self) -> &'static str {
+        match self {
+            Self::Inner => "INNER",
+            Self::Left => "LEFT",
+            Self::Right => "RIGHT",
+            Self::Full => "FULL",
+        }
+    }
+}
+
 /// A source joined to those before.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Join {
@@ -248,7 +260,7 @@ pub(crate) struct Join {
 
 /// How far apart two events may be, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Within {
+pub(crate) struct Within {
     /// How much earlier the right one may be.
     pub before_ms: i64,
     /// How much later the right one may be.
@@ -294,6 +306,10 @@ pub(crate) enum Expr {
     Not(Box<At<Expr>>),
     /// A minus sign.
     Negate(Box<At<Expr>>),
+    /// `LIKE`, and what stands before a wildcard that is meant as it is.
+    Like(Box<At<Expr>>, Box<At<Expr>>, Option<char>),
+    /// `x => …` or `(x, y) => …`.
+    Lambda(Vec<String>, Box<At<Expr>>),
     /// `IN (…, …)`.
     In(Box<At<Expr>>, Vec<At<Expr>>),
     /// `IS NULL`; `true` for `IS NOT NULL`.
@@ -310,8 +326,6 @@ pub(crate) enum Expr {
     Array(Vec<At<Expr>>),
     /// `MAP(key := value, …)`.
     Map(Vec<(At<Expr>, At<Expr>)>),
-    /// `(x, y) => …`, a function that another one calls.
-    Lambda(Vec<String>, Box<At<Expr>>),
     /// `array[index]` or `map[key]`.
     Index(Box<At<Expr>>, Box<At<Expr>>),
 }
@@ -345,14 +359,12 @@ pub enum BinaryOp {
     Divide,
     /// `%`.
     Modulo,
-    /// `LIKE`.
-    Like,
-    /// `||`.
-    Concat,
-    /// `IS DISTINCT FROM`: two nulls are the same.
+    /// `IS DISTINCT FROM`.
     Distinct,
     /// `IS NOT DISTINCT FROM`.
     NotDistinct,
+    /// `||`.
+    Concat,
 }
 
 impl BinaryOp {
@@ -372,10 +384,31 @@ impl BinaryOp {
             Self::Multiply => "*",
             Self::Divide => "/",
             Self::Modulo => "%",
-            Self::Like => "LIKE",
             Self::Concat => "||",
             Self::Distinct => "IS DISTINCT FROM",
             Self::NotDistinct => "IS NOT DISTINCT FROM",
+        }
+    }
+}
+
+impl Expr {
+    /// The expressions that it is made of, in the order in which they are written.
+    pub(crate) fn parts(&self) -> Vec<&At<Self>> {
+        match self {
+            Self::Column(..) | Self::Literal(_) => Vec::new(),
+            Self::Field(of, _) | Self::Not(of) | Self::Negate(of) | Self::IsNull(of, _) | Self::Cast(of, _) => {
+                vec![of]
+            }
+            Self::Lambda(_, body) => vec![body],
+            Self::Binary(left, _, right) | Self::Index(left, right) | Self::Like(left, right, _) => vec![left, right],
+            Self::In(of, list) => std::iter::once(&**of).chain(list).collect(),
+            Self::Case(cases, otherwise) => {
+                let cases = cases.iter().flat_map(|(when, then)| [when, then]);
+                cases.chain(otherwise.as_deref()).collect()
+            }
+            Self::Call(_, parts) | Self::Array(parts) => parts.iter().collect(),
+            Self::Struct(fields) => fields.iter().map(|(_, of)| of).collect(),
+            Self::Map(entries) => entries.iter().flat_map(|(key, of)| [key, of]).collect(),
         }
     }
 }

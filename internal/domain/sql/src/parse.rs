@@ -3,6 +3,7 @@
 mod call;
 mod dialect;
 mod expression;
+mod lambda;
 mod query;
 mod statement;
 mod type_name;

@@ -5,6 +5,7 @@ use crate::ast::{At, Expr};
 use crate::catalog::{BOUNDS, PSEUDO, Source};
 use crate::diagnostic::Diagnostic;
 use crate::eval::Bound;
+use crate::functions::Functions;
 
 /// The columns a query can name, in the order of the row.
 #[derive(Clone, Debug, Default)]
@@ -12,6 +13,7 @@ pub struct Scope {
     columns: Vec<ScopeColumn>,
     /// The columns that `*` stands for.
     shown: Vec<usize>,
+    functions: Functions,
 }
 
 /// One of them.
@@ -32,6 +34,16 @@ impl Scope {
             scope.shown.push(place);
         }
         scope
+    }
+
+    /// The same columns, with other functions than the standard ones.
+    #[must_use]
+    pub fn using(self, functions: &Functions) -> Self {
+        Self { functions: functions.clone(), ..self }
+    }
+
+    pub(crate) fn functions(&self) -> &Functions {
+        &self.functions
     }
 
     /// Adds a source's columns, under the name that the query gives it.
@@ -99,6 +111,11 @@ impl Scope {
     /// Whether a source is called so.
     pub(crate) fn has(&self, source: &str) -> bool {
         self.columns.iter().any(|column| column.source == source)
+    }
+
+    /// Whether a column has this name.
+    pub(crate) fn is_known(&self, name: &str) -> bool {
+        self.columns.iter().any(|column| column.name == name)
     }
 
     /// Whether columns of several sources have this name.

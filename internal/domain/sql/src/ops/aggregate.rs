@@ -4,7 +4,8 @@ use super::chain::Chain;
 use super::event::{Bounds, Event};
 use super::{Done, Run, StepError, evaluated, key_values, value_bytes};
 use crate::ast::SourceKind;
-use crate::plan::{Act, Call, Windows, Wire};
+use crate::aggregate::Aggregate;
+use crate::plan::{Act, Windows, Wire};
 
 /// What a group has come to: the aggregates' states, the time of its latest row, and up to which record of each partition it
 /// counts.
@@ -15,8 +16,8 @@ pub(super) struct Sum {
 }
 
 impl Sum {
-    pub(super) fn begin(calls: &[Call]) -> Self {
-        let states = calls.iter().map(|call| call.aggregate.begin()).collect();
+    pub(super) fn begin(calls: &[Aggregate]) -> Self {
+        let states = calls.iter().map(|call| call.begin()).collect();
         Self { states, time: i64::MIN, seen: Vec::new() }
     }
 
@@ -34,7 +35,7 @@ impl Sum {
     }
 
     /// Counts an event in, unless it was counted before.
-    pub(super) fn add(&mut self, calls: &[Call], event: &Event) -> Result<bool, StepError> {
+    pub(super) fn add(&mut self, calls: &[Aggregate], event: &Event) -> Result<bool, StepError> {
         if event.origin.is_some_and(|origin| !origin.advance(&mut self.seen)) {
             return Ok(false);
         }
@@ -43,17 +44,18 @@ impl Sum {
         Ok(true)
     }
 
-    fn fold(&mut self, calls: &[Call], arguments: &[Value]) -> Done {
+    fn fold(&mut self, calls: &[Aggregate], arguments: &[Value]) -> Done {
         if self.states.len() != calls.len() || arguments.len() != calls.len() {
             return Err(StepError::Damaged("a group's state"));
         }
         let states = std::mem::take(&mut self.states);
         let added = calls.iter().zip(states).zip(arguments);
         self.states = added
-            .map(|((call, state), argument)| {
-                call.aggregate.add(state, call.has_argument.then_some(argument))
+            .map(|((call, state), arguments)| match arguments {
+                Value::Struct(arguments) => Ok(call.add(state, arguments)),
+                _ => Err(StepError::Damaged("an aggregate's arguments")),
             })
-            .collect();
+            .collect::<Result<_, _>>()?;
         Ok(())
     }
 }
@@ -69,8 +71,7 @@ impl Run<'_> {
         let now = row.map(|row| evaluated(group, row)).filter(|group| group.iter().all(|value| !value.is_null()));
         let now = now.map(|group| value_bytes(&Value::Struct(group)));
         let argument = |of: &Vec<crate::eval::Bound>| {
-            let mut values = evaluated(of, row.unwrap_or_default());
-            if values.len() == 1 { values.remove(0) } else { Value::Struct(values) }
+            Value::Struct(evaluated(of, row.unwrap_or_default()))
         };
         let counted = Event { row: Some(arguments.iter().map(argument).collect()), ..event.clone() };
         if *kind == SourceKind::Table {
@@ -111,7 +112,7 @@ impl Run<'_> {
         }
     }
 
-    fn in_windows(&mut self, wire: Wire, (calls, windows): (&[Call], Windows), key: &[u8], event: &Event) -> Done {
+    fn in_windows(&mut self, wire: Wire, (calls, windows): (&[Aggregate], Windows), key: &[u8], event: &Event) -> Done {
         let now = self.stream_time(wire, event.time)?;
         if let crate::ast::WindowShape::Session { gap_ms } = windows.shape {
             self.in_session(wire, (calls, windows, gap_ms), key, event, now)?;
@@ -204,7 +205,7 @@ impl Run<'_> {
 
     /// A table's group keeps what each row gives, by the row's key, in the order in which each last came. A row that comes
     /// again replaces itself, so that a record delivered twice counts once.
-    fn recount(&mut self, wire: Wire, calls: &[Call], key: &[u8], event: Event) -> Done {
+    fn recount(&mut self, wire: Wire, calls: &[Aggregate], key: &[u8], event: Event) -> Done {
         let id = value_bytes(&Value::Struct(event.key.clone()));
         let time_place = Self::place(wire, b'a', key);
         let owner = Self::place(wire, b'm', key);
@@ -231,7 +232,7 @@ impl Run<'_> {
 
 /// A group's row: what it is grouped by, its window's bounds, and the results.
 pub(super) fn told(
-    calls: &[Call],
+    calls: &[Aggregate],
     sum: &Sum,
     key: &[u8],
     window: Option<Bounds>,
@@ -239,7 +240,7 @@ pub(super) fn told(
 ) -> Result<Event, StepError> {
     let group = key_values(key)?;
     let bounds = window.map(|bounds| [Value::Bigint(bounds.start), Value::Bigint(bounds.end)]);
-    let results = calls.iter().zip(&sum.states).map(|(call, state)| call.aggregate.result(state));
+    let results = calls.iter().zip(&sum.states).map(|(call, state)| call.result(state));
     let row = group.iter().cloned().chain(bounds.into_iter().flatten()).chain(results).collect();
     let headers = event.headers.clone();
     Ok(Event { key: group, row: Some(row), time: sum.time, window, headers, origin: None })

@@ -1,14 +1,15 @@
 use super::aggregate::{Sum, told};
 use super::event::{Bounds, Event, Origin};
 use super::{Done, Run, key_values};
-use crate::plan::{Call, Windows, Wire};
+use crate::aggregate::Aggregate;
+use crate::plan::{Windows, Wire};
 
 impl Run<'_> {
     /// An event joins the sessions that it is near to into one. Those that are gone by that are told so first.
     pub(super) fn in_session(
         &mut self,
         wire: Wire,
-        (calls, windows, gap_ms): (&[Call], Windows, i64),
+        (calls, windows, gap_ms): (&[Aggregate], Windows, i64),
         key: &[u8],
         event: &Event,
         now: i64,
@@ -58,9 +59,9 @@ impl Run<'_> {
 
 impl Sum {
     /// Both together; what `other` has counted, this has too.
-    fn merged(mut self, calls: &[Call], other: Self) -> Self {
+    fn merged(mut self, calls: &[Aggregate], other: Self) -> Self {
         let states = self.states.into_iter().zip(other.states).zip(calls);
-        self.states = states.map(|((one, two), call)| call.aggregate.merge(one, two)).collect();
+        self.states = states.map(|((one, two), call)| call.merge(one, two)).collect();
         self.time = self.time.max(other.time);
         for seen in other.seen {
             if let Some(origin) = Origin::of(&seen) {

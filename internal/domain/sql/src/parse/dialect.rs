@@ -1,8 +1,6 @@
 use std::cell::Cell;
 
-use sqlparser::ast::{
-    BinaryOperator, Expr, Ident, LambdaFunction, LambdaFunctionParameter, LambdaSyntax, OneOrManyWithParens,
-};
+use sqlparser::ast::{BinaryOperator, Expr, Ident};
 use sqlparser::dialect::{Dialect, Precedence};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
@@ -37,6 +35,11 @@ impl Dialect for RuleDialect {
         true
     }
 
+    /// `name => value` is a lambda.
+    fn supports_named_fn_args_with_rarrow_operator(&self) -> bool {
+        false
+    }
+
     /// `MAP('key' := value)`.
     fn supports_named_fn_args_with_expr_name(&self) -> bool {
         true
@@ -55,8 +58,8 @@ impl Dialect for RuleDialect {
     /// `STRUCT(…)` is read as a call; the library would read a literal of another shape. `x => …` and `(x, y) => …` are
     /// functions.
     fn parse_prefix(&self, parser: &mut Parser<'_>) -> Option<Result<Expr, ParserError>> {
-        if let Some(count) = parameters(parser) {
-            return Some(lambda(parser, count));
+        if let Some(lambda) = super::lambda::lambda(parser) {
+            return Some(lambda);
         }
         let is_struct = matches!(&parser.peek_token_ref().token, Token::Word(word) if word.keyword == Keyword::STRUCT && word.quote_style.is_none());
         if !is_struct || parser.peek_nth_token_ref(1).token != Token::LParen {
@@ -92,35 +95,3 @@ impl Dialect for RuleDialect {
 
 /// What stands behind `->` for all fields of a struct.
 pub(super) const ALL_FIELDS: &str = "*";
-
-/// How many tokens the parameters of a function take that begins here.
-fn parameters(parser: &Parser<'_>) -> Option<usize> {
-    let token = |place| &parser.peek_nth_token_ref(place).token;
-    let is_word = |place| matches!(token(place), Token::Word(_));
-    if is_word(0) {
-        return (*token(1) == Token::RArrow).then_some(1);
-    }
-    if *token(0) != Token::LParen || !is_word(1) {
-        return None;
-    }
-    let mut place = 2;
-    while *token(place) == Token::Comma && is_word(place + 1) {
-        place += 2;
-    }
-    (*token(place) == Token::RParen && *token(place + 1) == Token::RArrow).then_some(place + 1)
-}
-
-/// `x => …` or `(x, y) => …`, whose parameters take `count` tokens.
-fn lambda(parser: &mut Parser<'_>, count: usize) -> Result<Expr, ParserError> {
-    let mut names = Vec::new();
-    for _ in 0..count {
-        let token = parser.next_token();
-        if let Token::Word(word) = &token.token {
-            names.push(LambdaFunctionParameter { name: word.to_ident(token.span), data_type: None });
-        }
-    }
-    parser.next_token();
-    let body = Box::new(parser.parse_expr()?);
-    let params = OneOrManyWithParens::Many(names);
-    Ok(Expr::Lambda(LambdaFunction { params, body, syntax: LambdaSyntax::Arrow }))
-}

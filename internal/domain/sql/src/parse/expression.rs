@@ -52,12 +52,23 @@ fn single(expr: &sql::Expr, span: Span) -> Parsed<At<Expr>> {
             return field(convert(left, span)?, right, span);
         }
         sql::Expr::UnaryOp { op: UnaryOperator::Not, expr } => Expr::Not(boxed(expr)?),
-        sql::Expr::UnaryOp { op: UnaryOperator::Minus, expr } => Expr::Negate(boxed(expr)?),
+        sql::Expr::UnaryOp { op: UnaryOperator::Minus, expr } => negated(expr, span)?,
         sql::Expr::UnaryOp { op: UnaryOperator::Plus, expr } => return convert(expr, span),
         sql::Expr::IsNull(inner) => Expr::IsNull(boxed(inner)?, false),
         sql::Expr::IsNotNull(inner) => Expr::IsNull(boxed(inner)?, true),
-        sql::Expr::Like { negated, expr, pattern, escape_char: None, any: false } => {
-            negated_if(*negated, Expr::Binary(boxed(expr)?, BinaryOp::Like, boxed(pattern)?), span)
+        sql::Expr::IsDistinctFrom(left, right) => {
+            Expr::Binary(boxed(left)?, BinaryOp::Distinct, boxed(right)?)
+        }
+        sql::Expr::IsNotDistinctFrom(left, right) => {
+            Expr::Binary(boxed(left)?, BinaryOp::NotDistinct, boxed(right)?)
+        }
+        sql::Expr::Like { negated, expr, pattern, escape_char, any: false } => {
+            let escape = escape_char.as_deref().map(|escape| escape_of(escape, span)).transpose()?;
+            negated_if(*negated, Expr::Like(boxed(expr)?, boxed(pattern)?, escape), span)
+        }
+        sql::Expr::Lambda(lambda) => {
+            let names = lambda.params.iter().map(|parameter| folded(&parameter.name)).collect();
+            Expr::Lambda(names, boxed(&lambda.body)?)
         }
         sql::Expr::Between { expr, negated, low, high } => {
             let at_least = Expr::Binary(boxed(expr)?, BinaryOp::GtEq, boxed(low)?);
@@ -80,16 +91,6 @@ fn single(expr: &sql::Expr, span: Span) -> Parsed<At<Expr>> {
         }
         sql::Expr::Array(array) => Expr::Array(converted(&array.elem, span)?),
         sql::Expr::Function(function) => call(function, span)?,
-        sql::Expr::Lambda(lambda) => {
-            let names = lambda.params.iter().map(|parameter| folded(&parameter.name)).collect();
-            Expr::Lambda(names, boxed(&lambda.body)?)
-        }
-        sql::Expr::IsDistinctFrom(left, right) => {
-            Expr::Binary(boxed(left)?, BinaryOp::Distinct, boxed(right)?)
-        }
-        sql::Expr::IsNotDistinctFrom(left, right) => {
-            Expr::Binary(boxed(left)?, BinaryOp::NotDistinct, boxed(right)?)
-        }
         // A list without a name; only GROUP BY and PARTITION BY know what to do with it.
         sql::Expr::Tuple(parts) => Expr::Call(String::new(), converted(parts, span)?),
         other => builtin(other, span)?,
@@ -194,6 +195,28 @@ fn compound(names: &[sql::Ident], span: Span) -> Parsed<Expr> {
     }
 }
 
+/// A minus sign is part of the number behind it: the least BIGINT has no positive twin.
+fn negated(of: &sql::Expr, span: Span) -> Parsed<Expr> {
+    match of {
+        sql::Expr::Value(value) => match &value.value {
+            sql::Value::Number(digits, _) => number(&format!("-{digits}"), span).map(Expr::Literal),
+            _ => Ok(Expr::Negate(Box::new(convert(of, span)?))),
+        },
+        _ => Ok(Expr::Negate(Box::new(convert(of, span)?))),
+    }
+}
+
+fn escape_of(escape: &sql::Expr, span: Span) -> Parsed<char> {
+    let wrong = || Diagnostic::new(span, "ESCAPE takes a text of one character");
+    let sql::Expr::Value(value) = escape else { return Err(wrong()) };
+    let sql::Value::SingleQuotedString(text) = &value.value else { return Err(wrong()) };
+    let mut characters = text.chars();
+    match (characters.next(), characters.next()) {
+        (Some(escape), None) => Ok(escape),
+        _ => Err(wrong()),
+    }
+}
+
 fn literal(value: &sql::Value, span: Span) -> Parsed<Value> {
     match value {
         sql::Value::Null => Ok(Value::Null),
@@ -208,7 +231,8 @@ fn literal(value: &sql::Value, span: Span) -> Parsed<Value> {
 fn number(digits: &str, span: Span) -> Parsed<Value> {
     let too_large = || Diagnostic::new(span, format!("the number {digits} is out of range"));
     if digits.contains(['e', 'E']) {
-        return digits.parse().map(Value::Double).map_err(|_| too_large());
+        let number: f64 = digits.parse().map_err(|_| too_large())?;
+        return number.is_finite().then_some(Value::Double(number)).ok_or_else(too_large);
     }
     if digits.contains('.') {
         return digits.parse::<Decimal>().map(Value::Decimal).map_err(|_| too_large());

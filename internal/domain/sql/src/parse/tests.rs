@@ -24,6 +24,8 @@ fn placeless(at: &At<Expr>) -> At<Expr> {
         node @ (Expr::Column(..) | Expr::Literal(_)) => node.clone(),
         Expr::Field(of, field) => Expr::Field(one(of), field.clone()),
         Expr::Binary(left, op, right) => Expr::Binary(one(left), *op, one(right)),
+        Expr::Like(of, pattern, escape) => Expr::Like(one(of), one(pattern), *escape),
+        Expr::Lambda(names, body) => Expr::Lambda(names.clone(), one(body)),
         Expr::Not(of) => Expr::Not(one(of)),
         Expr::Negate(of) => Expr::Negate(one(of)),
         Expr::IsNull(of, negated) => Expr::IsNull(one(of), *negated),
@@ -64,7 +66,7 @@ fn leaf() -> impl Strategy<Value = Expr> {
     let literal = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::Boolean),
-        (0..=i32::MAX).prop_map(Value::Int),
+        any::<i32>().prop_map(Value::Int),
         (i64::from(i32::MAX) + 1..=i64::MAX).prop_map(Value::Bigint),
         (0.0..1e300_f64).prop_map(Value::Double),
         (0..i64::MAX, 0..19_u8)
@@ -92,7 +94,8 @@ fn operator() -> impl Strategy<Value = BinaryOp> {
         BinaryOp::Multiply,
         BinaryOp::Divide,
         BinaryOp::Modulo,
-        BinaryOp::Like,
+        BinaryOp::Distinct,
+        BinaryOp::NotDistinct,
         BinaryOp::Concat,
     ])
 }
@@ -117,6 +120,11 @@ fn expression() -> impl Strategy<Value = Expr> {
                 (one(), name()).prop_map(|(of, field)| Expr::Field(of, field)),
                 (one(), one()).prop_map(|(of, index)| Expr::Index(of, index)),
                 one().prop_map(Expr::Not),
+                (one(), one(), proptest::option::of(prop::sample::select(vec!['!', '\''])))
+                    .prop_map(|(of, pattern, escape)| Expr::Like(of, pattern, escape)),
+                (proptest::collection::vec(name(), 1..3), one()).prop_map(|(names, body)| {
+                    Expr::Call("FILTER".to_owned(), vec![nowhere(Expr::Lambda(names, body))])
+                }),
                 one().prop_map(Expr::Negate),
                 (one(), any::<bool>()).prop_map(|(of, negated)| Expr::IsNull(of, negated)),
                 (one(), some()).prop_map(|(of, list)| Expr::In(of, list)),

@@ -1,11 +1,12 @@
 use millstream_model::{Column, Type};
 
-use super::graph::{Act, Builder, Call, Windows};
+use super::graph::{Act, Builder, Windows};
 use super::query::{Body, Rows, items};
 use super::selection::Selection;
 use super::{Planned, truth};
-use crate::aggregate::{Aggregate, aggregate as aggregate_of, is_aggregate};
-use crate::ast::{At, Expr, Query, SelectItem, SourceKind, Window, WindowShape};
+use crate::aggregate::{AggregateCall, aggregate as aggregate_of, is_aggregate};
+use super::explode::table_calls;
+use crate::ast::{At, Expr, Query, SourceKind, Window, WindowShape};
 use crate::bind::{Scope, Typed, bind, bind_by};
 use crate::catalog::{BOUNDS, KeyWindow};
 use crate::diagnostic::{Diagnostic, Span};
@@ -20,18 +21,8 @@ struct Grouping<'a> {
     scope: &'a Scope,
     group: Vec<(Bound, Type)>,
     is_windowed: bool,
-    calls: Vec<PlannedCall>,
-}
-
-struct PlannedCall {
-    aggregate: Aggregate,
-    arguments: Vec<Bound>,
-    ty: Type,
-}
-
-/// Whether a query without GROUP BY puts rows together nevertheless; that is then said.
-pub(super) fn is_grouped(_: &Query) -> bool {
-    false
+    is_table: bool,
+    calls: Vec<AggregateCall>,
 }
 
 /// The place of an aggregate's call in an expression.
@@ -40,22 +31,6 @@ pub(super) fn call_in(at: &At<Expr>) -> Option<Span> {
         Expr::Call(name, _) if is_aggregate(name) => Some(at.span),
         other => other.parts().into_iter().find_map(call_in),
     }
-}
-
-/// The calls of table functions in an expression.
-pub(super) fn table_calls(at: &At<Expr>, calls: &mut Vec<At<Expr>>) {
-    match &at.node {
-        Expr::Call(name, _) if crate::eval::is_table_function(name) => calls.push(at.clone()),
-        other => other.parts().into_iter().for_each(|part| table_calls(part, calls)),
-    }
-}
-
-/// Binds a table function's call: what makes the list, and the type of its elements.
-pub(super) fn bind_table_call(scope: &Scope, call: &At<Expr>) -> Typed {
-    let Expr::Call(name, arguments) = &call.node else {
-        return Err(Diagnostic::new(call.span, "expected a table function"));
-    };
-    crate::bind::bind_table_function(scope, name, arguments, call)
 }
 
 /// Plans a query with GROUP BY.
@@ -77,7 +52,8 @@ pub(super) fn aggregate(
     let windows = query.window.as_ref().map(|window| windows(&window.node, query.emit_final.is_some()));
     let keyed_by = (0..group.len()).map(|place| vec![Bound::Column(place)]).collect();
     let is_windowed = windows.is_some();
-    let mut grouping = Grouping { scope: &rows.scope, group, is_windowed, calls: Vec::new() };
+    let is_table = rows.kind == SourceKind::Table;
+    let mut grouping = Grouping { scope: &rows.scope, group, is_windowed, is_table, calls: Vec::new() };
     let mut selection = Selection::new(keyed_by, mistakes);
     let items = items(query, &rows, &mut selection.mistakes);
     let mut tables = Vec::new();
@@ -107,9 +83,8 @@ pub(super) fn aggregate(
     let group = group.into_iter().map(|(bound, _)| bound).collect();
     let arguments = calls.iter().map(|call| call.arguments.clone()).collect();
     rows.end = builder.then(rows.end, Act::Group { kind: rows.kind, group, arguments });
-    let has_argument = |call: &PlannedCall| !call.arguments.is_empty();
-    let calls = calls.iter().map(|call| Call { aggregate: call.aggregate, has_argument: has_argument(call) });
-    rows.end = builder.then(rows.end, Act::Aggregate { kind: rows.kind, calls: calls.collect(), window: windows });
+    let calls = calls.into_iter().map(|call| call.aggregate).collect();
+    rows.end = builder.then(rows.end, Act::Aggregate { kind: rows.kind, calls, window: windows });
     if let Some(condition) = having {
         rows.end = builder.then(rows.end, Act::Filter { condition, kind: SourceKind::Table });
     }
@@ -127,10 +102,10 @@ pub(super) fn aggregate(
 }
 
 /// States that are kept between rows are written in the format of the values, which must hold them.
-fn intermediate(calls: &[PlannedCall], half: &Half, query: &Query, mistakes: &mut Vec<Diagnostic>) {
+fn intermediate(calls: &[AggregateCall], half: &Half, query: &Query, mistakes: &mut Vec<Diagnostic>) {
     let Some(format) = crate::format::format(&half.format) else { return };
     for call in calls {
-        let state = [Column::new("STATE", call.aggregate.state_type(&call.ty))];
+        let state = [Column::new("STATE", call.aggregate.state_type())];
         if let Some(reason) = format.refuses(&state).filter(|_| mistakes.is_empty()) {
             let span = query.group_by.first().map(|by| by.span).unwrap_or_default();
             let said = format!("what an aggregate keeps between rows does not go into the source's format: {reason}");
@@ -197,9 +172,9 @@ impl Grouping<'_> {
     /// What a part stands for in the grouped row: an aggregate's result, what is grouped by, or a window's bound.
     fn known(&mut self, at: &At<Expr>) -> Option<Typed> {
         if let Expr::Call(name, arguments) = &at.node
-            && let Some(aggregate) = aggregate_of(name)
+            && is_aggregate(name)
         {
-            return Some(self.call(aggregate, name, arguments, at));
+            return Some(self.call(name, arguments, at));
         }
         if let Expr::Column(_, name) = &at.node
             && let Some(place) = BOUNDS.iter().position(|(bound, _)| bound == name).filter(|_| self.is_windowed)
@@ -220,7 +195,7 @@ impl Grouping<'_> {
         }))
     }
 
-    fn call(&mut self, aggregate: Aggregate, name: &str, arguments: &[At<Expr>], at: &At<Expr>) -> Typed {
+    fn call(&mut self, name: &str, arguments: &[At<Expr>], at: &At<Expr>) -> Typed {
         for argument in arguments {
             if let Some(inner) = call_in(argument) {
                 return Err(Diagnostic::new(inner, "an aggregate is not put together of aggregates"));
@@ -230,27 +205,18 @@ impl Grouping<'_> {
             }
         }
         let bound = arguments.iter().map(|argument| bind(self.scope, argument));
-        let (arguments, types): (Vec<_>, Vec<_>) = bound.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
-        if arguments.len() > 1 {
-            return Err(Diagnostic::unsupported(at.span, format!("{name} with several arguments can't be run")));
+        let call = aggregate_of(name, bound.collect::<Result<_, _>>()?)
+            .map_err(|said| Diagnostic::new(at.span, said))?;
+        if self.is_table && !call.aggregate.has_undo() {
+            let said = format!("{name} can't take back what a table's row gave before");
+            return Err(Diagnostic::new(at.span, said).help("put a stream's rows together"));
         }
-        let result = aggregate.type_of(types.first()).ok_or_else(|| {
-            let given = types.first().map_or_else(|| "nothing".to_owned(), ToString::to_string);
-            Diagnostic::new(at.span, format!("{name} does not take {given}"))
-        })?;
-        let known = self.calls.iter().position(|call| call.aggregate == aggregate && call.arguments == arguments);
+        let result = call.aggregate.result_type().clone();
+        let known = self.calls.iter().position(|known| *known == call);
         let index = known.unwrap_or_else(|| {
-            self.calls.push(PlannedCall { aggregate, arguments, ty: result.clone() });
+            self.calls.push(call);
             self.calls.len() - 1
         });
         Ok((Bound::Column(self.first_result() + index), result))
     }
-}
-
-/// Expressions selected, for what looks into all of them.
-pub(super) fn expressions(items: &[SelectItem]) -> impl Iterator<Item = &At<Expr>> {
-    items.iter().filter_map(|item| match item {
-        SelectItem::Expr(expr, _) | SelectItem::Fields(expr) => Some(expr),
-        _ => None,
-    })
 }

@@ -143,7 +143,7 @@ pub enum Act {
         /// Of what.
         kind: SourceKind,
         /// What is put together.
-        calls: Vec<Call>,
+        calls: Vec<Aggregate>,
         /// In which windows.
         window: Option<Windows>,
     },
@@ -165,15 +165,6 @@ pub enum OnNull {
     Drop,
     /// It goes with the others that have none.
     Keep,
-}
-
-/// An aggregate's call.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Call {
-    /// The function.
-    pub aggregate: Aggregate,
-    /// Whether it looks at a column; `COUNT(*)` does not.
-    pub has_argument: bool,
 }
 
 /// Windows that rows are put together in.

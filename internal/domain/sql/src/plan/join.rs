@@ -8,7 +8,6 @@ use super::with::moment;
 use super::{Planned, Planner};
 use crate::ast::{At, BinaryOp, Expr, Join, JoinKind, Query, Relation, SourceKind};
 use crate::bind::{Scope, bind};
-use crate::catalog::Source;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::eval::Bound;
 
@@ -39,7 +38,6 @@ fn entry(relation: &Relation, planner: &Planner<'_>, builder: &mut Builder) -> P
         kind: source.kind,
         key: (0..source.key.len()).map(|place| vec![place]).collect(),
         window: source.window,
-        single: Some(source.clone()),
         sources: 1,
     })
 }
@@ -98,14 +96,14 @@ fn condition(left: &Rows, right: &Rows, on: &At<Expr>) -> Result<On, Diagnostic>
     let mut both = left.scope.clone();
     both.extend(right.scope.clone());
     let width = left.scope.width();
-    let ((one, one_type), (other, other_type)) = (bind(&both, one)?, bind(&both, other)?);
+    let ((one_bound, one_type), (other_bound, other_type)) = (bind(&both, one)?, bind(&both, other)?);
     let side = |bound: &Bound| {
         let columns = bound.columns();
         let is_left = columns.iter().all(|column| *column < width);
         let is_right = columns.iter().all(|column| *column >= width);
         (!columns.is_empty() && (is_left || is_right)).then_some(is_left)
     };
-    let (left_bound, right_bound) = match (side(&one), side(&other)) {
+    let (left_side, right_side) = match (side(&one_bound), side(&other_bound)) {
         (Some(true), Some(false)) => (one, other),
         (Some(false), Some(true)) => (other, one),
         _ => {
@@ -117,8 +115,9 @@ fn condition(left: &Rows, right: &Rows, on: &At<Expr>) -> Result<On, Diagnostic>
         return Err(Diagnostic::new(on.span, format!("{one_type} and {other_type} can't be joined on"))
             .help("convert one with CAST"));
     }
-    let right = right_bound.moved(width);
-    Ok(On { left: left_bound, right, ty: one_type, span: on.span })
+    let (left, _) = bind(&left.scope, left_side)?;
+    let (right, _) = bind(&right.scope, right_side)?;
+    Ok(On { left, right, ty: one_type, span: on.span })
 }
 
 /// The column that an expression is, if it is one.
@@ -260,7 +259,7 @@ fn foreign(
     let end = builder.join(&[left_end, right_end], refer);
     let mut scope = left.scope;
     scope.extend(right.scope);
-    Ok(Rows { end, scope, kind: SourceKind::Table, key: left.key, window: None, single: None, sources: 2 })
+    Ok(Rows { end, scope, kind: SourceKind::Table, key: left.key, window: None, sources: 2 })
 }
 
 /// Both rows side by side, and their key behind them.
@@ -291,7 +290,6 @@ fn beside(left: Rows, right: Rows, kind: JoinKind, on: &On) -> Rows {
         kind: left.kind,
         key: vec![same],
         window: None,
-        single: None,
         sources: left.sources + right.sources,
     }
 }

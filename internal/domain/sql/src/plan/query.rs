@@ -4,10 +4,10 @@ use millstream_model::{Column, Type};
 
 use super::graph::{Act, Builder, End, OnNull, QueryPlan};
 use super::selection::{Item, Selection};
-use super::{Planned, Planner, aggregate, condition, join};
+use super::{Planned, Planner, aggregate, condition, explode, join};
 use crate::ast::{At, Expr, Query, SelectItem, SourceKind};
 use crate::bind::{Scope, bind};
-use crate::catalog::{KeyWindow, Source, is_reserved};
+use crate::catalog::{KeyWindow, is_reserved};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::eval::Bound;
 use crate::format::Half;
@@ -45,8 +45,6 @@ pub(super) struct Rows {
     /// For each key column, the row's columns that are the same value, the preferred one first.
     pub(super) key: Vec<Vec<usize>>,
     pub(super) window: Option<KeyWindow>,
-    /// The single source read, where there is one.
-    pub(super) single: Option<Source>,
     /// How many sources are joined.
     pub(super) sources: usize,
 }
@@ -67,7 +65,7 @@ pub(super) fn query(query: &Query, kind: SourceKind, planner: &Planner<'_>) -> P
         }
     }
     let halves = (first.key_half(), first.value_half());
-    if query.group_by.is_empty() && !aggregate::is_grouped(query) {
+    if query.group_by.is_empty() {
         project(query, kind, (rows, builder), halves, mistakes)
     } else {
         aggregate::aggregate(query, kind, (rows, builder), halves, mistakes)
@@ -134,9 +132,9 @@ fn project(
             Err(mistake) => selection.mistakes.push(mistake),
         }
     }
-    let exploded = explode(query, &mut rows, &mut builder, &mut selection.mistakes);
+    let exploded = explode::explode(query, &mut rows, &mut builder, &mut selection.mistakes);
     for item in items(query, &rows, &mut selection.mistakes) {
-        let bound = bind_item(&item.expr, &rows.scope, &exploded);
+        let bound = explode::bind_item(&item.expr, &rows.scope, &exploded);
         selection.add(bound, item);
     }
     let missing = |place: usize| missing_key(query, &rows, place);
@@ -227,55 +225,6 @@ fn made_name(at: &At<Expr>, place: usize) -> String {
         Expr::Column(_, name) | Expr::Field(_, name) => name.clone(),
         _ => format!("KSQL_COL_{place}"),
     }
-}
-
-/// A table function's call and the column that its elements stand in.
-type Exploded = Vec<(At<Expr>, usize, Type)>;
-
-/// Puts the elements of what table functions make behind each row.
-fn explode(query: &Query, rows: &mut Rows, builder: &mut Builder, mistakes: &mut Vec<Diagnostic>) -> Exploded {
-    let mut calls = Vec::new();
-    for item in &query.items {
-        if let SelectItem::Expr(expr, _) = item {
-            aggregate::table_calls(expr, &mut calls);
-        }
-    }
-    if let (Some(call), SourceKind::Table) = (calls.first(), rows.kind) {
-        let said = Diagnostic::new(call.span, "a table's row can't become several");
-        mistakes.push(said.help("read a stream"));
-        return Vec::new();
-    }
-    let (mut exploded, mut lists) = (Exploded::new(), Vec::new());
-    for call in calls {
-        match aggregate::bind_table_call(&rows.scope, &call) {
-            Ok((list, ty)) => {
-                lists.push(list);
-                let place = rows.scope.push("", "", ty.clone());
-                exploded.push((call, place, ty));
-            }
-            Err(mistake) => mistakes.push(mistake),
-        }
-    }
-    if !lists.is_empty() {
-        rows.end = builder.then(rows.end, Act::Explode { lists });
-    }
-    exploded
-}
-
-fn bind_item(expr: &At<Expr>, scope: &Scope, exploded: &Exploded) -> crate::bind::Typed {
-    crate::bind::bind_by(expr, &mut |at| {
-        if let Some((_, place, ty)) = exploded.iter().find(|(call, ..)| call.node == at.node) {
-            return Some(Ok((Bound::Column(*place), ty.clone())));
-        }
-        match &at.node {
-            Expr::Column(source, name) => Some(scope.column(source.as_deref(), name, at)),
-            Expr::Call(name, _) if crate::aggregate::is_aggregate(name) => {
-                let said = format!("{name} puts many rows together, which is done only in a query with GROUP BY");
-                Some(Err(Diagnostic::new(at.span, said)))
-            }
-            _ => None,
-        }
-    })
 }
 
 /// The items selected, `*` written out, each with the name it gets.

@@ -200,7 +200,12 @@ impl Find<'_> {
 }
 
 /// The source that a query fills, and the time of its rows where a column tells it.
-pub(super) fn filled(create: &CreateAs, body: &Body, catalog: &Catalog) -> Declared<(Source, Option<Bound>)> {
+pub(super) fn filled(
+    create: &CreateAs,
+    body: &Body,
+    catalog: &Catalog,
+    schemas: &dyn SchemaSource,
+) -> Declared<(Source, Option<Bound>)> {
     let span = create.name.span;
     let with = With::new(&create.with, span)?;
     for refused in ["WINDOW_TYPE", "WINDOW_SIZE"] {
@@ -234,6 +239,15 @@ pub(super) fn filled(create: &CreateAs, body: &Body, catalog: &Catalog) -> Decla
     };
     with.count("REPLICAS")?;
     held(&source, (key_format, value_format), span)?;
+    for (is_key, half, columns) in
+        [(true, source.key_half(), &source.key), (false, source.value_half(), &source.value)]
+    {
+        if let Some(id) = half.options.schema_id {
+            let found = schemas.columns(&source.topic, is_key, &half.format, Some(id));
+            let found = found.map_err(|reason| Diagnostic::new(span, reason))?;
+            fits(columns, &found, id, span)?;
+        }
+    }
     // Over the sink's value alone: a row's key is not what it is told by.
     let mut scope = Scope::default();
     for column in &source.value {
@@ -246,4 +260,19 @@ pub(super) fn filled(create: &CreateAs, body: &Body, catalog: &Catalog) -> Decla
     let (column, moment) = time.map_or((None, None), |(column, moment)| (Some(column), Some(moment)));
     source.timestamp = column;
     Ok((source, moment))
+}
+
+/// Whether rows of these columns can be written by a schema: it has them all, and in their order.
+fn fits(columns: &[Column], found: &RegisteredColumns, id: u32, span: Span) -> Declared<()> {
+    let is_alone = found.is_bare && columns.len() == 1;
+    let mut rest = found.columns.iter();
+    for column in columns {
+        let is_same = |known: &Column| known.ty == column.ty && (is_alone || known.name == column.name);
+        if !rest.next().is_some_and(is_same) {
+            let list: Vec<_> = found.columns.iter().map(ToString::to_string).collect();
+            let said = format!("{column} is not in its place in schema {id}, which has ({})", list.join(", "));
+            return Err(Diagnostic::new(span, said).help("select columns of these names and types, in this order"));
+        }
+    }
+    Ok(())
 }
