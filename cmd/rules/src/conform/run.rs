@@ -113,7 +113,7 @@ fn at_refusal(refused: &TrialError, is_expected: bool, statement: &str) -> Verdi
 
 /// The source that a topic's records are written by: the last that names it, for later ones are the queries' own.
 fn source_of<'c>(catalog: &'c Catalog, topic: &str) -> Option<&'c Source> {
-    catalog.values().find(|source| source.topic == topic)
+    catalog.sources().find(|source| source.topic == topic)
 }
 
 fn halves<'a>(world: &'a World, catalog: &'a Catalog, topic: &'a str) -> [Half<'a>; 2] {

@@ -186,6 +186,28 @@ impl Aggregate {
         }
     }
 
+    /// The type of what is kept between rows, as a format would have to hold it.
+    pub(crate) fn state_type(&self) -> Type {
+        match self.does {
+            Does::Avg | Does::Correlation | Does::Variance | Does::Deviation => Type::Struct(Vec::new()),
+            Does::Histogram | Does::Attr => Type::Map(Box::new(Type::String), Box::new(Type::Bigint)),
+            Does::CollectList
+            | Does::CollectSet
+            | Does::CountDistinct
+            | Does::EarliestOf
+            | Does::LatestOf
+            | Does::Top
+            | Does::TopDistinct => Type::Array(Box::new(Type::String)),
+            Does::Count
+            | Does::Sum
+            | Does::SumList
+            | Does::Min
+            | Does::Max
+            | Does::Earliest
+            | Does::Latest => Type::String,
+        }
+    }
+
     /// What the state says.
     pub fn result(&self, state: &Value) -> Value {
         match self.does {

@@ -7,8 +7,6 @@ mod construct;
 mod scope;
 mod typing;
 
-use std::sync::LazyLock;
-
 use millstream_model::{Type, Value};
 
 pub(crate) use call::{given, taken};
@@ -21,6 +19,7 @@ use crate::diagnostic::Diagnostic;
 use crate::eval::{Bound, Conversion, Operation};
 use crate::functions::Functions;
 use crate::tables::is_table_function;
+pub(crate) use coerce::assigned;
 use coerce::{is_null, unified};
 use typing::{kind, literal_type};
 
@@ -47,13 +46,6 @@ pub(crate) fn bind(scope: &Scope, at: &At<Expr>) -> Typed {
         }
         _ => None,
     })
-}
-
-static STANDARD: LazyLock<Functions> = LazyLock::new(Functions::default);
-
-/// Binds an expression whose parts `resolve` may know, with the standard functions.
-pub(crate) fn bind_by(at: &At<Expr>, resolve: &mut Resolve<'_>) -> Typed {
-    bind_with(&STANDARD, at, resolve)
 }
 
 /// Binds an expression whose parts `resolve` may know.

@@ -187,3 +187,11 @@ fn truth(text: &str) -> Option<bool> {
     }
     begins(["false", "no"]).then_some(false)
 }
+
+/// A value as one of the type of the column that it is put into, where it can be one without CAST.
+pub(crate) fn assigned((bound, from): (Bound, Type), to: &Type) -> Option<Bound> {
+    if is_null(&bound) || from == *to {
+        return Some(bound);
+    }
+    coerced(bound, &from, to)
+}

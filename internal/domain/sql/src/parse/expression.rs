@@ -92,6 +92,8 @@ fn single(expr: &sql::Expr, span: Span) -> Parsed<At<Expr>> {
         }
         sql::Expr::Array(array) => Expr::Array(converted(&array.elem, span)?),
         sql::Expr::Function(function) => call(function, span)?,
+        // A list without a name; only GROUP BY and PARTITION BY know what to do with it.
+        sql::Expr::Tuple(parts) => Expr::Call(String::new(), converted(parts, span)?),
         other => builtin(other, span)?,
     };
     Ok(At { node, span })
