@@ -8,7 +8,7 @@ use super::{Planned, truth};
 use crate::aggregate::{AggregateCall, aggregate as aggregate_of, is_aggregate};
 use crate::ast::{At, Expr, Query, SourceKind, Window, WindowShape};
 use crate::bind::{Scope, Typed, bind, bind_with};
-use crate::catalog::{BOUNDS, KeyWindow};
+use crate::catalog::{BOUNDS, Catalog, KeyWindow};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::eval::Bound;
 use crate::format::Half;
@@ -22,6 +22,7 @@ struct Grouping<'a> {
     group: Vec<(Bound, Type)>,
     is_windowed: bool,
     is_table: bool,
+    catalog: &'a Catalog,
     calls: Vec<AggregateCall>,
 }
 
@@ -39,7 +40,7 @@ pub(super) fn aggregate(
     kind: SourceKind,
     (mut rows, mut builder): (Rows, Builder),
     (key_half, value_half): (Half, Half),
-    mut mistakes: Vec<Diagnostic>,
+    (mut mistakes, catalog): (Vec<Diagnostic>, &Catalog),
 ) -> Planned<Body> {
     if kind == SourceKind::Stream {
         let said = Diagnostic::new(query.from.name.span, "a query with GROUP BY gives a table");
@@ -53,7 +54,8 @@ pub(super) fn aggregate(
     let keyed_by = (0..group.len()).map(|place| vec![Bound::Column(place)]).collect();
     let is_windowed = windows.is_some();
     let is_table = rows.kind == SourceKind::Table;
-    let mut grouping = Grouping { scope: &rows.scope, group, is_windowed, is_table, calls: Vec::new() };
+    let mut grouping =
+        Grouping { scope: &rows.scope, group, is_windowed, is_table, catalog, calls: Vec::new() };
     let mut selection = Selection::new(keyed_by, mistakes);
     let items = items(query, &rows, &mut selection.mistakes);
     let mut tables = Vec::new();
@@ -174,6 +176,12 @@ impl Grouping<'_> {
         bind_with(functions, at, &mut |at| self.known(at))
     }
 
+    /// How many values a list or a set is set to keep; a negative number sets no limit.
+    fn limit(&self, name: &str) -> Option<usize> {
+        let setting = format!("ksql.functions.{}.limit", name.to_lowercase());
+        self.catalog.setting(&setting)?.trim().parse().ok()
+    }
+
     /// How many values stand before the aggregates' results.
     fn first_result(&self) -> usize {
         self.group.len() + if self.is_windowed { BOUNDS.len() } else { 0 }
@@ -216,8 +224,11 @@ impl Grouping<'_> {
             }
         }
         let bound = arguments.iter().map(|argument| bind(self.scope, argument));
-        let call = aggregate_of(name, bound.collect::<Result<_, _>>()?)
+        let mut call = aggregate_of(name, bound.collect::<Result<_, _>>()?)
             .map_err(|said| Diagnostic::new(at.span, said))?;
+        if let Some(limit) = self.limit(name) {
+            call.aggregate = call.aggregate.with_limit(limit);
+        }
         if self.is_table && !call.aggregate.has_undo() {
             let said = format!("{name} can't take back what a table's row gave before");
             return Err(Diagnostic::new(at.span, said).help("put a stream's rows together"));

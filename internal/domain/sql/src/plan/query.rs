@@ -68,7 +68,7 @@ pub(super) fn query(query: &Query, kind: SourceKind, planner: &Planner<'_>) -> P
     if query.group_by.is_empty() {
         project(query, kind, (rows, builder), halves, mistakes)
     } else {
-        aggregate::aggregate(query, kind, (rows, builder), halves, mistakes)
+        aggregate::aggregate(query, kind, (rows, builder), halves, (mistakes, planner.catalog))
     }
 }
 
