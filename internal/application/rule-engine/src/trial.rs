@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use millstream_model::{Headers, Value};
 use millstream_ports::{CodecError, PortError};
 use millstream_sql::{
-    Catalog, Diagnostic, Emission, Insertion, Rule, SinkRow, SourceRecord, State, StepError, plan,
+    Catalog, Diagnostic, Emission, Functions, Insertion, Rule, SinkRow, SourceRecord, State, StepError, plan,
 };
 use thiserror::Error;
 
@@ -86,7 +86,13 @@ impl State for Memory {
 impl Trial {
     /// A trial that knows no source yet.
     pub fn new(formats: Formats) -> Self {
-        Self { formats, catalog: Catalog::new(), queries: Vec::new(), written: Vec::new() }
+        Self::with_functions(formats, Functions::default())
+    }
+
+    /// A trial whose rules can call these functions.
+    pub fn with_functions(formats: Formats, functions: Functions) -> Self {
+        let catalog = Catalog::with_functions(functions);
+        Self { formats, catalog, queries: Vec::new(), written: Vec::new() }
     }
 
     /// The sources known by now.

@@ -11,6 +11,7 @@ use std::sync::LazyLock;
 
 use millstream_model::{Type, Value};
 
+pub(crate) use coerce::assigned;
 pub(crate) use call::{given, taken};
 pub use scope::Scope;
 pub(crate) use typing::widened;
@@ -20,7 +21,7 @@ use crate::ast::{At, BinaryOp, Expr};
 use crate::diagnostic::Diagnostic;
 use crate::eval::{Bound, Conversion, Operation};
 use crate::functions::Functions;
-pub(crate) use coerce::assigned;
+use crate::tables::is_table_function;
 use coerce::{is_null, unified};
 use typing::{kind, literal_type};
 
@@ -38,6 +39,11 @@ pub(crate) fn bind(scope: &Scope, at: &At<Expr>) -> Typed {
         Expr::Column(source, name) => Some(scope.column(source.as_deref(), name, at)),
         Expr::Call(name, _) if is_aggregate(name) => {
             let said = format!("{name} puts many rows together, which is done only in a query with GROUP BY");
+            Some(Err(Diagnostic::new(at.span, said)))
+        }
+        Expr::Call(name, _) if is_table_function(name) => {
+            let said =
+                format!("{name} makes several rows of one, which is done only by what a query selects");
             Some(Err(Diagnostic::new(at.span, said)))
         }
         _ => None,
@@ -75,8 +81,9 @@ impl Binder<'_, '_> {
         // Chains of operators are what gets deep, so that they need little of the stack.
         match &at.node {
             Expr::Binary(left, op, right) => {
-                let left = self.bind(left)?;
-                let right = self.bind(right)?;
+                let is_moment = is_moment(left) || is_moment(right);
+                let (left, right) = (self.bind(left)?, self.bind(right)?);
+                let (left, right) = if is_moment { (counted(left), counted(right)) } else { (left, right) };
                 binary(left, *op, right, at)
             }
             _ => self.single(at),
@@ -175,6 +182,20 @@ fn binary(
         }
         _ => Err(refused(&left_type, &right_type)),
     }
+}
+
+/// Whether an expression is a column that tells a time in milliseconds.
+fn is_moment(at: &At<Expr>) -> bool {
+    matches!(&at.node, Expr::Column(_, name) if matches!(name.as_str(), "ROWTIME" | "WINDOWSTART" | "WINDOWEND"))
+}
+
+/// A text beside a time in milliseconds is read as a moment.
+fn counted((bound, ty): (Bound, Type)) -> (Bound, Type) {
+    let millis = match &bound {
+        Bound::Literal(Value::String(text)) => crate::time::moment_of(text.trim()),
+        _ => None,
+    };
+    millis.map_or((bound, ty), |millis| (Bound::Literal(Value::Bigint(millis)), Type::Bigint))
 }
 
 /// What is the same in every row is computed once; what fails is left to fail where it stands.

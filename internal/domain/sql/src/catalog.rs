@@ -4,6 +4,7 @@ use millstream_model::{Column, FormatOptions, Type};
 
 use crate::ast::{SourceKind, WindowShape};
 use crate::format::Half;
+use crate::functions::Functions;
 use crate::parse::Types;
 
 /// A stream or table: a topic, how its records are written, and what they hold.
@@ -116,12 +117,22 @@ pub struct Catalog {
     sources: BTreeMap<String, Source>,
     pub(crate) types: Types,
     settings: BTreeMap<String, String>,
+    functions: Functions,
 }
 
 impl Catalog {
     /// One that knows nothing.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// One whose queries can call these functions.
+    pub fn with_functions(functions: Functions) -> Self {
+        Self { functions, ..Self::default() }
+    }
+
+    pub(crate) fn functions(&self) -> &Functions {
+        &self.functions
     }
 
     /// The source of a name in capitals.

@@ -32,6 +32,7 @@ mod json;
 mod ops;
 mod parse;
 mod plan;
+mod tables;
 mod time;
 
 pub use aggregate::{Aggregate, AggregateCall, AggregateFunction, aggregate_functions};
@@ -43,6 +44,7 @@ pub use eval::{Bound, Comparison, Conversion, Failure, Kind, Operation, Order, P
 pub use functions::{Called, Function, Functions, Outside};
 pub use ops::{Bounds, Emission, SinkRow, SourceRecord, State, StepError};
 pub use plan::{Act, Entry, Insertion, OnNull, Plan, QueryPlan, Rule, Step, Windows, Wire, explain, plan};
+pub use tables::{TableCall, TableFunction, table_function, table_functions};
 pub use time::TimePattern;
 
 #[cfg(test)]

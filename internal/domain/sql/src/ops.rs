@@ -14,6 +14,7 @@ use thiserror::Error;
 
 use crate::ast::SourceKind;
 use crate::eval::Bound;
+use crate::tables::TableCall;
 use crate::plan::{Act, OnNull, Rule, Wire};
 pub use event::Bounds;
 use event::{Event, Origin};
@@ -163,16 +164,23 @@ impl<'a> Run<'a> {
         let next = self.behind(wire);
         match self.act(wire)? {
             Act::Filter { condition, kind } => {
-                if !event.row.as_ref().is_some_and(|row| condition.holds(row)) {
-                    if *kind == SourceKind::Stream {
+                let passes = |row: &Option<Vec<Value>>| row.as_ref().is_some_and(|row| condition.holds(row));
+                let did_pass = event.before.as_ref().map(passes);
+                if !passes(&event.row) {
+                    // What was not there before is not gone now.
+                    if *kind == SourceKind::Stream || did_pass == Some(false) {
                         return Ok(());
                     }
                     event.row = None;
                 }
+                if did_pass == Some(false) {
+                    event.before = Some(None);
+                }
                 self.push(next, event)
             }
             Act::Extend { values } => {
-                if let Some(row) = &mut event.row {
+                let before = event.before.as_mut().and_then(Option::as_mut);
+                for row in event.row.as_mut().into_iter().chain(before) {
                     let more = evaluated(values, row);
                     row.extend(more);
                 }
@@ -180,8 +188,8 @@ impl<'a> Run<'a> {
             }
             Act::Explode { lists } => self.explode(lists, &event, next),
             Act::Rekey { key } => {
-                let row = event.row.as_deref();
-                event.key = row.map_or_else(|| vec![Value::Null; key.len()], |row| evaluated(key, row));
+                // An event without a value still has its key, which stands before the rest in its row.
+                event.key = evaluated(key, event.row.as_deref().unwrap_or(&event.key));
                 self.push(next, event)
             }
             Act::Exchange { key, on_null } => self.exchange(key.as_deref(), *on_null, event, next),
@@ -224,13 +232,10 @@ impl<'a> Run<'a> {
     }
 
     /// As many rows as the longest list has elements; shorter lists end in nulls.
-    fn explode(&mut self, lists: &[Bound], event: &Event, next: Option<Wire>) -> Done {
+    fn explode(&mut self, lists: &[TableCall], event: &Event, next: Option<Wire>) -> Done {
         let Some(row) = &event.row else { return Ok(()) };
-        let element = |list: Value| match list {
-            Value::Array(elements) => elements,
-            _ => Vec::new(),
-        };
-        let lists: Vec<Vec<Value>> = lists.iter().map(|list| element(list.eval(row))).collect();
+        // What can't be made rows of makes none.
+        let lists: Vec<Vec<Value>> = lists.iter().map(|list| list.rows(row).unwrap_or_default()).collect();
         let count = lists.iter().map(Vec::len).max().unwrap_or(0);
         for place in 0..count {
             let mut row = row.clone();
@@ -248,7 +253,10 @@ impl<'a> Run<'a> {
         let value = event.row.map(|row| evaluated(value, &row));
         let mut timestamp = event.time;
         if let (Some(time), Some(value)) = (time, &value) {
-            timestamp = event::moment(time, value)?;
+            let row = [value.as_slice(), &event.key].concat();
+            // A row whose time can't be told is left out.
+            let Ok(told) = event::moment(time, &row) else { return Ok(()) };
+            timestamp = told;
         }
         let Event { key, window, headers, .. } = event;
         self.out.push(Emission::Sink(SinkRow { key, value, timestamp, window, headers }));

@@ -39,7 +39,8 @@ pub(super) const FUNCTIONS: &[Definition] = &[
 ];
 
 fn widest(types: &[Type]) -> Option<Type> {
-    let mut types = types.iter().cloned();
+    // A bare NULL is of any type.
+    let mut types = types.iter().filter(|ty| ty.is_number()).cloned();
     let first = types.next()?;
     types.try_fold(first, |widest, ty| widened(&widest, &ty))
 }

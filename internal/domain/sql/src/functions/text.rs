@@ -193,16 +193,18 @@ fn field(values: &[&Value]) -> Outcome {
     count(place.map_or(0, |place| place + 1))
 }
 
+/// An empty text has one part, which is empty.
 fn split(of: &str, separator: &str) -> Value {
-    if separator.is_empty() {
-        return texts(of.chars().map(String::from));
+    match separator {
+        "" if of.is_empty() => texts([""]),
+        "" => texts(of.chars().map(String::from)),
+        separator => texts(of.split(separator)),
     }
-    texts(of.split(separator))
 }
 
 fn split_bytes(of: &[u8], separator: &[u8]) -> Value {
     let part = |part: &[u8]| Value::Bytes(part.into());
-    if separator.is_empty() {
+    if separator.is_empty() && !of.is_empty() {
         return Value::Array(of.chunks(1).map(part).collect());
     }
     let (mut parts, mut begin, mut place) = (Vec::new(), 0, 0);

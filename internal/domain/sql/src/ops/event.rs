@@ -32,6 +32,8 @@ pub(super) struct Event {
     pub(super) time: i64,
     pub(super) window: Option<Bounds>,
     pub(super) headers: Headers,
+    /// The row before this one, where it is known: nothing where there was none.
+    pub(super) before: Option<Option<Vec<Value>>>,
     /// Where the row came from, as long as it came from one record alone.
     pub(super) origin: Option<Origin>,
 }
@@ -67,8 +69,10 @@ impl Event {
         }
         let side = i32::try_from(side).map_err(|_| StepError::Damaged("a source's place"))?;
         Ok(Some(Self {
-            key: record.key.clone(),
+            // Several columns that are all null are no key at all.
+            key: if record.key.len() > 1 && record.key.iter().all(Value::is_null) { Vec::new() } else { record.key.clone() },
             row,
+            before: None,
             time,
             window: record.window,
             headers: record.headers.clone(),
@@ -119,7 +123,7 @@ impl Event {
         };
         let (window, headers) = (bounds_of(&window), headers_of(headers).ok_or_else(damaged)?);
         let origin = Origin::of(&origin);
-        Ok((Wire { step: place(step)?, side: place(side)? }, Self { key, row, time, window, headers, origin }))
+        Ok((Wire { step: place(step)?, side: place(side)? }, Self { key, row, before: None, time, window, headers, origin }))
     }
 }
 

@@ -100,7 +100,7 @@ impl Run<'_> {
         let pair = side_by_side(Some(&row), right_row, (*left_width, *right_width), &[]);
         let row = (right_row.is_some() || *is_outer).then_some(pair);
         let headers = headers.clone();
-        self.push(self.behind(wire), Event { key, row, time, window: None, headers, origin: None })
+        self.push(self.behind(wire), Event { key, row, before: None, time, window: None, headers, origin: None })
     }
 }
 

@@ -1,4 +1,4 @@
-use millstream_model::Value;
+use millstream_model::{Headers, Value};
 
 use super::event::Event;
 use super::table_join::{kept, side_by_side, taken};
@@ -173,7 +173,7 @@ impl Run<'_> {
         self.put_list(&place, waiting)?;
         for (time, key, row) in told {
             let event =
-                Event { key, row: Some(row), time, window: None, headers: millstream_model::Headers::default(), origin: None };
+                Event { key, row: Some(row), before: None, time, window: None, headers: Headers::default(), origin: None };
             self.push(self.behind(wire), event)?;
         }
         Ok(())

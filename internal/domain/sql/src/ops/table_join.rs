@@ -94,11 +94,21 @@ impl Run<'_> {
         }
         let time = partner.as_ref().map_or(event.time, |(_, time)| event.time.max(*time));
         let partner = partner.as_ref().map(|(row, _)| row.as_slice());
-        let (left, right) = if is_left { (event.row.as_deref(), partner) } else { (partner, event.row.as_deref()) };
+        let sides = |own| if is_left { (own, partner) } else { (partner, own) };
+        let (left, right) = sides(event.row.as_deref());
+        let (left_before, right_before) = sides(before.as_ref().map(|(row, _)| row.as_slice()));
+        let was_pair = match (&before, partner) {
+            (Some(_), Some(_)) => true,
+            (Some(_), None) => keeps_own,
+            (None, Some(_)) => keeps_other,
+            (None, None) => false,
+        };
         let sink_key = key_values(key)?.into_iter().take(event.key.len()).collect::<Vec<_>>();
-        let row = is_pair.then(|| side_by_side(left, right, (*left_width, *right_width), &sink_key));
+        let widths = (*left_width, *right_width);
+        let row = is_pair.then(|| side_by_side(left, right, widths, &sink_key));
+        let before = was_pair.then(|| side_by_side(left_before, right_before, widths, &sink_key));
         let headers: Headers = event.headers.clone();
         let next = self.behind(wire);
-        self.push(next, Event { key: sink_key, row, time, window: event.window, headers, origin: None })
+        self.push(next, Event { key: sink_key, row, before: Some(before), time, window: event.window, headers, origin: None })
     }
 }

@@ -46,7 +46,8 @@ fn single(expr: &sql::Expr, span: Span) -> Parsed<At<Expr>> {
         sql::Expr::CompoundIdentifier(names) => compound(names, span)?,
         sql::Expr::Value(value) => Expr::Literal(literal(&value.value, span)?),
         sql::Expr::CompoundFieldAccess { root, access_chain } => {
-            return accessed(convert(root, span)?, access_chain, span);
+            let (root, chain) = qualified(root, access_chain, span)?;
+            return accessed(root, chain, span);
         }
         sql::Expr::BinaryOp { left, op: BinaryOperator::Arrow, right } => {
             return field(convert(left, span)?, right, span);
@@ -143,6 +144,21 @@ fn field(of: At<Expr>, name: &sql::Expr, span: Span) -> Parsed<At<Expr>> {
         return Err(Diagnostic::new(span, "expected a field's name behind '->'"));
     };
     accessed(At { node: Expr::Field(Box::new(of), folded(name)), span }, chain, span)
+}
+
+/// A column that is written with its source, as in `source.column[1]`, and what follows it.
+fn qualified<'c>(
+    root: &sql::Expr,
+    chain: &'c [AccessExpr],
+    span: Span,
+) -> Parsed<(At<Expr>, &'c [AccessExpr])> {
+    match (root, chain.split_first()) {
+        (sql::Expr::Identifier(source), Some((AccessExpr::Dot(sql::Expr::Identifier(column)), rest))) => {
+            let node = Expr::Column(Some(folded(source)), folded(column));
+            Ok((At { node, span }, rest))
+        }
+        _ => Ok((convert(root, span)?, chain)),
+    }
 }
 
 /// `value[index]`, any number of times.

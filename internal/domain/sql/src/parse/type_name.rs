@@ -4,7 +4,7 @@ use millstream_model::{Column, Type};
 use sqlparser::ast::{self as sql, DataType, ExactNumberInfo};
 use sqlparser::parser::Parser;
 
-use super::expression::{folded, not_yet};
+use super::expression::folded;
 use super::{Parsed, here, refused};
 use crate::diagnostic::{Diagnostic, Span};
 
@@ -57,7 +57,7 @@ fn named(parsed: &DataType, span: Span, types: &Types) -> Parsed<Type> {
             Some(ty) => ty.clone(),
             None => return Err(Diagnostic::new(span, format!("there is no type {name}"))),
         },
-        other => return Err(not_yet(format!("the type {other}"), span)),
+        other => return Err(Diagnostic::new(span, format!("there is no type {other}"))),
     })
 }
 

@@ -4,11 +4,11 @@ use super::graph::{Act, Builder, Windows};
 use super::query::{Body, Rows, items};
 use super::selection::Selection;
 use super::{Planned, truth};
-use crate::aggregate::{AggregateCall, aggregate as aggregate_of, is_aggregate};
+use crate::aggregate::{Aggregate, AggregateCall, aggregate as aggregate_of, is_aggregate};
 use super::explode::table_calls;
 use crate::ast::{At, Expr, Query, SourceKind, Window, WindowShape};
-use crate::bind::{Scope, Typed, bind, bind_by};
-use crate::catalog::{BOUNDS, KeyWindow};
+use crate::bind::{Scope, Typed, bind, bind_with};
+use crate::catalog::{BOUNDS, Catalog, KeyWindow};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::eval::Bound;
 use crate::format::Half;
@@ -39,7 +39,7 @@ pub(super) fn aggregate(
     kind: SourceKind,
     (mut rows, mut builder): (Rows, Builder),
     (key_half, value_half): (Half, Half),
-    mut mistakes: Vec<Diagnostic>,
+    (mut mistakes, catalog): (Vec<Diagnostic>, &Catalog),
 ) -> Planned<Body> {
     if kind == SourceKind::Stream {
         let said = Diagnostic::new(query.from.name.span, "a query with GROUP BY gives a table");
@@ -83,7 +83,7 @@ pub(super) fn aggregate(
     let group = group.into_iter().map(|(bound, _)| bound).collect();
     let arguments = calls.iter().map(|call| call.arguments.clone()).collect();
     rows.end = builder.then(rows.end, Act::Group { kind: rows.kind, group, arguments });
-    let calls = calls.into_iter().map(|call| call.aggregate).collect();
+    let calls = calls.into_iter().map(|call| limited(call.aggregate, catalog)).collect();
     rows.end = builder.then(rows.end, Act::Aggregate { kind: rows.kind, calls, window: windows });
     if let Some(condition) = having {
         rows.end = builder.then(rows.end, Act::Filter { condition, kind: SourceKind::Table });
@@ -99,6 +99,15 @@ pub(super) fn aggregate(
         key_half: Some(key_half),
         value_half,
     })
+}
+
+/// An aggregate that collects values stops where a setting says.
+fn limited(aggregate: Aggregate, catalog: &Catalog) -> Aggregate {
+    let setting = format!("ksql.functions.{}.limit", aggregate.name().to_lowercase());
+    match catalog.setting(&setting).and_then(|limit| limit.parse().ok()) {
+        Some(limit) => aggregate.with_limit(limit),
+        None => aggregate,
+    }
 }
 
 /// States that are kept between rows are written in the format of the values, which must hold them.
@@ -161,7 +170,7 @@ fn windows(window: &Window, is_final: bool) -> Windows {
 impl Grouping<'_> {
     /// An expression over the grouped row.
     fn split(&mut self, at: &At<Expr>) -> Typed {
-        bind_by(at, &mut |at| self.known(at))
+        bind_with(self.scope.functions(), at, &mut |at| self.known(at))
     }
 
     /// How many values stand before the aggregates' results.

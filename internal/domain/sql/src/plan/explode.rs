@@ -6,16 +6,13 @@ use super::graph::{Act, Builder};
 use super::query::Rows;
 use crate::aggregate::is_aggregate;
 use crate::ast::{At, Expr, Query, SelectItem, SourceKind};
-use crate::bind::{Scope, Typed, bind, bind_by};
+use crate::bind::{Scope, Typed, bind, bind_with};
 use crate::diagnostic::Diagnostic;
 use crate::eval::Bound;
+use crate::tables::{TableCall, is_table_function, table_function};
 
 /// A table function's call, the column that its elements stand in, and their type.
 pub(super) type Exploded = Vec<(At<Expr>, usize, Type)>;
-
-fn is_table_function(name: &str) -> bool {
-    matches!(name, "EXPLODE" | "CUBE_EXPLODE")
-}
 
 /// The calls of table functions in an expression.
 pub(super) fn table_calls(at: &At<Expr>, calls: &mut Vec<At<Expr>>) {
@@ -25,22 +22,13 @@ pub(super) fn table_calls(at: &At<Expr>, calls: &mut Vec<At<Expr>>) {
     }
 }
 
-/// Binds a table function's call: what makes the list, and the type of its elements.
-fn bind_call(scope: &Scope, call: &At<Expr>) -> Typed {
+/// Binds a table function's call.
+fn bind_call(scope: &Scope, call: &At<Expr>) -> Result<TableCall, Diagnostic> {
     let Expr::Call(name, arguments) = &call.node else {
         return Err(Diagnostic::new(call.span, "expected a table function"));
     };
-    let [argument] = arguments.as_slice() else {
-        return Err(Diagnostic::new(call.span, format!("{name} takes one argument")));
-    };
-    let (list, ty) = bind(scope, argument)?;
-    match (name.as_str(), ty) {
-        ("EXPLODE", Type::Array(element)) => Ok((list, *element)),
-        ("CUBE_EXPLODE", Type::Array(_)) => {
-            Err(Diagnostic::unsupported(call.span, "CUBE_EXPLODE can't be run"))
-        }
-        (_, ty) => Err(Diagnostic::new(call.span, format!("{name} takes an ARRAY, not {ty}"))),
-    }
+    let bound = arguments.iter().map(|argument| bind(scope, argument)).collect::<Result<_, _>>()?;
+    table_function(name, bound).map_err(|said| Diagnostic::new(call.span, said))
 }
 
 /// Puts the elements of what table functions make behind each row.
@@ -64,7 +52,8 @@ pub(super) fn explode(
     let (mut exploded, mut lists) = (Exploded::new(), Vec::new());
     for call in calls {
         match bind_call(&rows.scope, &call) {
-            Ok((list, ty)) => {
+            Ok(list) => {
+                let ty = list.result_type().clone();
                 lists.push(list);
                 let place = rows.scope.push("", "", ty.clone());
                 exploded.push((call, place, ty));
@@ -80,7 +69,7 @@ pub(super) fn explode(
 
 /// Binds an item over rows that have the elements of table functions behind them.
 pub(super) fn bind_item(expr: &At<Expr>, scope: &Scope, exploded: &Exploded) -> Typed {
-    bind_by(expr, &mut |at| {
+    bind_with(scope.functions(), expr, &mut |at| {
         if let Some((_, place, ty)) = exploded.iter().find(|(call, ..)| call.node == at.node) {
             return Some(Ok((Bound::Column(*place), ty.clone())));
         }

@@ -20,15 +20,14 @@ pub(super) fn sources(query: &Query, planner: &Planner<'_>, builder: &mut Builde
             return Err(vec![Diagnostic::new(join.right.name.span, said).help("give one another name behind it")]);
         }
         let right = entry(&join.right, planner, builder)?;
-        let is_alone = query.joins.len() == 1 && place == 0;
-        rows = joined(rows, right, join, is_alone, builder).map_err(|mistake| vec![mistake])?;
+        rows = joined(rows, right, join, place == 0, builder).map_err(|mistake| vec![mistake])?;
     }
     Ok(rows)
 }
 
 fn entry(relation: &Relation, planner: &Planner<'_>, builder: &mut Builder) -> Planned<Rows> {
     let source = planner.known(&relation.name)?;
-    let mut scope = Scope::default();
+    let mut scope = Scope::default().using(planner.catalog.functions());
     scope.add(source, &relation.alias);
     let time = source.timestamp.as_ref().map(|column| moment(&scope, column, relation.name.span));
     let time = time.transpose().map_err(|mistake| vec![mistake])?;
@@ -36,7 +35,7 @@ fn entry(relation: &Relation, planner: &Planner<'_>, builder: &mut Builder) -> P
         end: builder.entry(source.clone(), time),
         scope,
         kind: source.kind,
-        key: (0..source.key.len()).map(|place| vec![place]).collect(),
+        key: (0..source.key.len()).map(|place| vec![Bound::Column(place)]).collect(),
         window: source.window,
         sources: 1,
     })
@@ -46,17 +45,19 @@ fn entry(relation: &Relation, planner: &Planner<'_>, builder: &mut Builder) -> P
 struct On {
     left: Bound,
     right: Bound,
+    /// The right one, over both rows side by side.
+    right_beside: Bound,
     ty: Type,
     span: Span,
 }
 
-fn joined(left: Rows, right: Rows, join: &Join, is_alone: bool, builder: &mut Builder) -> Result<Rows, Diagnostic> {
+fn joined(left: Rows, right: Rows, join: &Join, is_first: bool, builder: &mut Builder) -> Result<Rows, Diagnostic> {
     kinds(&left, &right, join)?;
     let on = condition(&left, &right, &join.on)?;
     match (left.kind, right.kind) {
         (SourceKind::Stream, SourceKind::Stream) => streams(left, right, join, on, builder),
         (SourceKind::Stream, SourceKind::Table) => lookup(left, right, join, on, builder),
-        _ => tables(left, right, join, on, is_alone, builder),
+        _ => tables(left, right, join, on, is_first, builder),
     }
 }
 
@@ -117,11 +118,12 @@ fn condition(left: &Rows, right: &Rows, on: &At<Expr>) -> Result<On, Diagnostic>
     }
     let (left, _) = bind(&left.scope, left_side)?;
     let (right, _) = bind(&right.scope, right_side)?;
-    Ok(On { left, right, ty: one_type, span: on.span })
+    let (right_beside, _) = bind(&both, right_side)?;
+    Ok(On { left, right, right_beside, ty: one_type, span: on.span })
 }
 
 /// The column that an expression is, if it is one.
-fn column(of: &Bound) -> Option<usize> {
+pub(super) fn column(of: &Bound) -> Option<usize> {
     match of {
         Bound::Column(place) => Some(*place),
         _ => None,
@@ -129,7 +131,7 @@ fn column(of: &Bound) -> Option<usize> {
 }
 
 fn is_key(rows: &Rows, of: &Bound) -> bool {
-    matches!((rows.key.as_slice(), column(of)), ([same], Some(place)) if same.contains(&place))
+    matches!(rows.key.as_slice(), [same] if same.contains(of))
 }
 
 /// Rows whose keys belong to windows meet by these keys, and can't be given others.
@@ -202,7 +204,8 @@ fn lookup(left: Rows, right: Rows, join: &Join, on: On, builder: &mut Builder) -
 }
 
 fn not_the_key(right: &Rows, on: &On, join: &Join) -> Diagnostic {
-    let names: Vec<_> = right.key.iter().filter_map(|same| same.first()).filter_map(|at| right.scope.at(*at)).collect();
+    let first = right.key.iter().filter_map(|same| column(same.first()?));
+    let names: Vec<_> = first.filter_map(|at| right.scope.at(at)).collect();
     let names: Vec<_> = names.iter().map(|column| column.name.as_str()).collect();
     let said = format!("a table is joined on its primary key, which is ({}) in {}", names.join(", "), join.right.alias);
     Diagnostic::new(on.span, said)
@@ -213,14 +216,14 @@ fn tables(
     right: Rows,
     join: &Join,
     on: On,
-    is_alone: bool,
+    is_first: bool,
     builder: &mut Builder,
 ) -> Result<Rows, Diagnostic> {
     if !is_key(&right, &on.right) {
         return Err(not_the_key(&right, &on, join));
     }
     if !is_key(&left, &on.left) {
-        return foreign(left, right, join, on, is_alone, builder);
+        return foreign(left, right, join, on, is_first, builder);
     }
     windowed(&left, &right, &on)?;
     let ends = [builder.then(left.end, exchange(None)), builder.then(right.end, exchange(None))];
@@ -236,15 +239,15 @@ fn foreign(
     right: Rows,
     join: &Join,
     on: On,
-    is_alone: bool,
+    is_first: bool,
     builder: &mut Builder,
 ) -> Result<Rows, Diagnostic> {
     if left.window.is_some() || right.window.is_some() {
         return Err(Diagnostic::new(on.span, "tables whose keys belong to windows are joined on these keys alone"));
     }
-    if !is_alone {
-        let said = "a table that is joined on something else than its key is joined with one other only";
-        return Err(Diagnostic::new(on.span, said).help("create a table from the first join, and join that"));
+    if !is_first {
+        let said = "only the first two tables are joined on something else than the left one's key";
+        return Err(Diagnostic::new(on.span, said).help("create a table from the joins before, and join that"));
     }
     if matches!(join.kind, JoinKind::Right | JoinKind::Full) {
         let said = "a table that is joined on something else than its key is joined by INNER or LEFT";
@@ -264,23 +267,24 @@ fn foreign(
 
 /// Both rows side by side, and their key behind them.
 fn beside(left: Rows, right: Rows, kind: JoinKind, on: &On) -> Rows {
-    let width = left.scope.width();
     let mut scope = left.scope;
     scope.extend(right.scope);
-    let (left_column, right_column) = (column(&on.left), column(&on.right).map(|place| width + place));
-    let mut same: Vec<usize> = match kind {
+    let mut same = match kind {
         JoinKind::Full => Vec::new(),
-        JoinKind::Right => [right_column, left_column].into_iter().flatten().collect(),
-        JoinKind::Inner | JoinKind::Left => [left_column, right_column].into_iter().flatten().collect(),
+        JoinKind::Right => vec![on.right_beside.clone(), on.left.clone()],
+        JoinKind::Inner | JoinKind::Left => vec![on.left.clone(), on.right_beside.clone()],
     };
     // What the key was already called in joins before is the same value.
-    for known in left.key.iter().filter(|known| left_column.is_some_and(|column| known.contains(&column))) {
-        same.extend(known.iter().copied().filter(|place| kind != JoinKind::Full && Some(*place) != left_column));
+    for known in left.key.iter().filter(|known| kind != JoinKind::Full && known.contains(&on.left)) {
+        let others: Vec<_> = known.iter().filter(|known| !same.contains(known)).cloned().collect();
+        same.extend(others);
     }
-    if same.is_empty() {
+    // A column is the better key.
+    same.sort_by_key(|same| column(same).is_none());
+    if same.iter().all(|same| column(same).is_none()) {
         let name = (0..).map(|n| if n == 0 { "ROWKEY".to_owned() } else { format!("ROWKEY_{n}") });
         let name = name.clone().find(|name| !scope.is_known(name)).unwrap_or_default();
-        same.push(scope.push_first(&name, on.ty.clone()));
+        same.insert(0, Bound::Column(scope.push_first(&name, on.ty.clone())));
     } else {
         scope.push("", "", on.ty.clone());
     }

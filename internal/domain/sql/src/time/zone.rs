@@ -30,7 +30,7 @@ impl Zone {
             let zone = TimeZone::fixed(offset(numbers)?);
             return Some(Self { name: name.to_owned(), zone });
         }
-        let zone = ZONES.get(name).ok()?;
+        let zone = ZONES.get(long_name(name)).ok()?;
         Some(Self { name: name.to_owned(), zone })
     }
 
@@ -38,6 +38,30 @@ impl Zone {
     pub(crate) fn offset_seconds(&self, millis: i64) -> Option<i32> {
         let moment = Timestamp::from_millisecond(millis).ok()?;
         Some(self.zone.to_offset(moment).seconds())
+    }
+}
+
+/// The zone whose clocks are commonly called so.
+fn long_name(name: &str) -> &str {
+    match name {
+        "PST" | "PDT" => "America/Los_Angeles",
+        "MST" | "MDT" => "America/Denver",
+        "CST" | "CDT" => "America/Chicago",
+        "EST" | "EDT" => "America/New_York",
+        "AKST" | "AKDT" => "America/Anchorage",
+        "HST" => "Pacific/Honolulu",
+        "BST" => "Europe/London",
+        "WET" | "WEST" => "Europe/Lisbon",
+        "CET" | "CEST" => "Europe/Paris",
+        "EET" | "EEST" => "Europe/Bucharest",
+        "MSK" => "Europe/Moscow",
+        "IST" => "Asia/Kolkata",
+        "JST" => "Asia/Tokyo",
+        "KST" => "Asia/Seoul",
+        "HKT" => "Asia/Hong_Kong",
+        "AEST" | "AEDT" => "Australia/Sydney",
+        "NZST" | "NZDT" => "Pacific/Auckland",
+        other => other,
     }
 }
 

@@ -72,7 +72,15 @@ fn a_schema_gives_back_the_columns_it_was_made_of() {
         ("Z", Type::Int),
         ("B", Type::Decimal { precision: 6, scale: 2 }),
         ("M", Type::Map(Box::new(Type::String), Box::new(Type::Array(Box::new(Type::Bytes))))),
-        ("S", Type::Struct(columns(&[("X", Type::Double), ("A", Type::Timestamp), ("D", Type::Date), ("T", Type::Time)]))),
+        (
+            "S",
+            Type::Struct(columns(&[
+                ("X", Type::Double),
+                ("A", Type::Timestamp),
+                ("D", Type::Date),
+                ("T", Type::Time),
+            ])),
+        ),
     ]);
     let text = schema::schema_of(&columns, false).to_string();
     assert_eq!(schema::columns_of(&text, false), Ok(FoundColumns { columns, is_bare: false }));

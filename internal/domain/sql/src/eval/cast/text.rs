@@ -54,7 +54,8 @@ fn double(value: f64) -> String {
     }
     let written = format!("{value:E}");
     match written.split_once('E') {
-        Some((digits, exponent)) if !digits.contains('.') => format!("{digits}.0E{exponent}"),
+        // One digit is made two, the nearest to the number.
+        Some((digits, _)) if !digits.contains('.') => format!("{value:.1E}"),
         _ => written,
     }
 }
@@ -75,6 +76,8 @@ mod tests {
             (1.25e-4, "1.25E-4"),
             (0.001, "0.001"),
             (-3e30, "-3.0E30"),
+            (f64::from_bits(1), "4.9E-324"),
+            (f64::MAX, "1.7976931348623157E308"),
             (f64::NAN, "NaN"),
             (f64::NEG_INFINITY, "-Infinity"),
         ] {
