@@ -146,11 +146,7 @@ impl Schema {
                 let place = usize::try_from(take_long(bytes)?)?;
                 schema.get("symbols").and_then(|all| all.elements().get(place)).context("no symbol")?.clone()
             }
-            "array" => {
-                Document::Array(
-                    self.take_blocks(schema.get("items"), bytes, |schema, ty, bytes| schema.take(ty, bytes))?,
-                )
-            }
+            "array" => Document::Array(self.take_blocks(schema.get("items"), bytes, Self::take)?),
             "map" => {
                 Document::Object(self.take_blocks(schema.get("values"), bytes, |schema, ty, bytes| {
                     let key = String::from_utf8(take_counted(bytes)?.to_vec())?;

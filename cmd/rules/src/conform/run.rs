@@ -103,20 +103,20 @@ fn judge(case: &Case, registry: &Registry, is_shown: bool) -> anyhow::Result<Ver
     }
     let inputs = case.inputs.iter().map(|input| message(&world, trial.catalog(), input));
     let inputs = inputs.collect::<anyhow::Result<Vec<_>>>()?;
-    let came = match (trial.play(&inputs), &case.expected_error) {
+    let written = match (trial.play(&inputs), &case.expected_error) {
         (Ok(_), Some(expected)) => {
             let said = expected.get("message").and_then(Document::as_text).unwrap_or_default();
             return Ok(Verdict::Failed(format!("nothing was refused, where the expectation is: {said}")));
         }
         (Err(_), Some(_)) => return Ok(Verdict::Passed),
         (Err(failed), None) => bail!("a query failed: {failed}"),
-        (Ok(came), None) => came,
+        (Ok(written), None) => written,
     };
     if is_shown {
-        show(&world, trial.catalog(), &came);
+        show(&world, trial.catalog(), &written);
     }
     if !case.outputs.is_empty() {
-        outputs(case, &world, trial.catalog(), &came)?;
+        outputs(case, &world, trial.catalog(), &written)?;
     }
     case.sources.iter().try_for_each(|source| known(source, trial.catalog(), &world))?;
     Ok(Verdict::Passed)
@@ -193,13 +193,13 @@ fn register(world: &World, source: &Source) -> anyhow::Result<()> {
 }
 
 /// Every topic that is looked at holds exactly the records expected, in their order.
-fn outputs(case: &Case, world: &World, catalog: &Catalog, came: &[Message]) -> anyhow::Result<()> {
+fn outputs(case: &Case, world: &World, catalog: &Catalog, written: &[Message]) -> anyhow::Result<()> {
     let mut topics: Vec<_> = case.outputs.iter().map(|output| output.topic.as_str()).collect();
     topics.sort_unstable();
     topics.dedup();
     for topic in topics {
         let expected: Vec<_> = case.outputs.iter().filter(|output| output.topic == topic).collect();
-        let actual: Vec<_> = came.iter().filter(|message| message.topic == topic).collect();
+        let actual: Vec<_> = written.iter().filter(|message| message.topic == topic).collect();
         for (place, (expected, actual)) in expected.iter().zip(&actual).enumerate() {
             same(case, world, catalog, expected, actual)
                 .with_context(|| format!("record {place} of {topic}"))?;
@@ -302,8 +302,8 @@ fn known(expected: &Document, catalog: &Catalog, world: &World) -> anyhow::Resul
     Ok(())
 }
 
-fn show(world: &World, catalog: &Catalog, came: &[Message]) {
-    for message in came {
+fn show(world: &World, catalog: &Catalog, written: &[Message]) {
+    for message in written {
         let [key, value] = halves(world, catalog, &message.topic);
         let told = |half: &Half<'_>, bytes: Option<&[u8]>| match half.read(bytes) {
             Ok(document) => document.to_string(),

@@ -198,9 +198,13 @@ impl Aggregate {
             | Does::LatestOf
             | Does::Top
             | Does::TopDistinct => Type::Array(Box::new(Type::String)),
-            Does::Count | Does::Sum | Does::SumList | Does::Min | Does::Max | Does::Earliest | Does::Latest => {
-                Type::String
-            }
+            Does::Count
+            | Does::Sum
+            | Does::SumList
+            | Does::Min
+            | Does::Max
+            | Does::Earliest
+            | Does::Latest => Type::String,
         }
     }
 

@@ -259,6 +259,7 @@ pub(crate) struct Join {
 }
 
 /// How far apart two events may be, in milliseconds.
+#[expect(clippy::struct_field_names, reason = "a time's unit ends its name")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Within {
     /// How much earlier the right one may be.
@@ -396,11 +397,17 @@ impl Expr {
     pub(crate) fn parts(&self) -> Vec<&At<Self>> {
         match self {
             Self::Column(..) | Self::Literal(_) => Vec::new(),
-            Self::Field(of, _) | Self::Not(of) | Self::Negate(of) | Self::IsNull(of, _) | Self::Cast(of, _) => {
+            Self::Field(of, _)
+            | Self::Not(of)
+            | Self::Negate(of)
+            | Self::IsNull(of, _)
+            | Self::Cast(of, _) => {
                 vec![of]
             }
             Self::Lambda(_, body) => vec![body],
-            Self::Binary(left, _, right) | Self::Index(left, right) | Self::Like(left, right, _) => vec![left, right],
+            Self::Binary(left, _, right) | Self::Index(left, right) | Self::Like(left, right, _) => {
+                vec![left, right]
+            }
             Self::In(of, list) => std::iter::once(&**of).chain(list).collect(),
             Self::Case(cases, otherwise) => {
                 let cases = cases.iter().flat_map(|(when, then)| [when, then]);

@@ -7,12 +7,10 @@ mod construct;
 mod scope;
 mod typing;
 
-use std::sync::LazyLock;
-
 use millstream_model::{Type, Value};
 
-pub(crate) use coerce::assigned;
 pub(crate) use call::{given, taken};
+pub(crate) use coerce::assigned;
 pub use scope::Scope;
 pub(crate) use typing::widened;
 
@@ -48,13 +46,6 @@ pub(crate) fn bind(scope: &Scope, at: &At<Expr>) -> Typed {
         }
         _ => None,
     })
-}
-
-static STANDARD: LazyLock<Functions> = LazyLock::new(Functions::default);
-
-/// Binds an expression whose parts `resolve` may know, with the standard functions.
-pub(crate) fn bind_by(at: &At<Expr>, resolve: &mut Resolve<'_>) -> Typed {
-    bind_with(&STANDARD, at, resolve)
 }
 
 /// Binds an expression whose parts `resolve` may know.

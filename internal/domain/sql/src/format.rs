@@ -22,8 +22,14 @@ pub(crate) struct Format {
     string_keys_only: bool,
 }
 
-const ANY: Format =
-    Format { name: "", has_schemas: false, wraps: false, holds: is_any, columns_max: usize::MAX, string_keys_only: false };
+const ANY: Format = Format {
+    name: "",
+    has_schemas: false,
+    wraps: false,
+    holds: is_any,
+    columns_max: usize::MAX,
+    string_keys_only: false,
+};
 
 const FORMATS: [Format; 6] = [
     Format { name: "AVRO", has_schemas: true, wraps: true, string_keys_only: true, ..ANY },

@@ -38,7 +38,9 @@ mod time;
 pub use aggregate::{Aggregate, AggregateCall, AggregateFunction, aggregate_functions};
 pub use ast::{BinaryOp, JoinKind, SourceKind, WindowShape};
 pub use bind::Scope;
-pub use catalog::{Catalog, HeaderColumn, KeyWindow, RegisteredColumns, SchemaSource, Source, TimestampColumn};
+pub use catalog::{
+    Catalog, HeaderColumn, KeyWindow, RegisteredColumns, SchemaSource, Source, TimestampColumn,
+};
 pub use diagnostic::{Diagnostic, Span, render};
 pub use eval::{Bound, Comparison, Conversion, Failure, Kind, Operation, Order, Pattern};
 pub use functions::{Called, Function, Functions, Outside};
@@ -49,7 +51,8 @@ pub use time::TimePattern;
 
 #[cfg(test)]
 fn bind_text(scope: &Scope, text: &str) -> Result<(Bound, millstream_model::Type), Diagnostic> {
-    let (statements, mistakes) = parse::parse(&format!("CREATE STREAM x AS SELECT {text} FROM y"), &mut parse::Types::new());
+    let (statements, mistakes) =
+        parse::parse(&format!("CREATE STREAM x AS SELECT {text} FROM y"), &mut parse::Types::new());
     if let Some(mistake) = mistakes.into_iter().next() {
         return Err(mistake);
     }

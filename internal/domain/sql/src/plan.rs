@@ -100,9 +100,7 @@ impl Planner<'_> {
             },
             Statement::DropSource(drop) => one(self.drop_source(drop).err()),
             Statement::Alter(kind, name, added) => one(self.alter(*kind, name, added).err()),
-            Statement::Set(property, value) => {
-                one(set(self.catalog, property, value.as_ref()).err())
-            }
+            Statement::Set(property, value) => one(set(self.catalog, property, value.as_ref()).err()),
             Statement::CreateType(..) | Statement::DropType(..) | Statement::Ask(_) => Vec::new(),
         }
     }
@@ -164,7 +162,11 @@ impl Planner<'_> {
         let name = &drop.name;
         let Some(known) = self.catalog.get(&name.node) else {
             let said = Diagnostic::new(name.span, format!("there is no {} {}", drop.kind, name.node));
-            return if drop.if_exists { Ok(()) } else { Err(said.help("write IF EXISTS where it may be missing")) };
+            return if drop.if_exists {
+                Ok(())
+            } else {
+                Err(said.help("write IF EXISTS where it may be missing"))
+            };
         };
         if known.kind != drop.kind {
             let said = format!("{} is a {}, not a {}", name.node, known.kind, drop.kind);
@@ -190,18 +192,26 @@ impl Planner<'_> {
         };
         let mut source = known.clone();
         if source.kind != kind {
-            return Err(Diagnostic::new(name.span, format!("{} is a {}, not a {kind}", name.node, source.kind)));
+            return Err(Diagnostic::new(
+                name.span,
+                format!("{} is a {}, not a {kind}", name.node, source.kind),
+            ));
         }
         if source.is_read_only {
-            return Err(Diagnostic::new(name.span, format!("{} is a SOURCE, which is not altered", name.node)));
+            return Err(Diagnostic::new(
+                name.span,
+                format!("{} is a SOURCE, which is not altered", name.node),
+            ));
         }
         if self.plan.rules.iter().any(|rule| rule.sink.name == name.node) {
-            return Err(Diagnostic::new(name.span, format!("the columns of {} are those of its query", name.node))
-                .help("write CREATE OR REPLACE"));
+            return Err(Diagnostic::new(
+                name.span,
+                format!("the columns of {} are those of its query", name.node),
+            )
+            .help("write CREATE OR REPLACE"));
         }
         for column in added {
-            let is_known =
-                |known: &&millstream_model::Column| known.name == column.name.node;
+            let is_known = |known: &&millstream_model::Column| known.name == column.name.node;
             if source.key.iter().chain(&source.value).any(|known| is_known(&known)) {
                 let said = format!("{} has a column {} already", name.node, column.name.node);
                 return Err(Diagnostic::new(column.name.span, said));

@@ -1,7 +1,7 @@
 use millstream_model::Value;
 
 use super::chain::Chain;
-use super::event::{Bounds, Event};
+use super::event::{Before, Bounds, Event};
 use super::{Done, Run, StepError, evaluated, key_values, value_bytes};
 use crate::aggregate::Aggregate;
 use crate::ast::SourceKind;
@@ -17,7 +17,7 @@ pub(super) struct Sum {
 
 impl Sum {
     pub(super) fn begin(calls: &[Aggregate]) -> Self {
-        let states = calls.iter().map(|call| call.begin()).collect();
+        let states = calls.iter().map(Aggregate::begin).collect();
         Self { states, time: i64::MIN, seen: Vec::new() }
     }
 
@@ -29,7 +29,9 @@ impl Sum {
         let damaged = || StepError::Damaged("a group's state");
         let Value::Struct(parts) = value else { return Err(damaged()) };
         match <[Value; 3]>::try_from(parts).map_err(|_| damaged())? {
-            [Value::Bigint(time), Value::Struct(states), Value::Array(seen)] => Ok(Self { states, time, seen }),
+            [Value::Bigint(time), Value::Struct(states), Value::Array(seen)] => {
+                Ok(Self { states, time, seen })
+            }
             _ => Err(damaged()),
         }
     }
@@ -68,11 +70,10 @@ impl Run<'_> {
         };
         let Some(next) = self.behind(wire) else { return Ok(()) };
         let row = event.row.as_deref();
-        let now = row.map(|row| evaluated(group, row)).filter(|group| group.iter().all(|value| !value.is_null()));
+        let now =
+            row.map(|row| evaluated(group, row)).filter(|group| group.iter().all(|value| !value.is_null()));
         let now = now.map(|group| value_bytes(&Value::Struct(group)));
-        let argument = |of: &Vec<crate::eval::Bound>| {
-            Value::Struct(evaluated(of, row.unwrap_or_default()))
-        };
+        let argument = |of: &Vec<crate::eval::Bound>| Value::Struct(evaluated(of, row.unwrap_or_default()));
         let counted = Event { row: Some(arguments.iter().map(argument).collect()), ..event.clone() };
         if *kind == SourceKind::Table {
             let place = Self::place(wire, b'g', &event.place());
@@ -92,7 +93,7 @@ impl Run<'_> {
     }
 
     /// Brings a group up to date, and tells its row.
-    pub(super) fn aggregate(&mut self, wire: Wire, key: &[u8], event: Event) -> Done {
+    pub(super) fn aggregate(&mut self, wire: Wire, key: &[u8], event: &Event) -> Done {
         let Act::Aggregate { kind, calls, window } = self.act(wire)? else {
             return Err(StepError::Damaged("an aggregation"));
         };
@@ -103,18 +104,24 @@ impl Run<'_> {
                 let known = self.state.get(&place)?.map(Sum::of).transpose()?;
                 let before = known.as_ref().map(|sum| row_of(calls, sum, key, None)).transpose()?;
                 let mut sum = known.unwrap_or_else(|| Sum::begin(calls));
-                if !sum.add(calls, &event)? {
+                if !sum.add(calls, event)? {
                     return Ok(());
                 }
-                let told = Event { before: Some(before), ..told(calls, &sum, key, None, &event)? };
+                let told = Event { before: Before::of(before), ..told(calls, &sum, key, None, event)? };
                 self.state.put(&place, Some(&sum.value()))?;
                 self.push(self.behind(wire), told)
             }
-            (SourceKind::Stream, Some(windows)) => self.in_windows(wire, (calls, *windows), key, &event),
+            (SourceKind::Stream, Some(windows)) => self.in_windows(wire, (calls, *windows), key, event),
         }
     }
 
-    fn in_windows(&mut self, wire: Wire, (calls, windows): (&[Aggregate], Windows), key: &[u8], event: &Event) -> Done {
+    fn in_windows(
+        &mut self,
+        wire: Wire,
+        (calls, windows): (&[Aggregate], Windows),
+        key: &[u8],
+        event: &Event,
+    ) -> Done {
         let now = self.stream_time(wire, event.time)?;
         if let crate::ast::WindowShape::Session { gap_ms } = windows.shape {
             self.in_session(wire, (calls, windows, gap_ms), key, event, now)?;
@@ -131,10 +138,11 @@ impl Run<'_> {
                     Some(at) => (at, all.remove(at).1),
                     None => (all.partition_point(|(known, _)| *known < bounds), Sum::begin(calls)),
                 };
-                let before = (sum.time != i64::MIN).then(|| row_of(calls, &sum, key, Some(bounds))).transpose()?;
+                let before =
+                    (sum.time != i64::MIN).then(|| row_of(calls, &sum, key, Some(bounds))).transpose()?;
                 if sum.add(calls, event)? {
                     let row = told(calls, &sum, key, Some(bounds), event)?;
-                    self.tell_window(wire, windows, Event { before: Some(before), ..row })?;
+                    self.tell_window(wire, windows, Event { before: Before::of(before), ..row })?;
                 }
                 all.insert(at, (bounds, sum));
             }
@@ -208,7 +216,7 @@ impl Run<'_> {
 
     /// A table's group keeps what each row gives, by the row's key, in the order in which each last came. A row that comes
     /// again replaces itself, so that a record delivered twice counts once.
-    fn recount(&mut self, wire: Wire, calls: &[Aggregate], key: &[u8], event: Event) -> Done {
+    fn recount(&mut self, wire: Wire, calls: &[Aggregate], key: &[u8], event: &Event) -> Done {
         let id = value_bytes(&Value::Struct(event.key.clone()));
         let time_place = Self::place(wire, b'a', key);
         let owner = Self::place(wire, b'm', key);
@@ -226,8 +234,8 @@ impl Run<'_> {
         let mut sum = self.counted(&members, calls)?;
         sum.time = time_before.unwrap_or(i64::MIN).max(event.time);
         self.state.put(&time_place, Some(&Value::Bigint(sum.time)))?;
-        let row = told(calls, &sum, key, None, &event)?;
-        self.push(self.behind(wire), Event { before: Some(before), ..row })
+        let row = told(calls, &sum, key, None, event)?;
+        self.push(self.behind(wire), Event { before: Before::of(before), ..row })
     }
 
     fn counted(&mut self, members: &Chain<'_>, calls: &[Aggregate]) -> Result<Sum, StepError> {
@@ -250,11 +258,16 @@ pub(super) fn told(
 ) -> Result<Event, StepError> {
     let row = Some(row_of(calls, sum, key, window)?);
     let (key, headers) = (key_values(key)?, event.headers.clone());
-    Ok(Event { key, row, before: None, time: sum.time, window, headers, origin: None })
+    Ok(Event { key, row, before: Before::Unknown, time: sum.time, window, headers, origin: None })
 }
 
 /// The row alone.
-pub(super) fn row_of(calls: &[Aggregate], sum: &Sum, key: &[u8], window: Option<Bounds>) -> Result<Vec<Value>, StepError> {
+pub(super) fn row_of(
+    calls: &[Aggregate],
+    sum: &Sum,
+    key: &[u8],
+    window: Option<Bounds>,
+) -> Result<Vec<Value>, StepError> {
     let bounds = window.map(|bounds| [Value::Bigint(bounds.start), Value::Bigint(bounds.end)]);
     let results = calls.iter().zip(&sum.states).map(|(call, state)| call.result(state));
     Ok(key_values(key)?.into_iter().chain(bounds.into_iter().flatten()).chain(results).collect())

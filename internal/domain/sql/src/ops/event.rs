@@ -23,6 +23,30 @@ pub(super) struct Origin {
     pub(super) place: i32,
 }
 
+/// The row of a table that another one takes the place of.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Before {
+    /// Nobody kept it.
+    Unknown,
+    /// There was none.
+    Nothing,
+    Row(Vec<Value>),
+}
+
+impl Before {
+    /// One that was kept, if there was one.
+    pub(super) fn of(row: Option<Vec<Value>>) -> Self {
+        row.map_or(Self::Nothing, Self::Row)
+    }
+
+    pub(super) fn row_mut(&mut self) -> Option<&mut Vec<Value>> {
+        match self {
+            Self::Row(row) => Some(row),
+            _ => None,
+        }
+    }
+}
+
 /// A row on its way through the steps.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Event {
@@ -32,8 +56,8 @@ pub(super) struct Event {
     pub(super) time: i64,
     pub(super) window: Option<Bounds>,
     pub(super) headers: Headers,
-    /// The row before this one, where it is known: nothing where there was none.
-    pub(super) before: Option<Option<Vec<Value>>>,
+    /// The row before this one.
+    pub(super) before: Before,
     /// Where the row came from, as long as it came from one record alone.
     pub(super) origin: Option<Origin>,
 }
@@ -52,7 +76,8 @@ impl Event {
         let mut time = record.timestamp;
         let row_at = |time: i64| {
             let value = record.value.as_ref()?;
-            let headers = entry.source.headers.iter().map(|header| header_value(header.header.as_deref(), record));
+            let headers =
+                entry.source.headers.iter().map(|header| header_value(header.header.as_deref(), record));
             let pseudo = [Value::Bigint(time), Value::Int(record.partition), Value::Bigint(record.offset)];
             let bounds = record.window.filter(|_| entry.source.window.is_some());
             let bounds = bounds.map(|bounds| [Value::Bigint(bounds.start), Value::Bigint(bounds.end)]);
@@ -70,9 +95,13 @@ impl Event {
         let side = i32::try_from(side).map_err(|_| StepError::Damaged("a source's place"))?;
         Ok(Some(Self {
             // Several columns that are all null are no key at all.
-            key: if record.key.len() > 1 && record.key.iter().all(Value::is_null) { Vec::new() } else { record.key.clone() },
+            key: if record.key.len() > 1 && record.key.iter().all(Value::is_null) {
+                Vec::new()
+            } else {
+                record.key.clone()
+            },
             row,
-            before: None,
+            before: Before::Unknown,
             time,
             window: record.window,
             headers: record.headers.clone(),
@@ -89,7 +118,8 @@ impl Event {
     /// The message that takes it to a step.
     pub(super) fn sent(self, wire: Wire) -> Value {
         let number = |number: usize| Value::Int(i32::try_from(number).unwrap_or(i32::MAX));
-        let bounds = |bounds: Bounds| Value::Struct(vec![Value::Bigint(bounds.start), Value::Bigint(bounds.end)]);
+        let bounds =
+            |bounds: Bounds| Value::Struct(vec![Value::Bigint(bounds.start), Value::Bigint(bounds.end)]);
         let header = |(name, value): (String, Option<Vec<u8>>)| {
             let value = value.map_or(Value::Null, |value| Value::Bytes(value.into()));
             Value::Struct(vec![Value::text(name), value])
@@ -111,8 +141,16 @@ impl Event {
         let damaged = || StepError::Damaged("a record between steps");
         let Value::Struct(parts) = message else { return Err(damaged()) };
         let parts = <[Value; 8]>::try_from(parts).map_err(|_| damaged())?;
-        let [Value::Int(step), Value::Int(side), Value::Struct(key), row, Value::Bigint(time), window, headers, origin] =
-            parts
+        let [
+            Value::Int(step),
+            Value::Int(side),
+            Value::Struct(key),
+            row,
+            Value::Bigint(time),
+            window,
+            headers,
+            origin,
+        ] = parts
         else {
             return Err(damaged());
         };
@@ -123,7 +161,10 @@ impl Event {
         };
         let (window, headers) = (bounds_of(&window), headers_of(headers).ok_or_else(damaged)?);
         let origin = Origin::of(&origin);
-        Ok((Wire { step: place(step)?, side: place(side)? }, Self { key, row, before: None, time, window, headers, origin }))
+        Ok((
+            Wire { step: place(step)?, side: place(side)? },
+            Self { key, row, before: Before::Unknown, time, window, headers, origin },
+        ))
     }
 }
 
@@ -186,7 +227,8 @@ impl Origin {
     /// Whether it is ahead of all seen of its partition; it is then noted.
     pub(super) fn advance(self, seen: &mut Vec<Value>) -> bool {
         for known in &mut *seen {
-            let Some(before) = Self::of(known).filter(|known| (known.side, known.partition) == (self.side, self.partition))
+            let Some(before) =
+                Self::of(known).filter(|known| (known.side, known.partition) == (self.side, self.partition))
             else {
                 continue;
             };

@@ -1,6 +1,6 @@
 use millstream_model::{Headers, Value};
 
-use super::event::Event;
+use super::event::{Before, Event};
 use super::table_join::{kept, side_by_side, taken};
 use super::{Done, Run, StepError, key_values};
 use crate::ast::JoinKind;
@@ -43,7 +43,10 @@ impl Meeting {
     }
 
     fn keeps(self, is_left: bool) -> bool {
-        matches!((self.kind, is_left), (JoinKind::Full, _) | (JoinKind::Left, true) | (JoinKind::Right, false))
+        matches!(
+            (self.kind, is_left),
+            (JoinKind::Full, _) | (JoinKind::Left, true) | (JoinKind::Right, false)
+        )
     }
 
     /// From when to when partners of an event may be.
@@ -172,8 +175,15 @@ impl Run<'_> {
         }
         self.put_list(&place, waiting)?;
         for (time, key, row) in told {
-            let event =
-                Event { key, row: Some(row), before: None, time, window: None, headers: Headers::default(), origin: None };
+            let event = Event {
+                key,
+                row: Some(row),
+                before: Before::Unknown,
+                time,
+                window: None,
+                headers: Headers::default(),
+                origin: None,
+            };
             self.push(self.behind(wire), event)?;
         }
         Ok(())

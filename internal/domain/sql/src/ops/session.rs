@@ -1,5 +1,5 @@
 use super::aggregate::{Sum, row_of, told};
-use super::event::{Bounds, Event, Origin};
+use super::event::{Before, Bounds, Event, Origin};
 use super::{Done, Run, key_values};
 use crate::aggregate::Aggregate;
 use crate::plan::{Windows, Wire};
@@ -18,7 +18,8 @@ impl Run<'_> {
         let mut all = self.windows(&place)?;
         all.retain(|(bounds, _)| !windows.is_closed(bounds.end, now));
         let is_near = |bounds: &Bounds| {
-            bounds.start <= event.time.saturating_add(gap_ms) && bounds.end >= event.time.saturating_sub(gap_ms)
+            bounds.start <= event.time.saturating_add(gap_ms)
+                && bounds.end >= event.time.saturating_sub(gap_ms)
         };
         let (near, mut apart): (Vec<_>, Vec<_>) = all.into_iter().partition(|(bounds, _)| is_near(bounds));
         let mut merged = Bounds { start: event.time, end: event.time };
@@ -48,13 +49,13 @@ impl Run<'_> {
         if is_new {
             for (bounds, row) in gone {
                 let (key, time, window) = (key_values(key)?, bounds.end, Some(bounds));
-                let before = Some(Some(row));
+                let before = Before::Row(row);
                 let gone = Event { key, row: None, before, time, window, origin: None, ..event.clone() };
                 self.tell_window(wire, windows, gone)?;
             }
             sum.time = merged.end;
             let row = told(calls, &sum, key, Some(merged), event)?;
-            self.tell_window(wire, windows, Event { before: Some(before), ..row })?;
+            self.tell_window(wire, windows, Event { before: Before::of(before), ..row })?;
         }
         let at = apart.partition_point(|(bounds, _)| *bounds < merged);
         apart.insert(at, (merged, sum));

@@ -1,6 +1,6 @@
 use millstream_model::{Headers, Value};
 
-use super::event::Event;
+use super::event::{Before, Event};
 use super::{Done, Run, StepError, key_values};
 use crate::ast::JoinKind;
 use crate::plan::{Act, Wire};
@@ -72,16 +72,22 @@ impl Run<'_> {
     }
 
     /// A table's row changes, and with it the one that it makes together with the other table's.
-    pub(super) fn merge(&mut self, wire: Wire, key: &[u8], event: Event) -> Done {
+    pub(super) fn merge(&mut self, wire: Wire, key: &[u8], event: &Event) -> Done {
         let Act::Merge { kind, left_width, right_width } = self.act(wire)? else {
             return Err(StepError::Damaged("a join of tables"));
         };
         let is_left = wire.side == 0;
         let (own, other) = if is_left { (b'l', b'r') } else { (b'r', b'l') };
-        let before = self.keep_row(&Self::place(wire, own, key), &event)?;
+        let before = self.keep_row(&Self::place(wire, own, key), event)?;
         let partner = self.kept_row(&Self::place(wire, other, key))?;
-        let keeps_own = matches!((kind, is_left), (JoinKind::Full, _) | (JoinKind::Left, true) | (JoinKind::Right, false));
-        let keeps_other = matches!((kind, is_left), (JoinKind::Full, _) | (JoinKind::Left, false) | (JoinKind::Right, true));
+        let keeps_own = matches!(
+            (kind, is_left),
+            (JoinKind::Full, _) | (JoinKind::Left, true) | (JoinKind::Right, false)
+        );
+        let keeps_other = matches!(
+            (kind, is_left),
+            (JoinKind::Full, _) | (JoinKind::Left, false) | (JoinKind::Right, true)
+        );
         let is_pair = match (&event.row, &partner) {
             (Some(_), Some(_)) => true,
             (Some(_), None) => keeps_own,
@@ -109,6 +115,17 @@ impl Run<'_> {
         let before = was_pair.then(|| side_by_side(left_before, right_before, widths, &sink_key));
         let headers: Headers = event.headers.clone();
         let next = self.behind(wire);
-        self.push(next, Event { key: sink_key, row, before: Some(before), time, window: event.window, headers, origin: None })
+        self.push(
+            next,
+            Event {
+                key: sink_key,
+                row,
+                before: Before::of(before),
+                time,
+                window: event.window,
+                headers,
+                origin: None,
+            },
+        )
     }
 }

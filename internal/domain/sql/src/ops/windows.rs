@@ -22,9 +22,7 @@ impl Windows {
     /// Whether a window takes nothing more at this time.
     pub(super) fn is_closed(self, end: i64, now: i64) -> bool {
         match self.shape {
-            WindowShape::Session { gap_ms } => {
-                end.saturating_add(gap_ms).saturating_add(self.grace_ms) < now
-            }
+            WindowShape::Session { gap_ms } => end.saturating_add(gap_ms).saturating_add(self.grace_ms) < now,
             _ => end.saturating_add(self.grace_ms) <= now,
         }
     }

@@ -78,7 +78,11 @@ impl Dialect for RuleDialect {
         if parser.peek_token_ref().token == Token::Arrow && parser.peek_nth_token_ref(1).token == Token::Mul {
             parser.next_token();
             let all = Box::new(Expr::Identifier(Ident::with_span(parser.next_token().span, ALL_FIELDS)));
-            return Some(Ok(Expr::BinaryOp { left: Box::new(of.clone()), op: BinaryOperator::Arrow, right: all }));
+            return Some(Ok(Expr::BinaryOp {
+                left: Box::new(of.clone()),
+                op: BinaryOperator::Arrow,
+                right: all,
+            }));
         }
         self.operators.set(self.operators.get() + 1);
         let is_too_long = self.operators.get() > OPERATORS_MAX;

@@ -18,7 +18,8 @@ const ASKING: &[&str] =
 pub(super) fn statement(parser: &mut Parser<'_>, types: &Types) -> Parsed<Statement> {
     let place = here(parser);
     if peeks(parser, &["SELECT"]) {
-        let said = "a query by itself has nowhere to write to; put CREATE STREAM or CREATE TABLE … AS before it";
+        let said =
+            "a query by itself has nowhere to write to; put CREATE STREAM or CREATE TABLE … AS before it";
         return Err(Diagnostic::new(place, said));
     }
     if let Some(asked) = ASKING.iter().find(|asked| peeks(parser, &[asked])) {
@@ -93,7 +94,8 @@ fn create(parser: &mut Parser<'_>, types: &Types) -> Parsed<Statement> {
     }
     let name = name(parser)?;
     let place = here(parser);
-    let columns = if parser.consume_token(&Token::LParen) { columns(parser, kind, types)? } else { Vec::new() };
+    let columns =
+        if parser.consume_token(&Token::LParen) { columns(parser, kind, types)? } else { Vec::new() };
     let with = if word(parser, "WITH") { properties(parser)? } else { Vec::new() };
     if !word(parser, "AS") {
         let create = CreateSource { kind, is_read_only, if_exists: on_existing, name, columns, with };

@@ -5,13 +5,8 @@ use super::{Parsed, expected, here, need, symbol, word};
 use crate::ast::{At, Window, WindowShape, Within};
 use crate::diagnostic::Diagnostic;
 
-const UNITS: &[(&str, i64)] = &[
-    ("MILLISECOND", 1),
-    ("SECOND", 1000),
-    ("MINUTE", 60_000),
-    ("HOUR", 3_600_000),
-    ("DAY", 86_400_000),
-];
+const UNITS: &[(&str, i64)] =
+    &[("MILLISECOND", 1), ("SECOND", 1000), ("MINUTE", 60_000), ("HOUR", 3_600_000), ("DAY", 86_400_000)];
 
 /// Reads `WINDOW TUMBLING|HOPPING|SESSION (…)`, if it comes.
 pub(super) fn window(parser: &mut Parser<'_>) -> Parsed<Option<At<Window>>> {

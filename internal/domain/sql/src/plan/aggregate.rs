@@ -1,11 +1,11 @@
 use millstream_model::{Column, Type};
 
+use super::explode::table_calls;
 use super::graph::{Act, Builder, Windows};
 use super::query::{Body, Rows, items};
 use super::selection::Selection;
 use super::{Planned, truth};
 use crate::aggregate::{Aggregate, AggregateCall, aggregate as aggregate_of, is_aggregate};
-use super::explode::table_calls;
 use crate::ast::{At, Expr, Query, SourceKind, Window, WindowShape};
 use crate::bind::{Scope, Typed, bind, bind_with};
 use crate::catalog::{BOUNDS, Catalog, KeyWindow};
@@ -57,7 +57,9 @@ pub(super) fn aggregate(
     let mut selection = Selection::new(keyed_by, mistakes);
     let items = items(query, &rows, &mut selection.mistakes);
     let mut tables = Vec::new();
-    items.iter().for_each(|item| table_calls(&item.expr, &mut tables));
+    for item in &items {
+        table_calls(&item.expr, &mut tables);
+    }
     if let Some(call) = tables.first() {
         let said = Diagnostic::new(call.span, "a table function makes rows, and groups are made of rows");
         selection.mistakes.push(said.help("create a stream with it first, and group that"));
@@ -75,7 +77,8 @@ pub(super) fn aggregate(
     }
     let missing = |place: usize| {
         let span = query.group_by.get(place).map(|by| by.span).unwrap_or_default();
-        Diagnostic::new(span, "what is grouped by is the table's key, and is not selected").help("select it too")
+        Diagnostic::new(span, "what is grouped by is the table's key, and is not selected")
+            .help("select it too")
     };
     let Grouping { group, calls, .. } = grouping;
     intermediate(&calls, &value_half, query, &mut selection.mistakes);
@@ -117,8 +120,12 @@ fn intermediate(calls: &[AggregateCall], half: &Half, query: &Query, mistakes: &
         let state = [Column::new("STATE", call.aggregate.state_type())];
         if let Some(reason) = format.refuses(&state).filter(|_| mistakes.is_empty()) {
             let span = query.group_by.first().map(|by| by.span).unwrap_or_default();
-            let said = format!("what an aggregate keeps between rows does not go into the source's format: {reason}");
-            mistakes.push(Diagnostic::new(span, said).help("read a source with another VALUE_FORMAT, such as JSON"));
+            let said = format!(
+                "what an aggregate keeps between rows does not go into the source's format: {reason}"
+            );
+            mistakes.push(
+                Diagnostic::new(span, said).help("read a source with another VALUE_FORMAT, such as JSON"),
+            );
         }
     }
 }
@@ -131,7 +138,11 @@ fn grouped_by(query: &Query, scope: &Scope, mistakes: &mut Vec<Diagnostic>) -> V
             mistakes.push(Diagnostic::new(call, "rows are not grouped by what groups give"));
             continue;
         }
-        let bound = if query.window.is_some() { outside_bounds(by).and_then(|()| bind(scope, by)) } else { bind(scope, by) };
+        let bound = if query.window.is_some() {
+            outside_bounds(by).and_then(|()| bind(scope, by))
+        } else {
+            bind(scope, by)
+        };
         match bound {
             Ok(bound) if group.iter().any(|(known, _)| *known == bound.0) => {
                 mistakes.push(Diagnostic::new(by.span, "rows are grouped by this already"));
@@ -186,7 +197,8 @@ impl Grouping<'_> {
             return Some(self.call(name, arguments, at));
         }
         if let Expr::Column(_, name) = &at.node
-            && let Some(place) = BOUNDS.iter().position(|(bound, _)| bound == name).filter(|_| self.is_windowed)
+            && let Some(place) =
+                BOUNDS.iter().position(|(bound, _)| bound == name).filter(|_| self.is_windowed)
         {
             return Some(Ok((Bound::Column(self.group.len() + place), Type::Bigint)));
         }

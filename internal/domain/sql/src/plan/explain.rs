@@ -37,17 +37,17 @@ fn told(act: &Act, rows: Names, right: impl FnOnce() -> Names) -> (String, Vec<S
             (format!("add {}", more.join(", ")), [rows.0, more].concat())
         }
         Act::Explode { lists } => {
-            let more: Vec<_> = lists
-                .iter()
-                .map(|list| format!("{}({})", list.name(), rows.of(list.argument())))
-                .collect();
+            let more: Vec<_> =
+                lists.iter().map(|list| format!("{}({})", list.name(), rows.of(list.argument()))).collect();
             (format!("explode {}", more.join(", ")), [rows.0, more].concat())
         }
         Act::Rekey { key } => (format!("key {}", rows.all(key)), rows.0),
         Act::Exchange { key: Some(key), .. } => (format!("go to {}", rows.all(key)), rows.0),
         Act::Exchange { key: None, .. } => ("go to the key".to_owned(), rows.0),
         Act::Subscribe { foreign, .. } => (format!("refer by {}", rows.all(foreign)), rows.0),
-        Act::Lookup { is_outer, .. } => (joined(if *is_outer { "LEFT" } else { "INNER" }, "table"), both(rows, right())),
+        Act::Lookup { is_outer, .. } => {
+            (joined(if *is_outer { "LEFT" } else { "INNER" }, "table"), both(rows, right()))
+        }
         Act::Refer { is_outer, .. } => {
             let kind = if *is_outer { "LEFT" } else { "INNER" };
             (joined(kind, "table by foreign key"), [rows.0, right().0].concat())
@@ -63,7 +63,7 @@ fn told(act: &Act, rows: Names, right: impl FnOnce() -> Names) -> (String, Vec<S
             let arguments = arguments.iter().map(|of| rows.all(of)).collect::<Vec<_>>();
             (format!("group by {}", group.join(", ")), [group, vec!["\u{0}".to_owned()], arguments].concat())
         }
-        Act::Aggregate { calls, window, .. } => aggregated(calls, window.as_ref(), rows.0),
+        Act::Aggregate { calls, window, .. } => aggregated(calls, window.as_ref(), &rows.0),
         Act::Sink { value, .. } => (format!("value {}", rows.all(value)), Vec::new()),
     }
 }
@@ -77,14 +77,15 @@ fn both(left: Names, right: Names) -> Vec<String> {
     [left.0, right.0, vec!["KEY".to_owned()]].concat()
 }
 
-fn aggregated(calls: &[Aggregate], window: Option<&Windows>, names: Vec<String>) -> (String, Vec<String>) {
+fn aggregated(calls: &[Aggregate], window: Option<&Windows>, names: &[String]) -> (String, Vec<String>) {
     let mut parts = names.splitn(2, |name| name == "\u{0}");
     let (group, arguments) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     let called = |(call, argument): (&Aggregate, &String)| {
         format!("{}({})", call.name(), if argument.is_empty() { "*" } else { argument })
     };
     let calls: Vec<_> = calls.iter().zip(arguments).map(called).collect();
-    let bounds = if window.is_some() { vec!["WINDOWSTART".to_owned(), "WINDOWEND".to_owned()] } else { Vec::new() };
+    let bounds =
+        if window.is_some() { vec!["WINDOWSTART".to_owned(), "WINDOWEND".to_owned()] } else { Vec::new() };
     let window = window.map_or_else(String::new, |window| format!(" in {window}"));
     (format!("aggregate {}{window}", calls.join(", ")), [group.to_vec(), bounds, calls].concat())
 }
@@ -98,7 +99,12 @@ impl Display for Windows {
             }
             WindowShape::Session { gap_ms } => write!(f, "sessions {gap_ms} ms apart")?,
         }
-        write!(f, ", {} ms late at the most{}", self.grace_ms, if self.is_final { ", told when closed" } else { "" })
+        write!(
+            f,
+            ", {} ms late at the most{}",
+            self.grace_ms,
+            if self.is_final { ", told when closed" } else { "" }
+        )
     }
 }
 

@@ -76,7 +76,8 @@ pub(super) fn bind_item(expr: &At<Expr>, scope: &Scope, exploded: &Exploded) -> 
         match &at.node {
             Expr::Column(source, name) => Some(scope.column(source.as_deref(), name, at)),
             Expr::Call(name, _) if is_aggregate(name) => {
-                let said = format!("{name} puts many rows together, which is done only in a query with GROUP BY");
+                let said =
+                    format!("{name} puts many rows together, which is done only in a query with GROUP BY");
                 Some(Err(Diagnostic::new(at.span, said)))
             }
             _ => None,

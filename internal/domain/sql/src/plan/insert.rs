@@ -30,7 +30,10 @@ pub(super) fn select(insert: &InsertSelect, planner: &Planner<'_>) -> Planned<(S
     let sink = target(&insert.target, planner)?.clone();
     let span = insert.target.span;
     if sink.window.is_some() {
-        return Err(vec![Diagnostic::new(span, format!("the windows of {} are those of its own query", sink.name))]);
+        return Err(vec![Diagnostic::new(
+            span,
+            format!("the windows of {} are those of its own query", sink.name),
+        )]);
     }
     let mut body = query(&insert.query, sink.kind, planner)?;
     if sink.kind == SourceKind::Table && body.kind != sink.kind {
@@ -46,7 +49,8 @@ pub(super) fn select(insert: &InsertSelect, planner: &Planner<'_>) -> Planned<(S
         }
     }
     if !is_keyed || outputs.len() != sink.value.len() {
-        let list = |columns: &[Column]| columns.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let list =
+            |columns: &[Column]| columns.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let said = format!(
             "the query gives key ({}) value ({}), where {} has key ({}) value ({})",
             list(&body.key),
@@ -55,7 +59,9 @@ pub(super) fn select(insert: &InsertSelect, planner: &Planner<'_>) -> Planned<(S
             list(&sink.key),
             list(&sink.value)
         );
-        return Err(vec![Diagnostic::new(span, said).help("select columns of these names and types, in this order")]);
+        return Err(vec![
+            Diagnostic::new(span, said).help("select columns of these names and types, in this order"),
+        ]);
     }
     body.outputs = outputs;
     Ok((sink, body.into_plan(None)))
@@ -65,7 +71,8 @@ pub(super) fn select(insert: &InsertSelect, planner: &Planner<'_>) -> Planned<(S
 pub(super) fn values(insert: &InsertValues, planner: &Planner<'_>) -> Planned<Insertion> {
     let sink = target(&insert.target, planner)?;
     if sink.window.is_some() {
-        let said = Diagnostic::new(insert.target.span, format!("the keys of {} belong to windows", sink.name));
+        let said =
+            Diagnostic::new(insert.target.span, format!("the keys of {} belong to windows", sink.name));
         return Err(vec![said.help("rows are written there by its own query alone")]);
     }
     let all: Vec<&Column> = sink.key.iter().chain(&sink.value).collect();
@@ -95,7 +102,10 @@ pub(super) fn values(insert: &InsertValues, planner: &Planner<'_>) -> Planned<In
         }
         let found = all.iter().position(|column| column.name == name.node);
         let Some((place, column)) = found.and_then(|place| Some((place, all.get(place)?))) else {
-            return Err(one(Diagnostic::new(name.span, format!("{} has no column {}", sink.name, name.node))));
+            return Err(one(Diagnostic::new(
+                name.span,
+                format!("{} has no column {}", sink.name, name.node),
+            )));
         };
         let said = format!("{} is {}, not {}", column.name, column.ty, given.1);
         let value = assigned(given, &column.ty).ok_or_else(|| one(Diagnostic::new(at.span, said)))?;
@@ -105,7 +115,10 @@ pub(super) fn values(insert: &InsertValues, planner: &Planner<'_>) -> Planned<In
     }
     let value = row.split_off(sink.key.len());
     if sink.kind == SourceKind::Table && row.iter().all(Value::is_null) {
-        return Err(vec![Diagnostic::new(insert.target.span, "a table's row is known by its key, and none is given")]);
+        return Err(vec![Diagnostic::new(
+            insert.target.span,
+            "a table's row is known by its key, and none is given",
+        )]);
     }
     Ok(Insertion { sink: sink.clone(), key: row, value, timestamp })
 }

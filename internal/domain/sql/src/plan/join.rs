@@ -17,7 +17,9 @@ pub(super) fn sources(query: &Query, planner: &Planner<'_>, builder: &mut Builde
     for (place, join) in query.joins.iter().enumerate() {
         if rows.scope.has(&join.right.alias) {
             let said = format!("two sources are called {}", join.right.alias);
-            return Err(vec![Diagnostic::new(join.right.name.span, said).help("give one another name behind it")]);
+            return Err(vec![
+                Diagnostic::new(join.right.name.span, said).help("give one another name behind it"),
+            ]);
         }
         let right = entry(&join.right, planner, builder)?;
         rows = joined(rows, right, join, place == 0, builder).map_err(|mistake| vec![mistake])?;
@@ -51,13 +53,19 @@ struct On {
     span: Span,
 }
 
-fn joined(left: Rows, right: Rows, join: &Join, is_first: bool, builder: &mut Builder) -> Result<Rows, Diagnostic> {
+fn joined(
+    left: Rows,
+    right: Rows,
+    join: &Join,
+    is_first: bool,
+    builder: &mut Builder,
+) -> Result<Rows, Diagnostic> {
     kinds(&left, &right, join)?;
     let on = condition(&left, &right, &join.on)?;
     match (left.kind, right.kind) {
-        (SourceKind::Stream, SourceKind::Stream) => streams(left, right, join, on, builder),
-        (SourceKind::Stream, SourceKind::Table) => lookup(left, right, join, on, builder),
-        _ => tables(left, right, join, on, is_first, builder),
+        (SourceKind::Stream, SourceKind::Stream) => streams(left, right, join, &on, builder),
+        (SourceKind::Stream, SourceKind::Table) => lookup(left, right, join, &on, builder),
+        _ => tables(left, right, join, &on, is_first, builder),
     }
 }
 
@@ -81,7 +89,8 @@ fn kinds(left: &Rows, right: &Rows, join: &Join) -> Result<(), Diagnostic> {
         (SourceKind::Stream, SourceKind::Table, None)
             if matches!(join.kind, JoinKind::Full | JoinKind::Right) =>
         {
-            let said = "an event meets a table's row and never the other way round, so the join is INNER or LEFT";
+            let said =
+                "an event meets a table's row and never the other way round, so the join is INNER or LEFT";
             Err(Diagnostic::new(span, said))
         }
         _ => Ok(()),
@@ -145,19 +154,15 @@ fn windowed(left: &Rows, right: &Rows, on: &On) -> Result<(), Diagnostic> {
     let shape = |rows: &Rows| rows.window.map(|window| window.size_ms().is_some());
     if shape(left) != shape(right) {
         let said = "the keys of both sources must belong to windows of one kind";
-        return Err(Diagnostic::new(on.span, said).help("join sources with sessions, or with windows, or with none"));
+        return Err(
+            Diagnostic::new(on.span, said).help("join sources with sessions, or with windows, or with none")
+        );
     }
     Ok(())
 }
 
-fn streams(
-    left: Rows,
-    right: Rows,
-    join: &Join,
-    on: On,
-    builder: &mut Builder,
-) -> Result<Rows, Diagnostic> {
-    windowed(&left, &right, &on)?;
+fn streams(left: Rows, right: Rows, join: &Join, on: &On, builder: &mut Builder) -> Result<Rows, Diagnostic> {
+    windowed(&left, &right, on)?;
     let Some(within) = &join.within else {
         return Err(Diagnostic::new(on.span, "streams are joined within a time"));
     };
@@ -177,15 +182,15 @@ fn streams(
         },
     );
     let window = left.window;
-    Ok(Rows { end, kind: SourceKind::Stream, window, ..beside(left, right, join.kind, &on) })
+    Ok(Rows { end, kind: SourceKind::Stream, window, ..beside(left, right, join.kind, on) })
 }
 
-fn lookup(left: Rows, right: Rows, join: &Join, on: On, builder: &mut Builder) -> Result<Rows, Diagnostic> {
+fn lookup(left: Rows, right: Rows, join: &Join, on: &On, builder: &mut Builder) -> Result<Rows, Diagnostic> {
     if !is_key(&right, &on.right) {
-        return Err(not_the_key(&right, &on, join));
+        return Err(not_the_key(&right, on, join));
     }
     if left.window.is_some() || right.window.is_some() {
-        windowed(&left, &right, &on)?;
+        windowed(&left, &right, on)?;
     }
     let ends = [
         builder.then(left.end, exchange(Some(vec![on.left.clone()]))),
@@ -200,14 +205,18 @@ fn lookup(left: Rows, right: Rows, join: &Join, on: On, builder: &mut Builder) -
         },
     );
     let window = left.window;
-    Ok(Rows { end, kind: SourceKind::Stream, window, ..beside(left, right, join.kind, &on) })
+    Ok(Rows { end, kind: SourceKind::Stream, window, ..beside(left, right, join.kind, on) })
 }
 
 fn not_the_key(right: &Rows, on: &On, join: &Join) -> Diagnostic {
     let first = right.key.iter().filter_map(|same| column(same.first()?));
     let names: Vec<_> = first.filter_map(|at| right.scope.at(at)).collect();
     let names: Vec<_> = names.iter().map(|column| column.name.as_str()).collect();
-    let said = format!("a table is joined on its primary key, which is ({}) in {}", names.join(", "), join.right.alias);
+    let said = format!(
+        "a table is joined on its primary key, which is ({}) in {}",
+        names.join(", "),
+        join.right.alias
+    );
     Diagnostic::new(on.span, said)
 }
 
@@ -215,22 +224,22 @@ fn tables(
     left: Rows,
     right: Rows,
     join: &Join,
-    on: On,
+    on: &On,
     is_first: bool,
     builder: &mut Builder,
 ) -> Result<Rows, Diagnostic> {
     if !is_key(&right, &on.right) {
-        return Err(not_the_key(&right, &on, join));
+        return Err(not_the_key(&right, on, join));
     }
     if !is_key(&left, &on.left) {
         return foreign(left, right, join, on, is_first, builder);
     }
-    windowed(&left, &right, &on)?;
+    windowed(&left, &right, on)?;
     let ends = [builder.then(left.end, exchange(None)), builder.then(right.end, exchange(None))];
     let (left_width, right_width) = (left.scope.width(), right.scope.width());
     let end = builder.join(&ends, Act::Merge { kind: join.kind, left_width, right_width });
     let window = left.window;
-    Ok(Rows { end, kind: SourceKind::Table, window, ..beside(left, right, join.kind, &on) })
+    Ok(Rows { end, kind: SourceKind::Table, window, ..beside(left, right, join.kind, on) })
 }
 
 /// A table joined on something else than its own key.
@@ -238,16 +247,21 @@ fn foreign(
     left: Rows,
     right: Rows,
     join: &Join,
-    on: On,
+    on: &On,
     is_first: bool,
     builder: &mut Builder,
 ) -> Result<Rows, Diagnostic> {
     if left.window.is_some() || right.window.is_some() {
-        return Err(Diagnostic::new(on.span, "tables whose keys belong to windows are joined on these keys alone"));
+        return Err(Diagnostic::new(
+            on.span,
+            "tables whose keys belong to windows are joined on these keys alone",
+        ));
     }
     if !is_first {
         let said = "only the first two tables are joined on something else than the left one's key";
-        return Err(Diagnostic::new(on.span, said).help("create a table from the joins before, and join that"));
+        return Err(
+            Diagnostic::new(on.span, said).help("create a table from the joins before, and join that")
+        );
     }
     if matches!(join.kind, JoinKind::Right | JoinKind::Full) {
         let said = "a table that is joined on something else than its key is joined by INNER or LEFT";

@@ -166,8 +166,11 @@ fn missing_key(query: &Query, rows: &Rows, place: usize) -> Diagnostic {
     let names: Vec<_> = same.iter().filter_map(name).collect();
     if rows.sources > 1 {
         let span = query.joins.last().map_or(query.from.name.span, |join| join.on.span);
-        return Diagnostic::new(span, "what the sources are joined on is the key of the result, and is not selected")
-            .help(format!("select {}", names.join(" or ")));
+        return Diagnostic::new(
+            span,
+            "what the sources are joined on is the key of the result, and is not selected",
+        )
+        .help(format!("select {}", names.join(" or ")));
     }
     Diagnostic::new(query.from.name.span, format!("the key of {} is not selected", query.from.name.node))
         .help(format!("select {}", names.join(" or ")))
@@ -197,21 +200,21 @@ fn partitioned(query: &Query, rows: &mut Rows, builder: &mut Builder) -> Result<
             return Err(Diagnostic::new(call, "rows are not partitioned by what many of them give"));
         }
         let (bound, ty) = bind(&rows.scope, at)?;
-        match bound {
-            Bound::Column(column) => same.push(column),
-            _ => {
-                // A key that is no column is one from here on, also for '*'.
-                made.push(bound.clone());
-                let name = match &at.node {
-                    Expr::Field(_, name) => numbered(name, &[], &rows.scope),
-                    _ => names.next().unwrap_or_default(),
-                };
-                same.push(rows.scope.push_first(&name, ty));
-            }
+        if let Some(column) = super::join::column(&bound) {
+            same.push(column);
+        } else {
+            // A key that is no column is one from here on, also for '*'.
+            made.push(bound.clone());
+            let name = match &at.node {
+                Expr::Field(_, name) => numbered(name, &[], &rows.scope),
+                _ => names.next().unwrap_or_default(),
+            };
+            same.push(rows.scope.push_first(&name, ty));
         }
         key.push(bound);
     }
-    let keyed_by = key.iter().zip(&same).map(|(bound, place)| vec![bound.clone(), Bound::Column(*place)]).collect();
+    let keyed_by =
+        key.iter().zip(&same).map(|(bound, place)| vec![bound.clone(), Bound::Column(*place)]).collect();
     if !made.is_empty() {
         debug_assert_eq!(rows.scope.width(), width + made.len());
         rows.end = builder.then(rows.end, Act::Extend { values: made });
@@ -240,7 +243,8 @@ pub(super) fn items(query: &Query, rows: &Rows, mistakes: &mut Vec<Diagnostic>) 
                 if rows.scope.has(&source.node) {
                     all.extend(columns(rows, Some(&source.node), source.span));
                 } else {
-                    mistakes.push(Diagnostic::new(source.span, format!("the query reads no {}", source.node)));
+                    mistakes
+                        .push(Diagnostic::new(source.span, format!("the query reads no {}", source.node)));
                 }
             }
             SelectItem::Fields(of) => match bind(&rows.scope, of) {
@@ -249,7 +253,8 @@ pub(super) fn items(query: &Query, rows: &Rows, mistakes: &mut Vec<Diagnostic>) 
                     Item { expr: At { node, span: of.span }, name: field.name }
                 })),
                 Ok((_, ty)) => {
-                    mistakes.push(Diagnostic::new(of.span, format!("only a STRUCT has fields; this is {ty}")));
+                    mistakes
+                        .push(Diagnostic::new(of.span, format!("only a STRUCT has fields; this is {ty}")));
                 }
                 Err(mistake) => mistakes.push(mistake),
             },

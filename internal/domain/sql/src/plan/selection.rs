@@ -50,9 +50,9 @@ impl Selection {
         let mut taken = Vec::new();
         for (place, same) in self.keyed_by.iter().enumerate() {
             let is_free = |at: &usize| !taken.contains(at);
-            let at = same.iter().find_map(|by| {
-                self.items.iter().position(|(bound, ..)| bound == by).filter(is_free)
-            });
+            let at = same
+                .iter()
+                .find_map(|by| self.items.iter().position(|(bound, ..)| bound == by).filter(is_free));
             match at {
                 Some(at) => {
                     taken.push(at);
@@ -75,7 +75,8 @@ impl Selection {
         }
         if self.mistakes.is_empty() && selected.value.is_empty() {
             let span = self.items.first().map(|(.., span)| *span).unwrap_or_default();
-            let said = Diagnostic::new(span, "nothing is left for the value: all that is selected is the key");
+            let said =
+                Diagnostic::new(span, "nothing is left for the value: all that is selected is the key");
             self.mistakes.push(said.help("select another column, or the key once more as AS_VALUE(column)"));
         }
         if self.mistakes.is_empty() { Ok(selected) } else { Err(self.mistakes) }

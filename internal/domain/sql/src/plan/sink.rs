@@ -63,8 +63,7 @@ pub(super) fn declared(
     {
         return Err(Diagnostic::new(window.0.span, "windows are of keys, and there is no key column"));
     }
-    value_options.is_bare =
-        with.is_bare(catalog, value_format, &source.value)? || value_options.is_bare;
+    value_options.is_bare = with.is_bare(catalog, value_format, &source.value)? || value_options.is_bare;
     source.value_options = value_options;
     held(&source, (key_format, value_format), span)?;
     source.timestamp = time_of(&with, &source)?.map(|(column, _)| column);
@@ -139,7 +138,8 @@ fn headers(columns: &[ColumnDef]) -> Declared<Vec<HeaderColumn>> {
         if header.is_none() && all.iter().any(|other| other.header.is_none()) {
             return Err(Diagnostic::new(column.name.span, "a second column is of all headers"));
         }
-        if all.iter().any(|other| other.header == header || other.header.is_none()) || (header.is_none() && !all.is_empty())
+        if all.iter().any(|other| other.header == header || other.header.is_none())
+            || (header.is_none() && !all.is_empty())
         {
             let said = "columns are of all headers or of single ones, each once";
             return Err(Diagnostic::new(column.name.span, said));
@@ -189,7 +189,9 @@ impl Find<'_> {
         let said = self.create.with.iter().find(|(name, _)| name.node == "WRAP_SINGLE_VALUE");
         let is_unwrapped = said.is_some_and(|(_, value)| value.node.eq_ignore_ascii_case("false"));
         if is_bare {
-            columns.iter_mut().for_each(|column| "ROWVAL".clone_into(&mut column.name));
+            for column in &mut columns {
+                "ROWVAL".clone_into(&mut column.name);
+            }
             options.is_bare = true;
         } else if is_unwrapped {
             columns = vec![Column::new("ROWVAL", Type::Struct(columns))];
@@ -270,8 +272,11 @@ fn fits(columns: &[Column], found: &RegisteredColumns, id: u32, span: Span) -> D
         let is_same = |known: &Column| known.ty == column.ty && (is_alone || known.name == column.name);
         if !rest.next().is_some_and(is_same) {
             let list: Vec<_> = found.columns.iter().map(ToString::to_string).collect();
-            let said = format!("{column} is not in its place in schema {id}, which has ({})", list.join(", "));
-            return Err(Diagnostic::new(span, said).help("select columns of these names and types, in this order"));
+            let said =
+                format!("{column} is not in its place in schema {id}, which has ({})", list.join(", "));
+            return Err(
+                Diagnostic::new(span, said).help("select columns of these names and types, in this order")
+            );
         }
     }
     Ok(())

@@ -81,7 +81,11 @@ impl<'a> With<'a> {
     }
 
     /// The format of the keys, with how they are laid out; `inherited` is the one of what is read.
-    pub(super) fn key_half(&self, catalog: &Catalog, inherited: Option<&Half>) -> Read<(Format, FormatOptions)> {
+    pub(super) fn key_half(
+        &self,
+        catalog: &Catalog,
+        inherited: Option<&Half>,
+    ) -> Read<(Format, FormatOptions)> {
         let set = catalog.setting("ksql.persistence.default.format.key").unwrap_or("KAFKA");
         let otherwise = inherited.map_or(set, |half| half.format.as_str());
         let format = self.format("KEY_FORMAT", Some(otherwise))?;
@@ -96,7 +100,11 @@ impl<'a> With<'a> {
     }
 
     /// The format of the values, with how they are laid out.
-    pub(super) fn value_half(&self, catalog: &Catalog, inherited: Option<&Half>) -> Read<(Format, FormatOptions)> {
+    pub(super) fn value_half(
+        &self,
+        catalog: &Catalog,
+        inherited: Option<&Half>,
+    ) -> Read<(Format, FormatOptions)> {
         let set = catalog.setting("ksql.persistence.default.format.value");
         let otherwise = inherited.map(|half| half.format.as_str()).or(set);
         let format = self.format("VALUE_FORMAT", otherwise)?;
@@ -172,7 +180,8 @@ impl<'a> With<'a> {
             return Err(Diagnostic::new(value.span, said).help("leave WRAP_SINGLE_VALUE out"));
         }
         if columns.len() > 1 {
-            let said = format!("WRAP_SINGLE_VALUE is about one value column, and there are {}", columns.len());
+            let said =
+                format!("WRAP_SINGLE_VALUE is about one value column, and there are {}", columns.len());
             return Err(Diagnostic::new(value.span, said).help("leave it out"));
         }
         Ok(!wraps && format.wraps)
@@ -192,14 +201,15 @@ impl<'a> With<'a> {
         let (kind, size) = (self.get("WINDOW_TYPE"), self.get("WINDOW_SIZE"));
         let Some(kind) = kind else {
             return match size {
-                Some(size) => Err(Diagnostic::new(size.span, "WINDOW_SIZE is of windows, and WINDOW_TYPE is not set")),
+                Some(size) => {
+                    Err(Diagnostic::new(size.span, "WINDOW_SIZE is of windows, and WINDOW_TYPE is not set"))
+                }
                 None => Ok(None),
             };
         };
         let size_ms = size.map(|size| {
-            super::duration(&size.node).ok_or_else(|| {
-                Diagnostic::new(size.span, "expected a time, such as '10 SECONDS'")
-            })
+            super::duration(&size.node)
+                .ok_or_else(|| Diagnostic::new(size.span, "expected a time, such as '10 SECONDS'"))
         });
         let shape = match (kind.node.to_uppercase().as_str(), size_ms.transpose()?) {
             ("SESSION", None) => WindowShape::Session { gap_ms: 0 },
@@ -223,9 +233,10 @@ impl<'a> With<'a> {
         let pattern = self.get("TIMESTAMP_FORMAT");
         let Some(value) = self.get("TIMESTAMP") else {
             return match pattern {
-                Some(pattern) => {
-                    Err(Diagnostic::new(pattern.span, "TIMESTAMP_FORMAT is a column's, and TIMESTAMP is not set"))
-                }
+                Some(pattern) => Err(Diagnostic::new(
+                    pattern.span,
+                    "TIMESTAMP_FORMAT is a column's, and TIMESTAMP is not set",
+                )),
                 None => Ok(None),
             };
         };
