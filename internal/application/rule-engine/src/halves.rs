@@ -74,7 +74,8 @@ impl Halves {
         window: Option<Bounds>,
     ) -> Result<(Bytes, Bytes), CodecError> {
         let (mut key_bytes, mut value_bytes) = (Vec::new(), Vec::new());
-        let has_key = key.iter().any(|value| !value.is_null());
+        // A single null is no key; several are a key of nulls.
+        let has_key = key.len() > 1 || key.iter().any(|value| !value.is_null());
         if has_key {
             self.key.encode(key, &mut key_bytes).map_err(|error| half("key", &error))?;
         }

@@ -259,6 +259,7 @@ pub(crate) struct Join {
 }
 
 /// How far apart two events may be, in milliseconds.
+#[expect(clippy::struct_field_names, reason = "a time's unit ends its name")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Within {
     /// How much earlier the right one may be.

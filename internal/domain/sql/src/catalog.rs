@@ -126,14 +126,12 @@ impl Catalog {
         Self::default()
     }
 
-    /// The same, with other functions than the standard ones.
-    #[must_use]
-    pub fn using(self, functions: Functions) -> Self {
-        Self { functions, ..self }
+    /// One whose queries can call these functions.
+    pub fn with_functions(functions: Functions) -> Self {
+        Self { functions, ..Self::default() }
     }
 
-    /// The functions that statements can call.
-    pub fn functions(&self) -> &Functions {
+    pub(crate) fn functions(&self) -> &Functions {
         &self.functions
     }
 

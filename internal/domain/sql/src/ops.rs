@@ -15,8 +15,9 @@ use thiserror::Error;
 use crate::ast::SourceKind;
 use crate::eval::Bound;
 use crate::plan::{Act, OnNull, Rule, Wire};
+use crate::tables::TableCall;
 pub use event::Bounds;
-use event::{Event, Origin};
+use event::{Before, Event, Origin};
 
 /// A record of a source, decoded.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -163,8 +164,12 @@ impl<'a> Run<'a> {
         let next = self.behind(wire);
         match self.act(wire)? {
             Act::Filter { condition, kind } => {
+                if matches!(&event.before, Before::Row(row) if !condition.holds(row)) {
+                    event.before = Before::Nothing;
+                }
                 if !event.row.as_ref().is_some_and(|row| condition.holds(row)) {
-                    if *kind == SourceKind::Stream {
+                    // What was not there before is not gone now.
+                    if *kind == SourceKind::Stream || event.before == Before::Nothing {
                         return Ok(());
                     }
                     event.row = None;
@@ -172,7 +177,7 @@ impl<'a> Run<'a> {
                 self.push(next, event)
             }
             Act::Extend { values } => {
-                if let Some(row) = &mut event.row {
+                for row in event.row.as_mut().into_iter().chain(event.before.row_mut()) {
                     let more = evaluated(values, row);
                     row.extend(more);
                 }
@@ -180,14 +185,20 @@ impl<'a> Run<'a> {
             }
             Act::Explode { lists } => self.explode(lists, &event, next),
             Act::Rekey { key } => {
-                let row = event.row.as_deref();
-                event.key = row.map_or_else(|| vec![Value::Null; key.len()], |row| evaluated(key, row));
+                // An event without a value still has its key, which stands before the rest in its row.
+                event.key = evaluated(key, event.row.as_deref().unwrap_or(&event.key));
                 self.push(next, event)
             }
-            Act::Exchange { key, on_null } => self.exchange(key.as_deref(), *on_null, event, next),
+            Act::Exchange { key, on_null } => {
+                self.exchange(key.as_deref(), *on_null, event, next);
+                Ok(())
+            }
             Act::Subscribe { .. } => self.subscribe(wire, event),
             Act::Group { .. } => self.group(wire, &event),
-            Act::Sink { value, time, kind } => self.sink(value, time.as_ref(), *kind, event),
+            Act::Sink { value, time, kind } => {
+                self.sink(value, time.as_ref(), *kind, event);
+                Ok(())
+            }
             _ => Err(StepError::Damaged("a row that did not go to where its key belongs")),
         }
     }
@@ -196,33 +207,26 @@ impl<'a> Run<'a> {
     fn arrive(&mut self, wire: Wire, key: &[u8], event: Event) -> Done {
         match self.act(wire)? {
             Act::Lookup { .. } => self.lookup(wire, key, event),
-            Act::Merge { .. } => self.merge(wire, key, event),
+            Act::Merge { .. } => self.merge(wire, key, &event),
             Act::Meet { .. } => self.meet(wire, key, event),
             Act::Refer { .. } => self.refer(wire, key, event),
-            Act::Aggregate { .. } => self.aggregate(wire, key, event),
+            Act::Aggregate { .. } => self.aggregate(wire, key, &event),
             _ => Err(StepError::Damaged("a row that went where nothing is kept")),
         }
     }
 
     /// Sends a row to the step behind, at where its key belongs.
-    fn exchange(
-        &mut self,
-        key: Option<&[Bound]>,
-        on_null: OnNull,
-        mut event: Event,
-        next: Option<Wire>,
-    ) -> Done {
-        let Some(next) = next else { return Ok(()) };
+    fn exchange(&mut self, key: Option<&[Bound]>, on_null: OnNull, mut event: Event, next: Option<Wire>) {
+        let Some(next) = next else { return };
         if let Some(key) = key {
-            let Some(row) = event.row.as_deref() else { return Ok(()) };
+            let Some(row) = event.row.as_deref() else { return };
             event.key = evaluated(key, row);
         }
         if on_null == OnNull::Drop && event.key.iter().all(Value::is_null) {
-            return Ok(());
+            return;
         }
         let key = event.place();
         self.send(next, key, event);
-        Ok(())
     }
 
     fn send(&mut self, wire: Wire, key: Vec<u8>, event: Event) {
@@ -230,13 +234,10 @@ impl<'a> Run<'a> {
     }
 
     /// As many rows as the longest list has elements; shorter lists end in nulls.
-    fn explode(&mut self, lists: &[Bound], event: &Event, next: Option<Wire>) -> Done {
+    fn explode(&mut self, lists: &[TableCall], event: &Event, next: Option<Wire>) -> Done {
         let Some(row) = &event.row else { return Ok(()) };
-        let element = |list: Value| match list {
-            Value::Array(elements) => elements,
-            _ => Vec::new(),
-        };
-        let lists: Vec<Vec<Value>> = lists.iter().map(|list| element(list.eval(row))).collect();
+        // What can't be made rows of makes none.
+        let lists: Vec<Vec<Value>> = lists.iter().map(|list| list.rows(row).unwrap_or_default()).collect();
         let count = lists.iter().map(Vec::len).max().unwrap_or(0);
         for place in 0..count {
             let mut row = row.clone();
@@ -248,18 +249,20 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn sink(&mut self, value: &[Bound], time: Option<&Bound>, kind: SourceKind, event: Event) -> Done {
+    fn sink(&mut self, value: &[Bound], time: Option<&Bound>, kind: SourceKind, event: Event) {
         if kind == SourceKind::Table && event.key.iter().all(Value::is_null) {
-            return Ok(());
+            return;
         }
         let value = event.row.map(|row| evaluated(value, &row));
         let mut timestamp = event.time;
         if let (Some(time), Some(value)) = (time, &value) {
-            timestamp = event::moment(time, value)?;
+            let row = [value.as_slice(), &event.key].concat();
+            // A row whose time can't be told is left out.
+            let Ok(told) = event::moment(time, &row) else { return };
+            timestamp = told;
         }
         let Event { key, window, headers, .. } = event;
         self.out.push(Emission::Sink(SinkRow { key, value, timestamp, window, headers }));
-        Ok(())
     }
 
     /// The key of the state of a step, of one kind, for what belongs to `key`.
@@ -292,7 +295,7 @@ impl<'a> Run<'a> {
     }
 
     fn put_list(&mut self, place: &[u8], entries: Vec<Value>) -> Done {
-        let value = (!entries.is_empty()).then(|| Value::Array(entries));
+        let value = if entries.is_empty() { None } else { Some(Value::Array(entries)) };
         self.state.put(place, value.as_ref())
     }
 }

@@ -71,10 +71,8 @@ fn typed(statement: Statement, types: &mut Types) -> Parsed<Statement> {
             }
             types.insert(name.node.clone(), ty.clone());
         }
-        Statement::DropType(name, may_miss) => {
-            if types.remove(&name.node).is_none() && !may_miss {
-                return Err(Diagnostic::new(name.span, format!("there is no type {}", name.node)));
-            }
+        Statement::DropType(name, may_miss) if types.remove(&name.node).is_none() && !may_miss => {
+            return Err(Diagnostic::new(name.span, format!("there is no type {}", name.node)));
         }
         _ => {}
     }

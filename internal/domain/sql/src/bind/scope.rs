@@ -113,6 +113,21 @@ impl Scope {
         self.columns.iter().any(|column| column.source == source)
     }
 
+    /// The names of all columns.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().map(|column| column.name.as_str())
+    }
+
+    /// Has `*` stand for these columns behind all others, save those that are `kept`.
+    pub(crate) fn show_last(&mut self, last: &[usize], kept: &[usize]) {
+        let moves = |place: &usize| last.contains(place) && !kept.contains(place);
+        let (behind, mut shown): (Vec<usize>, Vec<usize>) = self.shown.iter().partition(|place| moves(place));
+        shown.extend(behind);
+        self.shown = shown;
+        let missing: Vec<_> = kept.iter().copied().filter(|place| !self.shown.contains(place)).collect();
+        self.shown.splice(0..0, missing);
+    }
+
     /// Whether a column has this name.
     pub(crate) fn is_known(&self, name: &str) -> bool {
         self.columns.iter().any(|column| column.name == name)

@@ -1,7 +1,7 @@
 use millstream_model::Value;
 
 use super::chain::Chain;
-use super::event::{Bounds, Event};
+use super::event::{Before, Bounds, Event};
 use super::{Done, Run, StepError, evaluated, key_values, value_bytes};
 use crate::aggregate::Aggregate;
 use crate::ast::SourceKind;
@@ -17,7 +17,7 @@ pub(super) struct Sum {
 
 impl Sum {
     pub(super) fn begin(calls: &[Aggregate]) -> Self {
-        let states = calls.iter().map(|call| call.begin()).collect();
+        let states = calls.iter().map(Aggregate::begin).collect();
         Self { states, time: i64::MIN, seen: Vec::new() }
     }
 
@@ -82,7 +82,7 @@ impl Run<'_> {
                 _ => None,
             };
             self.state.put(&place, now.as_ref().map(|now| Value::Bytes(now.as_slice().into())).as_ref())?;
-            if let Some(before) = before {
+            if let Some(before) = before.filter(|before| Some(before) != now.as_ref()) {
                 self.send(next, before, Event { row: None, ..event.clone() });
             }
         }
@@ -93,7 +93,7 @@ impl Run<'_> {
     }
 
     /// Brings a group up to date, and tells its row.
-    pub(super) fn aggregate(&mut self, wire: Wire, key: &[u8], event: Event) -> Done {
+    pub(super) fn aggregate(&mut self, wire: Wire, key: &[u8], event: &Event) -> Done {
         let Act::Aggregate { kind, calls, window } = self.act(wire)? else {
             return Err(StepError::Damaged("an aggregation"));
         };
@@ -101,15 +101,17 @@ impl Run<'_> {
             (SourceKind::Table, _) => self.recount(wire, calls, key, event),
             (SourceKind::Stream, None) => {
                 let place = Self::place(wire, b'a', key);
-                let mut sum = self.state.get(&place)?.map_or_else(|| Ok(Sum::begin(calls)), Sum::of)?;
-                if !sum.add(calls, &event)? {
+                let known = self.state.get(&place)?.map(Sum::of).transpose()?;
+                let before = known.as_ref().map(|sum| row_of(calls, sum, key, None)).transpose()?;
+                let mut sum = known.unwrap_or_else(|| Sum::begin(calls));
+                if !sum.add(calls, event)? {
                     return Ok(());
                 }
-                let told = told(calls, &sum, key, None, &event)?;
+                let told = Event { before: Before::of(before), ..told(calls, &sum, key, None, event)? };
                 self.state.put(&place, Some(&sum.value()))?;
                 self.push(self.behind(wire), told)
             }
-            (SourceKind::Stream, Some(windows)) => self.in_windows(wire, (calls, *windows), key, &event),
+            (SourceKind::Stream, Some(windows)) => self.in_windows(wire, (calls, *windows), key, event),
         }
     }
 
@@ -136,9 +138,11 @@ impl Run<'_> {
                     Some(at) => (at, all.remove(at).1),
                     None => (all.partition_point(|(known, _)| *known < bounds), Sum::begin(calls)),
                 };
+                let before =
+                    (sum.time != i64::MIN).then(|| row_of(calls, &sum, key, Some(bounds))).transpose()?;
                 if sum.add(calls, event)? {
                     let row = told(calls, &sum, key, Some(bounds), event)?;
-                    self.tell_window(wire, windows, row)?;
+                    self.tell_window(wire, windows, Event { before: Before::of(before), ..row })?;
                 }
                 all.insert(at, (bounds, sum));
             }
@@ -212,28 +216,35 @@ impl Run<'_> {
 
     /// A table's group keeps what each row gives, by the row's key, in the order in which each last came. A row that comes
     /// again replaces itself, so that a record delivered twice counts once.
-    fn recount(&mut self, wire: Wire, calls: &[Aggregate], key: &[u8], event: Event) -> Done {
+    fn recount(&mut self, wire: Wire, calls: &[Aggregate], key: &[u8], event: &Event) -> Done {
         let id = value_bytes(&Value::Struct(event.key.clone()));
         let time_place = Self::place(wire, b'a', key);
         let owner = Self::place(wire, b'm', key);
         let members = Chain::new(b'm', &owner);
+        let time_before = match self.state.get(&time_place)? {
+            Some(Value::Bigint(before)) => Some(before),
+            _ => None,
+        };
+        let before = self.counted(&members, calls)?;
+        let before = time_before.map(|_| row_of(calls, &before, key, None)).transpose()?;
         match &event.row {
             Some(arguments) => members.push(self.state, &id, Value::Struct(arguments.clone()))?,
             None => members.remove(self.state, &id)?,
         };
+        let mut sum = self.counted(&members, calls)?;
+        sum.time = time_before.unwrap_or(i64::MIN).max(event.time);
+        self.state.put(&time_place, Some(&Value::Bigint(sum.time)))?;
+        let row = told(calls, &sum, key, None, event)?;
+        self.push(self.behind(wire), Event { before: Before::of(before), ..row })
+    }
+
+    fn counted(&mut self, members: &Chain<'_>, calls: &[Aggregate]) -> Result<Sum, StepError> {
         let mut sum = Sum::begin(calls);
         for member in members.contents(self.state)? {
             let Value::Struct(arguments) = member else { return Err(StepError::Damaged("a group's state")) };
             sum.fold(calls, &arguments)?;
         }
-        let before = match self.state.get(&time_place)? {
-            Some(Value::Bigint(before)) => before,
-            _ => i64::MIN,
-        };
-        sum.time = before.max(event.time);
-        self.state.put(&time_place, Some(&Value::Bigint(sum.time)))?;
-        let row = told(calls, &sum, key, None, &event)?;
-        self.push(self.behind(wire), row)
+        Ok(sum)
     }
 }
 
@@ -245,10 +256,19 @@ pub(super) fn told(
     window: Option<Bounds>,
     event: &Event,
 ) -> Result<Event, StepError> {
-    let group = key_values(key)?;
+    let row = Some(row_of(calls, sum, key, window)?);
+    let (key, headers) = (key_values(key)?, event.headers.clone());
+    Ok(Event { key, row, before: Before::Unknown, time: sum.time, window, headers, origin: None })
+}
+
+/// The row alone.
+pub(super) fn row_of(
+    calls: &[Aggregate],
+    sum: &Sum,
+    key: &[u8],
+    window: Option<Bounds>,
+) -> Result<Vec<Value>, StepError> {
     let bounds = window.map(|bounds| [Value::Bigint(bounds.start), Value::Bigint(bounds.end)]);
     let results = calls.iter().zip(&sum.states).map(|(call, state)| call.result(state));
-    let row = group.iter().cloned().chain(bounds.into_iter().flatten()).chain(results).collect();
-    let headers = event.headers.clone();
-    Ok(Event { key: group, row: Some(row), time: sum.time, window, headers, origin: None })
+    Ok(key_values(key)?.into_iter().chain(bounds.into_iter().flatten()).chain(results).collect())
 }

@@ -23,6 +23,30 @@ pub(super) struct Origin {
     pub(super) place: i32,
 }
 
+/// The row of a table that another one takes the place of.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Before {
+    /// Nobody kept it.
+    Unknown,
+    /// There was none.
+    Nothing,
+    Row(Vec<Value>),
+}
+
+impl Before {
+    /// One that was kept, if there was one.
+    pub(super) fn of(row: Option<Vec<Value>>) -> Self {
+        row.map_or(Self::Nothing, Self::Row)
+    }
+
+    pub(super) fn row_mut(&mut self) -> Option<&mut Vec<Value>> {
+        match self {
+            Self::Row(row) => Some(row),
+            _ => None,
+        }
+    }
+}
+
 /// A row on its way through the steps.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Event {
@@ -32,6 +56,8 @@ pub(super) struct Event {
     pub(super) time: i64,
     pub(super) window: Option<Bounds>,
     pub(super) headers: Headers,
+    /// The row before this one.
+    pub(super) before: Before,
     /// Where the row came from, as long as it came from one record alone.
     pub(super) origin: Option<Origin>,
 }
@@ -68,8 +94,14 @@ impl Event {
         }
         let side = i32::try_from(side).map_err(|_| StepError::Damaged("a source's place"))?;
         Ok(Some(Self {
-            key: record.key.clone(),
+            // Several columns that are all null are no key at all.
+            key: if record.key.len() > 1 && record.key.iter().all(Value::is_null) {
+                Vec::new()
+            } else {
+                record.key.clone()
+            },
             row,
+            before: Before::Unknown,
             time,
             window: record.window,
             headers: record.headers.clone(),
@@ -131,7 +163,7 @@ impl Event {
         let origin = Origin::of(&origin);
         Ok((
             Wire { step: place(step)?, side: place(side)? },
-            Self { key, row, time, window, headers, origin },
+            Self { key, row, before: Before::Unknown, time, window, headers, origin },
         ))
     }
 }

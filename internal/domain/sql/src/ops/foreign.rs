@@ -1,6 +1,6 @@
 use millstream_model::{Headers, Value};
 
-use super::event::Event;
+use super::event::{Before, Event};
 use super::table_join::{kept, side_by_side, taken};
 use super::{Done, Run, StepError, evaluated, value_bytes};
 use crate::plan::{Act, Wire};
@@ -100,7 +100,10 @@ impl Run<'_> {
         let pair = side_by_side(Some(&row), right_row, (*left_width, *right_width), &[]);
         let row = (right_row.is_some() || *is_outer).then_some(pair);
         let headers = headers.clone();
-        self.push(self.behind(wire), Event { key, row, time, window: None, headers, origin: None })
+        self.push(
+            self.behind(wire),
+            Event { key, row, before: Before::Unknown, time, window: None, headers, origin: None },
+        )
     }
 }
 

@@ -1,6 +1,6 @@
-use millstream_model::Value;
+use millstream_model::{Headers, Value};
 
-use super::event::Event;
+use super::event::{Before, Event};
 use super::table_join::{kept, side_by_side, taken};
 use super::{Done, Run, StepError, key_values};
 use crate::ast::JoinKind;
@@ -178,9 +178,10 @@ impl Run<'_> {
             let event = Event {
                 key,
                 row: Some(row),
+                before: Before::Unknown,
                 time,
                 window: None,
-                headers: millstream_model::Headers::default(),
+                headers: Headers::default(),
                 origin: None,
             };
             self.push(self.behind(wire), event)?;

@@ -1,5 +1,5 @@
-use super::aggregate::{Sum, told};
-use super::event::{Bounds, Event, Origin};
+use super::aggregate::{Sum, row_of, told};
+use super::event::{Before, Bounds, Event, Origin};
 use super::{Done, Run, key_values};
 use crate::aggregate::Aggregate;
 use crate::plan::{Windows, Wire};
@@ -31,9 +31,13 @@ impl Run<'_> {
         }
         let mut sum: Option<Sum> = None;
         let mut gone = Vec::new();
+        let mut before = None;
         for (bounds, other) in near {
-            if bounds != merged {
-                gone.push(bounds);
+            let row = row_of(calls, &other, key, Some(bounds))?;
+            if bounds == merged {
+                before = Some(row);
+            } else {
+                gone.push((bounds, row));
             }
             sum = Some(match sum {
                 None => other,
@@ -43,14 +47,15 @@ impl Run<'_> {
         let mut sum = sum.unwrap_or_else(|| Sum::begin(calls));
         let is_new = sum.add(calls, event)?;
         if is_new {
-            for bounds in gone {
-                let key = key_values(key)?;
-                let gone = Event { key, row: None, window: Some(bounds), origin: None, ..event.clone() };
+            for (bounds, row) in gone {
+                let (key, time, window) = (key_values(key)?, bounds.end, Some(bounds));
+                let before = Before::Row(row);
+                let gone = Event { key, row: None, before, time, window, origin: None, ..event.clone() };
                 self.tell_window(wire, windows, gone)?;
             }
             sum.time = merged.end;
             let row = told(calls, &sum, key, Some(merged), event)?;
-            self.tell_window(wire, windows, row)?;
+            self.tell_window(wire, windows, Event { before: Before::of(before), ..row })?;
         }
         let at = apart.partition_point(|(bounds, _)| *bounds < merged);
         apart.insert(at, (merged, sum));

@@ -1,6 +1,6 @@
 use millstream_model::{Headers, Value};
 
-use super::event::Event;
+use super::event::{Before, Event};
 use super::{Done, Run, StepError, key_values};
 use crate::ast::JoinKind;
 use crate::plan::{Act, Wire};
@@ -72,13 +72,13 @@ impl Run<'_> {
     }
 
     /// A table's row changes, and with it the one that it makes together with the other table's.
-    pub(super) fn merge(&mut self, wire: Wire, key: &[u8], event: Event) -> Done {
+    pub(super) fn merge(&mut self, wire: Wire, key: &[u8], event: &Event) -> Done {
         let Act::Merge { kind, left_width, right_width } = self.act(wire)? else {
             return Err(StepError::Damaged("a join of tables"));
         };
         let is_left = wire.side == 0;
         let (own, other) = if is_left { (b'l', b'r') } else { (b'r', b'l') };
-        let before = self.keep_row(&Self::place(wire, own, key), &event)?;
+        let before = self.keep_row(&Self::place(wire, own, key), event)?;
         let partner = self.kept_row(&Self::place(wire, other, key))?;
         let keeps_own = matches!(
             (kind, is_left),
@@ -100,12 +100,32 @@ impl Run<'_> {
         }
         let time = partner.as_ref().map_or(event.time, |(_, time)| event.time.max(*time));
         let partner = partner.as_ref().map(|(row, _)| row.as_slice());
-        let (left, right) =
-            if is_left { (event.row.as_deref(), partner) } else { (partner, event.row.as_deref()) };
+        let sides = |own| if is_left { (own, partner) } else { (partner, own) };
+        let (left, right) = sides(event.row.as_deref());
+        let (left_before, right_before) = sides(before.as_ref().map(|(row, _)| row.as_slice()));
+        let was_pair = match (&before, partner) {
+            (Some(_), Some(_)) => true,
+            (Some(_), None) => keeps_own,
+            (None, Some(_)) => keeps_other,
+            (None, None) => false,
+        };
         let sink_key = key_values(key)?.into_iter().take(event.key.len()).collect::<Vec<_>>();
-        let row = is_pair.then(|| side_by_side(left, right, (*left_width, *right_width), &sink_key));
+        let widths = (*left_width, *right_width);
+        let row = is_pair.then(|| side_by_side(left, right, widths, &sink_key));
+        let before = was_pair.then(|| side_by_side(left_before, right_before, widths, &sink_key));
         let headers: Headers = event.headers.clone();
         let next = self.behind(wire);
-        self.push(next, Event { key: sink_key, row, time, window: event.window, headers, origin: None })
+        self.push(
+            next,
+            Event {
+                key: sink_key,
+                row,
+                before: Before::of(before),
+                time,
+                window: event.window,
+                headers,
+                origin: None,
+            },
+        )
     }
 }

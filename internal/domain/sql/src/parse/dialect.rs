@@ -30,6 +30,11 @@ impl Dialect for RuleDialect {
         c == '`' || c == '"'
     }
 
+    /// A name may begin with digits.
+    fn supports_numeric_prefix(&self) -> bool {
+        true
+    }
+
     /// `STRUCT(name := value)`.
     fn supports_named_fn_args_with_assignment_operator(&self) -> bool {
         true

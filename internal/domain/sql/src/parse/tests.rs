@@ -2,13 +2,14 @@ use millstream_model::Decimal;
 use millstream_model::{Type, Value};
 use proptest::prelude::*;
 
-use super::parse;
+use super::{Types, parse};
 use crate::ast::{At, BinaryOp, Expr, SelectItem, Statement};
 use crate::diagnostic::Span;
 
 /// The expression alone, its places forgotten.
 fn read(text: &str) -> Expr {
-    let (statements, mistakes) = parse(&format!("CREATE STREAM a AS SELECT {text} FROM b"));
+    let (statements, mistakes) =
+        parse(&format!("CREATE STREAM a AS SELECT {text} FROM b"), &mut Types::new());
     assert_eq!(mistakes, [], "{text}");
     let Statement::CreateAs(create) = &statements[0].node else { panic!("not a query: {text}") };
     let [SelectItem::Expr(expr, None)] = create.query.items.as_slice() else {
@@ -153,8 +154,8 @@ proptest! {
 
     #[test]
     fn no_text_makes_it_panic(text in "[A-Za-z0-9 ,;()'\"`.*<>=:\\[\\]\n-]{0,80}") {
-        parse(&text);
-        parse(&format!("CREATE STREAM a AS SELECT {text} FROM b"));
+        parse(&text, &mut Types::new());
+        parse(&format!("CREATE STREAM a AS SELECT {text} FROM b"), &mut Types::new());
     }
 }
 
@@ -182,9 +183,9 @@ fn operators_bind_as_in_sql() {
 #[test]
 fn too_long_or_too_deep_is_refused_and_not_a_crash() {
     let long = format!("CREATE STREAM a AS SELECT {} FROM b", vec!["1"; 5000].join(" + "));
-    assert!(parse(&long).1[0].message.contains("at most 250 operators"));
+    assert!(parse(&long, &mut Types::new()).1[0].message.contains("at most 250 operators"));
     let edge = format!("CREATE STREAM a AS SELECT {} FROM b", vec!["1"; 251].join(" + "));
-    assert_eq!(parse(&edge).1, []);
+    assert_eq!(parse(&edge, &mut Types::new()).1, []);
     let deep = format!("CREATE STREAM a AS SELECT {}1{} FROM b", "(".repeat(5000), ")".repeat(5000));
-    assert!(parse(&deep).1[0].message.contains("nested too deeply"));
+    assert!(parse(&deep, &mut Types::new()).1[0].message.contains("nested too deeply"));
 }

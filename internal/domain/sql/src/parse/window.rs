@@ -14,6 +14,12 @@ pub(super) fn window(parser: &mut Parser<'_>) -> Parsed<Option<At<Window>>> {
     if !word(parser, "WINDOW") {
         return Ok(None);
     }
+    // A window may be given a name, which nothing asks for.
+    if !super::peeks(parser, &["TUMBLING", "HOPPING", "SESSION"])
+        && matches!(parser.peek_nth_token_ref(1).token, Token::Word(_))
+    {
+        parser.next_token();
+    }
     let shape = if word(parser, "TUMBLING") {
         symbol(parser, &Token::LParen, "'('")?;
         need(parser, "SIZE")?;

@@ -5,7 +5,7 @@ use super::graph::{Act, Builder, Windows};
 use super::query::{Body, Rows, items};
 use super::selection::Selection;
 use super::{Planned, truth};
-use crate::aggregate::{AggregateCall, aggregate as aggregate_of, is_aggregate};
+use crate::aggregate::{Aggregate, AggregateCall, aggregate as aggregate_of, is_aggregate};
 use crate::ast::{At, Expr, Query, SourceKind, Window, WindowShape};
 use crate::bind::{Scope, Typed, bind, bind_with};
 use crate::catalog::{BOUNDS, Catalog, KeyWindow};
@@ -22,7 +22,6 @@ struct Grouping<'a> {
     group: Vec<(Bound, Type)>,
     is_windowed: bool,
     is_table: bool,
-    catalog: &'a Catalog,
     calls: Vec<AggregateCall>,
 }
 
@@ -54,12 +53,13 @@ pub(super) fn aggregate(
     let keyed_by = (0..group.len()).map(|place| vec![Bound::Column(place)]).collect();
     let is_windowed = windows.is_some();
     let is_table = rows.kind == SourceKind::Table;
-    let mut grouping =
-        Grouping { scope: &rows.scope, group, is_windowed, is_table, catalog, calls: Vec::new() };
+    let mut grouping = Grouping { scope: &rows.scope, group, is_windowed, is_table, calls: Vec::new() };
     let mut selection = Selection::new(keyed_by, mistakes);
     let items = items(query, &rows, &mut selection.mistakes);
     let mut tables = Vec::new();
-    items.iter().for_each(|item| table_calls(&item.expr, &mut tables));
+    for item in &items {
+        table_calls(&item.expr, &mut tables);
+    }
     if let Some(call) = tables.first() {
         let said = Diagnostic::new(call.span, "a table function makes rows, and groups are made of rows");
         selection.mistakes.push(said.help("create a stream with it first, and group that"));
@@ -86,7 +86,7 @@ pub(super) fn aggregate(
     let group = group.into_iter().map(|(bound, _)| bound).collect();
     let arguments = calls.iter().map(|call| call.arguments.clone()).collect();
     rows.end = builder.then(rows.end, Act::Group { kind: rows.kind, group, arguments });
-    let calls = calls.into_iter().map(|call| call.aggregate).collect();
+    let calls = calls.into_iter().map(|call| limited(call.aggregate, catalog)).collect();
     rows.end = builder.then(rows.end, Act::Aggregate { kind: rows.kind, calls, window: windows });
     if let Some(condition) = having {
         rows.end = builder.then(rows.end, Act::Filter { condition, kind: SourceKind::Table });
@@ -102,6 +102,15 @@ pub(super) fn aggregate(
         key_half: Some(key_half),
         value_half,
     })
+}
+
+/// An aggregate that collects values stops where a setting says.
+fn limited(aggregate: Aggregate, catalog: &Catalog) -> Aggregate {
+    let setting = format!("ksql.functions.{}.limit", aggregate.name().to_lowercase());
+    match catalog.setting(&setting).and_then(|limit| limit.parse().ok()) {
+        Some(limit) => aggregate.with_limit(limit),
+        None => aggregate,
+    }
 }
 
 /// States that are kept between rows are written in the format of the values, which must hold them.
@@ -172,14 +181,7 @@ fn windows(window: &Window, is_final: bool) -> Windows {
 impl Grouping<'_> {
     /// An expression over the grouped row.
     fn split(&mut self, at: &At<Expr>) -> Typed {
-        let functions = self.scope.functions();
-        bind_with(functions, at, &mut |at| self.known(at))
-    }
-
-    /// How many values a list or a set is set to keep; a negative number sets no limit.
-    fn limit(&self, name: &str) -> Option<usize> {
-        let setting = format!("ksql.functions.{}.limit", name.to_lowercase());
-        self.catalog.setting(&setting)?.trim().parse().ok()
+        bind_with(self.scope.functions(), at, &mut |at| self.known(at))
     }
 
     /// How many values stand before the aggregates' results.
@@ -224,11 +226,8 @@ impl Grouping<'_> {
             }
         }
         let bound = arguments.iter().map(|argument| bind(self.scope, argument));
-        let mut call = aggregate_of(name, bound.collect::<Result<_, _>>()?)
+        let call = aggregate_of(name, bound.collect::<Result<_, _>>()?)
             .map_err(|said| Diagnostic::new(at.span, said))?;
-        if let Some(limit) = self.limit(name) {
-            call.aggregate = call.aggregate.with_limit(limit);
-        }
         if self.is_table && !call.aggregate.has_undo() {
             let said = format!("{name} can't take back what a table's row gave before");
             return Err(Diagnostic::new(at.span, said).help("put a stream's rows together"));

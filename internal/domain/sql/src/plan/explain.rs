@@ -37,7 +37,8 @@ fn told(act: &Act, rows: Names, right: impl FnOnce() -> Names) -> (String, Vec<S
             (format!("add {}", more.join(", ")), [rows.0, more].concat())
         }
         Act::Explode { lists } => {
-            let more: Vec<_> = lists.iter().map(|list| rows.of(list)).collect();
+            let more: Vec<_> =
+                lists.iter().map(|list| format!("{}({})", list.name(), rows.of(list.argument()))).collect();
             (format!("explode {}", more.join(", ")), [rows.0, more].concat())
         }
         Act::Rekey { key } => (format!("key {}", rows.all(key)), rows.0),
@@ -62,7 +63,7 @@ fn told(act: &Act, rows: Names, right: impl FnOnce() -> Names) -> (String, Vec<S
             let arguments = arguments.iter().map(|of| rows.all(of)).collect::<Vec<_>>();
             (format!("group by {}", group.join(", ")), [group, vec!["\u{0}".to_owned()], arguments].concat())
         }
-        Act::Aggregate { calls, window, .. } => aggregated(calls, window.as_ref(), rows.0),
+        Act::Aggregate { calls, window, .. } => aggregated(calls, window.as_ref(), &rows.0),
         Act::Sink { value, .. } => (format!("value {}", rows.all(value)), Vec::new()),
     }
 }
@@ -76,7 +77,7 @@ fn both(left: Names, right: Names) -> Vec<String> {
     [left.0, right.0, vec!["KEY".to_owned()]].concat()
 }
 
-fn aggregated(calls: &[Aggregate], window: Option<&Windows>, names: Vec<String>) -> (String, Vec<String>) {
+fn aggregated(calls: &[Aggregate], window: Option<&Windows>, names: &[String]) -> (String, Vec<String>) {
     let mut parts = names.splitn(2, |name| name == "\u{0}");
     let (group, arguments) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     let called = |(call, argument): (&Aggregate, &String)| {

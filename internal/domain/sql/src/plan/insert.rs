@@ -88,7 +88,7 @@ pub(super) fn values(insert: &InsertValues, planner: &Planner<'_>) -> Planned<In
     }
     let mut row = vec![Value::Null; all.len()];
     let mut timestamp = None;
-    let scope = Scope::default();
+    let scope = Scope::default().using(planner.catalog.functions());
     for (name, at) in names.iter().zip(&insert.values) {
         let one = |mistake| vec![mistake];
         let given = bind(&scope, at).map_err(one)?;

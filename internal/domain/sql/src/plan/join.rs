@@ -22,8 +22,7 @@ pub(super) fn sources(query: &Query, planner: &Planner<'_>, builder: &mut Builde
             ]);
         }
         let right = entry(&join.right, planner, builder)?;
-        let is_alone = query.joins.len() == 1 && place == 0;
-        rows = joined(rows, right, join, is_alone, builder).map_err(|mistake| vec![mistake])?;
+        rows = joined(rows, right, join, place == 0, builder).map_err(|mistake| vec![mistake])?;
     }
     Ok(rows)
 }
@@ -38,7 +37,7 @@ fn entry(relation: &Relation, planner: &Planner<'_>, builder: &mut Builder) -> P
         end: builder.entry(source.clone(), time),
         scope,
         kind: source.kind,
-        key: (0..source.key.len()).map(|place| vec![place]).collect(),
+        key: (0..source.key.len()).map(|place| vec![Bound::Column(place)]).collect(),
         window: source.window,
         sources: 1,
     })
@@ -48,6 +47,8 @@ fn entry(relation: &Relation, planner: &Planner<'_>, builder: &mut Builder) -> P
 struct On {
     left: Bound,
     right: Bound,
+    /// The right one, over both rows side by side.
+    right_beside: Bound,
     ty: Type,
     span: Span,
 }
@@ -56,15 +57,15 @@ fn joined(
     left: Rows,
     right: Rows,
     join: &Join,
-    is_alone: bool,
+    is_first: bool,
     builder: &mut Builder,
 ) -> Result<Rows, Diagnostic> {
     kinds(&left, &right, join)?;
     let on = condition(&left, &right, &join.on)?;
     match (left.kind, right.kind) {
-        (SourceKind::Stream, SourceKind::Stream) => streams(left, right, join, on, builder),
-        (SourceKind::Stream, SourceKind::Table) => lookup(left, right, join, on, builder),
-        _ => tables(left, right, join, on, is_alone, builder),
+        (SourceKind::Stream, SourceKind::Stream) => streams(left, right, join, &on, builder),
+        (SourceKind::Stream, SourceKind::Table) => lookup(left, right, join, &on, builder),
+        _ => tables(left, right, join, &on, is_first, builder),
     }
 }
 
@@ -126,11 +127,12 @@ fn condition(left: &Rows, right: &Rows, on: &At<Expr>) -> Result<On, Diagnostic>
     }
     let (left, _) = bind(&left.scope, left_side)?;
     let (right, _) = bind(&right.scope, right_side)?;
-    Ok(On { left, right, ty: one_type, span: on.span })
+    let (right_beside, _) = bind(&both, right_side)?;
+    Ok(On { left, right, right_beside, ty: one_type, span: on.span })
 }
 
 /// The column that an expression is, if it is one.
-fn column(of: &Bound) -> Option<usize> {
+pub(super) fn column(of: &Bound) -> Option<usize> {
     match of {
         Bound::Column(place) => Some(*place),
         _ => None,
@@ -138,7 +140,7 @@ fn column(of: &Bound) -> Option<usize> {
 }
 
 fn is_key(rows: &Rows, of: &Bound) -> bool {
-    matches!((rows.key.as_slice(), column(of)), ([same], Some(place)) if same.contains(&place))
+    matches!(rows.key.as_slice(), [same] if same.contains(of))
 }
 
 /// Rows whose keys belong to windows meet by these keys, and can't be given others.
@@ -159,8 +161,8 @@ fn windowed(left: &Rows, right: &Rows, on: &On) -> Result<(), Diagnostic> {
     Ok(())
 }
 
-fn streams(left: Rows, right: Rows, join: &Join, on: On, builder: &mut Builder) -> Result<Rows, Diagnostic> {
-    windowed(&left, &right, &on)?;
+fn streams(left: Rows, right: Rows, join: &Join, on: &On, builder: &mut Builder) -> Result<Rows, Diagnostic> {
+    windowed(&left, &right, on)?;
     let Some(within) = &join.within else {
         return Err(Diagnostic::new(on.span, "streams are joined within a time"));
     };
@@ -180,15 +182,15 @@ fn streams(left: Rows, right: Rows, join: &Join, on: On, builder: &mut Builder) 
         },
     );
     let window = left.window;
-    Ok(Rows { end, kind: SourceKind::Stream, window, ..beside(left, right, join.kind, &on) })
+    Ok(Rows { end, kind: SourceKind::Stream, window, ..beside(left, right, join.kind, on) })
 }
 
-fn lookup(left: Rows, right: Rows, join: &Join, on: On, builder: &mut Builder) -> Result<Rows, Diagnostic> {
+fn lookup(left: Rows, right: Rows, join: &Join, on: &On, builder: &mut Builder) -> Result<Rows, Diagnostic> {
     if !is_key(&right, &on.right) {
-        return Err(not_the_key(&right, &on, join));
+        return Err(not_the_key(&right, on, join));
     }
     if left.window.is_some() || right.window.is_some() {
-        windowed(&left, &right, &on)?;
+        windowed(&left, &right, on)?;
     }
     let ends = [
         builder.then(left.end, exchange(Some(vec![on.left.clone()]))),
@@ -203,12 +205,12 @@ fn lookup(left: Rows, right: Rows, join: &Join, on: On, builder: &mut Builder) -
         },
     );
     let window = left.window;
-    Ok(Rows { end, kind: SourceKind::Stream, window, ..beside(left, right, join.kind, &on) })
+    Ok(Rows { end, kind: SourceKind::Stream, window, ..beside(left, right, join.kind, on) })
 }
 
 fn not_the_key(right: &Rows, on: &On, join: &Join) -> Diagnostic {
-    let names: Vec<_> =
-        right.key.iter().filter_map(|same| same.first()).filter_map(|at| right.scope.at(*at)).collect();
+    let first = right.key.iter().filter_map(|same| column(same.first()?));
+    let names: Vec<_> = first.filter_map(|at| right.scope.at(at)).collect();
     let names: Vec<_> = names.iter().map(|column| column.name.as_str()).collect();
     let said = format!(
         "a table is joined on its primary key, which is ({}) in {}",
@@ -222,22 +224,22 @@ fn tables(
     left: Rows,
     right: Rows,
     join: &Join,
-    on: On,
-    is_alone: bool,
+    on: &On,
+    is_first: bool,
     builder: &mut Builder,
 ) -> Result<Rows, Diagnostic> {
     if !is_key(&right, &on.right) {
-        return Err(not_the_key(&right, &on, join));
+        return Err(not_the_key(&right, on, join));
     }
     if !is_key(&left, &on.left) {
-        return foreign(left, right, join, on, is_alone, builder);
+        return foreign(left, right, join, on, is_first, builder);
     }
-    windowed(&left, &right, &on)?;
+    windowed(&left, &right, on)?;
     let ends = [builder.then(left.end, exchange(None)), builder.then(right.end, exchange(None))];
     let (left_width, right_width) = (left.scope.width(), right.scope.width());
     let end = builder.join(&ends, Act::Merge { kind: join.kind, left_width, right_width });
     let window = left.window;
-    Ok(Rows { end, kind: SourceKind::Table, window, ..beside(left, right, join.kind, &on) })
+    Ok(Rows { end, kind: SourceKind::Table, window, ..beside(left, right, join.kind, on) })
 }
 
 /// A table joined on something else than its own key.
@@ -245,8 +247,8 @@ fn foreign(
     left: Rows,
     right: Rows,
     join: &Join,
-    on: On,
-    is_alone: bool,
+    on: &On,
+    is_first: bool,
     builder: &mut Builder,
 ) -> Result<Rows, Diagnostic> {
     if left.window.is_some() || right.window.is_some() {
@@ -255,9 +257,11 @@ fn foreign(
             "tables whose keys belong to windows are joined on these keys alone",
         ));
     }
-    if !is_alone {
-        let said = "a table that is joined on something else than its key is joined with one other only";
-        return Err(Diagnostic::new(on.span, said).help("create a table from the first join, and join that"));
+    if !is_first {
+        let said = "only the first two tables are joined on something else than the left one's key";
+        return Err(
+            Diagnostic::new(on.span, said).help("create a table from the joins before, and join that")
+        );
     }
     if matches!(join.kind, JoinKind::Right | JoinKind::Full) {
         let said = "a table that is joined on something else than its key is joined by INNER or LEFT";
@@ -277,25 +281,24 @@ fn foreign(
 
 /// Both rows side by side, and their key behind them.
 fn beside(left: Rows, right: Rows, kind: JoinKind, on: &On) -> Rows {
-    let width = left.scope.width();
     let mut scope = left.scope;
     scope.extend(right.scope);
-    let (left_column, right_column) = (column(&on.left), column(&on.right).map(|place| width + place));
-    let mut same: Vec<usize> = match kind {
+    let mut same = match kind {
         JoinKind::Full => Vec::new(),
-        JoinKind::Right => [right_column, left_column].into_iter().flatten().collect(),
-        JoinKind::Inner | JoinKind::Left => [left_column, right_column].into_iter().flatten().collect(),
+        JoinKind::Right => vec![on.right_beside.clone(), on.left.clone()],
+        JoinKind::Inner | JoinKind::Left => vec![on.left.clone(), on.right_beside.clone()],
     };
     // What the key was already called in joins before is the same value.
-    for known in left.key.iter().filter(|known| left_column.is_some_and(|column| known.contains(&column))) {
-        same.extend(
-            known.iter().copied().filter(|place| kind != JoinKind::Full && Some(*place) != left_column),
-        );
+    for known in left.key.iter().filter(|known| kind != JoinKind::Full && known.contains(&on.left)) {
+        let others: Vec<_> = known.iter().filter(|known| !same.contains(known)).cloned().collect();
+        same.extend(others);
     }
-    if same.is_empty() {
+    // A column is the better key.
+    same.sort_by_key(|same| column(same).is_none());
+    if same.iter().all(|same| column(same).is_none()) {
         let name = (0..).map(|n| if n == 0 { "ROWKEY".to_owned() } else { format!("ROWKEY_{n}") });
         let name = name.clone().find(|name| !scope.is_known(name)).unwrap_or_default();
-        same.push(scope.push_first(&name, on.ty.clone()));
+        same.insert(0, Bound::Column(scope.push_first(&name, on.ty.clone())));
     } else {
         scope.push("", "", on.ty.clone());
     }

@@ -42,8 +42,8 @@ pub(super) struct Rows {
     pub(super) end: End,
     pub(super) scope: Scope,
     pub(super) kind: SourceKind,
-    /// For each key column, the row's columns that are the same value, the preferred one first.
-    pub(super) key: Vec<Vec<usize>>,
+    /// For each key column, what is the same value in the row, the preferred one first.
+    pub(super) key: Vec<Vec<Bound>>,
     pub(super) window: Option<KeyWindow>,
     /// How many sources are joined.
     pub(super) sources: usize,
@@ -125,7 +125,7 @@ fn project(
         let said = Diagnostic::new(query.from.name.span, said);
         mistakes.push(said.help(format!("write CREATE {}", rows.kind.to_string().to_uppercase())));
     }
-    let mut selection = Selection::new(keyed_by(&rows), mistakes);
+    let mut selection = Selection::new(rows.key.clone(), mistakes);
     if !query.partition_by.is_empty() {
         match partitioned(query, &mut rows, &mut builder) {
             Ok(keyed_by) => selection = Selection::new(keyed_by, selection.mistakes),
@@ -152,18 +152,14 @@ fn project(
     })
 }
 
-fn keyed_by(rows: &Rows) -> Vec<Vec<Bound>> {
-    rows.key.iter().map(|same| same.iter().map(|place| Bound::Column(*place)).collect()).collect()
-}
-
 fn missing_key(query: &Query, rows: &Rows, place: usize) -> Diagnostic {
     if let Some(by) = query.partition_by.get(place) {
         return Diagnostic::new(by.span, "what is partitioned by is the key, and is not selected")
             .help("select it too");
     }
     let same = rows.key.get(place).map_or(&[][..], Vec::as_slice);
-    let name = |place: &usize| {
-        let column = rows.scope.at(*place)?;
+    let name = |same: &Bound| {
+        let column = rows.scope.at(super::join::column(same)?)?;
         let is_plain = rows.sources == 1 || column.source.is_empty();
         Some(if is_plain { column.name.clone() } else { format!("{}.{}", column.source, column.name) })
     };
@@ -198,18 +194,22 @@ fn partitioned(query: &Query, rows: &mut Rows, builder: &mut Builder) -> Result<
     let mut same = Vec::new();
     let mut made = Vec::new();
     let width = rows.scope.width();
-    for (place, at) in by.iter().enumerate() {
+    let mut names = made_names(&rows.scope);
+    for at in by {
         if let Some(call) = aggregate::call_in(at) {
             return Err(Diagnostic::new(call, "rows are not partitioned by what many of them give"));
         }
         let (bound, ty) = bind(&rows.scope, at)?;
-        match bound {
-            Bound::Column(column) => same.push(column),
-            _ => {
-                // A key that is no column is one from here on, also for '*'.
-                made.push(bound.clone());
-                same.push(rows.scope.push_first(&made_name(at, place), ty));
-            }
+        if let Some(column) = super::join::column(&bound) {
+            same.push(column);
+        } else {
+            // A key that is no column is one from here on, also for '*'.
+            made.push(bound.clone());
+            let name = match &at.node {
+                Expr::Field(_, name) => numbered(name, &[], &rows.scope),
+                _ => names.next().unwrap_or_default(),
+            };
+            same.push(rows.scope.push_first(&name, ty));
         }
         key.push(bound);
     }
@@ -220,24 +220,21 @@ fn partitioned(query: &Query, rows: &mut Rows, builder: &mut Builder) -> Result<
         rows.end = builder.then(rows.end, Act::Extend { values: made });
     }
     rows.end = builder.then(rows.end, Act::Rekey { key });
-    rows.key = same.into_iter().map(|place| vec![place]).collect();
+    // What was the key before stands behind the value from here on.
+    let before = rows.key.iter().flatten().filter_map(super::join::column).collect::<Vec<_>>();
+    rows.scope.show_last(&before, &same);
+    rows.key = same.into_iter().map(|place| vec![Bound::Column(place)]).collect();
     Ok(keyed_by)
-}
-
-fn made_name(at: &At<Expr>, place: usize) -> String {
-    match &at.node {
-        Expr::Column(_, name) | Expr::Field(_, name) => name.clone(),
-        _ => format!("KSQL_COL_{place}"),
-    }
 }
 
 /// The items selected, `*` written out, each with the name it gets.
 pub(super) fn items(query: &Query, rows: &Rows, mistakes: &mut Vec<Diagnostic>) -> Vec<Item> {
     let mut all: Vec<Item> = Vec::new();
-    for (place, item) in query.items.iter().enumerate() {
+    let mut names = made_names(&rows.scope);
+    for item in &query.items {
         match item {
             SelectItem::Expr(expr, alias) => {
-                if let Some(named) = named(expr, alias.as_ref(), (place, &all), rows, mistakes) {
+                if let Some(named) = named(expr, alias.as_ref(), (&mut names, &all), rows, mistakes) {
                     all.push(Item { expr: expr.clone(), name: named });
                 }
             }
@@ -266,11 +263,20 @@ pub(super) fn items(query: &Query, rows: &Rows, mistakes: &mut Vec<Diagnostic>) 
     all
 }
 
+type MadeNames = Box<dyn Iterator<Item = String>>;
+
+/// Names for what has none, behind those that columns have already.
+fn made_names(scope: &Scope) -> MadeNames {
+    let first = scope.names().filter_map(|name| name.strip_prefix("KSQL_COL_")?.parse::<u32>().ok()).max();
+    let first = first.map_or(0, |last| last.saturating_add(1));
+    Box::new((first..).map(|number| format!("KSQL_COL_{number}")))
+}
+
 /// An item's name: given, or the column's or field's own, or made up from its place.
 fn named(
     expr: &At<Expr>,
     alias: Option<&At<String>>,
-    (place, before): (usize, &[Item]),
+    (names, before): (&mut MadeNames, &[Item]),
     rows: &Rows,
     mistakes: &mut Vec<Diagnostic>,
 ) -> Option<String> {
@@ -280,8 +286,8 @@ fn named(
             Some(source) if rows.sources > 1 && rows.scope.is_ambiguous(name) => format!("{source}_{name}"),
             _ => name.clone(),
         },
-        (Expr::Field(_, name), None) => numbered(name, before),
-        _ => format!("KSQL_COL_{place}"),
+        (Expr::Field(_, name), None) => numbered(name, before, &rows.scope),
+        _ => names.next().unwrap_or_default(),
     };
     if is_reserved(&name) {
         let span: Span = alias.map_or(expr.span, |alias| alias.span);
@@ -293,8 +299,8 @@ fn named(
 }
 
 /// The name, with a number behind it where it is taken.
-fn numbered(name: &str, before: &[Item]) -> String {
-    let is_taken = |name: &str| before.iter().any(|item| item.name == name);
+fn numbered(name: &str, before: &[Item], scope: &Scope) -> String {
+    let is_taken = |name: &str| scope.is_known(name) || before.iter().any(|item| item.name == name);
     let numbers = (1..).map(|number| format!("{name}_{number}"));
     std::iter::once(name.to_owned()).chain(numbers).find(|name| !is_taken(name)).unwrap_or_default()
 }

@@ -189,7 +189,9 @@ impl Find<'_> {
         let said = self.create.with.iter().find(|(name, _)| name.node == "WRAP_SINGLE_VALUE");
         let is_unwrapped = said.is_some_and(|(_, value)| value.node.eq_ignore_ascii_case("false"));
         if is_bare {
-            columns.iter_mut().for_each(|column| "ROWVAL".clone_into(&mut column.name));
+            for column in &mut columns {
+                "ROWVAL".clone_into(&mut column.name);
+            }
             options.is_bare = true;
         } else if is_unwrapped {
             columns = vec![Column::new("ROWVAL", Type::Struct(columns))];

@@ -44,7 +44,7 @@ fn type_of(schema: &Document, in_capitals: bool) -> Result<Type, String> {
         (Some("integer"), _) if title == Some(TIME) => Ok(Type::Time),
         (Some("integer"), Some("int8" | "int16" | "int32")) => Ok(Type::Int),
         (Some("integer"), _) => Ok(Type::Bigint),
-        (Some("number"), _) if title == Some(DECIMAL) => decimal(schema),
+        (Some("number"), _) if title == Some(DECIMAL) => Ok(decimal(schema)),
         (Some("number"), _) => Ok(Type::Double),
         (Some("string"), Some("bytes")) => Ok(Type::Bytes),
         (Some("string"), _) => Ok(Type::String),
@@ -74,14 +74,14 @@ fn object(schema: &Document, in_capitals: bool) -> Result<Type, String> {
     fields.into_iter().map(column).collect::<Result<_, String>>().map(Type::Struct)
 }
 
-fn decimal(schema: &Document) -> Result<Type, String> {
+fn decimal(schema: &Document) -> Type {
     let parameters = schema.get("connect.parameters");
     let number = |name: &str| {
         let text = parameters.and_then(|parameters| parameters.get(name)).and_then(Document::as_text)?;
         text.parse::<u8>().ok()
     };
     let scale = number("scale").unwrap_or(0);
-    Ok(Type::Decimal { precision: number("connect.decimal.precision").unwrap_or(38), scale })
+    Type::Decimal { precision: number("connect.decimal.precision").unwrap_or(38), scale }
 }
 
 /// The schema that a row of these columns is written with; every field may be null.
