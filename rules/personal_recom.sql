@@ -31,6 +31,7 @@ CREATE TABLE offers
     )) AS products
   FROM products
   GROUP BY name
+  HAVING COUNT(*) > 0
   EMIT CHANGES;
 
 CREATE TABLE personal_recom

@@ -1,5 +1,7 @@
+use std::hash::{BuildHasher, RandomState};
 use std::io::{Write, stdout};
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, anyhow, bail};
 use millstream_avro_codec::{AvroRows, Registry};
@@ -9,7 +11,7 @@ use millstream_ports::{
     DelimitedRows, KafkaRows, NoRows, RowFormat, RowSpec, Side, base64_bytes, base64_text,
 };
 use millstream_rule_engine::{Formats, Message, Trial, TrialError};
-use millstream_sql::{Catalog, Source};
+use millstream_sql::{Catalog, Functions, Outside, Source};
 
 use super::Verdict;
 use super::case::{Case, Record, Window};
@@ -49,26 +51,46 @@ impl World {
 
     fn trial(&self) -> Trial {
         let all = self.formats.iter().cloned();
-        Trial::new(all.fold(Formats::default(), |formats, (name, format)| formats.with(name, format)))
+        let formats = all.fold(Formats::default(), |formats, (name, format)| formats.with(name, format));
+        Trial::with_functions(formats, Functions::with(&outside()))
     }
 
     /// Registers the schemas that a case's topics have beforehand.
-    fn prepare(&self, topic: &Document) -> anyhow::Result<()> {
+    fn prepare(&self, topic: &Document, case: &Case) -> anyhow::Result<()> {
         let name = topic.get("name").and_then(Document::as_text).context("a topic has no name")?;
         for (half, schema, id) in
             [("key", "keySchema", "keySchemaId"), ("value", "valueSchema", "valueSchemaId")]
         {
             let Some(schema) = topic.get(schema).filter(|schema| !schema.is_null()) else { continue };
-            let id = topic.get(id).and_then(Document::as_whole).and_then(|id| id.try_into().ok());
+            let given = topic.get(id).and_then(Document::as_whole).and_then(|id| id.try_into().ok());
+            let id = given.or_else(|| said_id(case, half));
             self.registry.put(&format!("{name}-{half}"), id, &schema.to_string())?;
         }
         Ok(())
     }
 }
 
+/// The id that the statements expect a topic's schema to have, where the topic does not say it.
+fn said_id(case: &Case, half: &str) -> Option<u32> {
+    let property = format!("{}_SCHEMA_ID", half.to_uppercase());
+    let said = case.statements.iter().find_map(|statement| {
+        let upper = statement.to_uppercase();
+        let behind = upper.split_once(&property)?.1.trim_start().strip_prefix('=')?.trim_start().to_owned();
+        Some(behind.chars().take_while(char::is_ascii_digit).collect::<String>())
+    });
+    said?.parse().ok()
+}
+
+/// The machine's clock, and numbers that differ each time.
+fn outside() -> Outside {
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now_ms = move || i64::try_from(now().as_millis()).unwrap_or(i64::MAX);
+    Outside::new(now_ms, || RandomState::new().hash_one(0))
+}
+
 fn judge(case: &Case, registry: &Registry, is_shown: bool) -> anyhow::Result<Verdict> {
     let world = World::new(registry);
-    case.topics.iter().try_for_each(|topic| world.prepare(topic))?;
+    case.topics.iter().try_for_each(|topic| world.prepare(topic, case))?;
     let mut trial = world.trial();
     for (name, value) in &case.properties {
         trial.execute(&format!("SET '{name}' = '{value}';")).ok();
@@ -81,20 +103,20 @@ fn judge(case: &Case, registry: &Registry, is_shown: bool) -> anyhow::Result<Ver
     }
     let inputs = case.inputs.iter().map(|input| message(&world, trial.catalog(), input));
     let inputs = inputs.collect::<anyhow::Result<Vec<_>>>()?;
-    let messages = match (trial.play(&inputs), &case.expected_error) {
+    let written = match (trial.play(&inputs), &case.expected_error) {
         (Ok(_), Some(expected)) => {
             let said = expected.get("message").and_then(Document::as_text).unwrap_or_default();
             return Ok(Verdict::Failed(format!("nothing was refused, where the expectation is: {said}")));
         }
         (Err(_), Some(_)) => return Ok(Verdict::Passed),
         (Err(failed), None) => bail!("a query failed: {failed}"),
-        (Ok(messages), None) => messages,
+        (Ok(written), None) => written,
     };
     if is_shown {
-        show(&world, trial.catalog(), &messages);
+        show(&world, trial.catalog(), &written);
     }
     if !case.outputs.is_empty() {
-        outputs(case, &world, trial.catalog(), &messages)?;
+        outputs(case, &world, trial.catalog(), &written)?;
     }
     case.sources.iter().try_for_each(|source| known(source, trial.catalog(), &world))?;
     Ok(Verdict::Passed)
@@ -113,7 +135,7 @@ fn at_refusal(refused: &TrialError, is_expected: bool, statement: &str) -> Verdi
 
 /// The source that a topic's records are written by: the last that names it, for later ones are the queries' own.
 fn source_of<'c>(catalog: &'c Catalog, topic: &str) -> Option<&'c Source> {
-    catalog.values().find(|source| source.topic == topic)
+    catalog.sources().find(|source| source.topic == topic)
 }
 
 fn halves<'a>(world: &'a World, catalog: &'a Catalog, topic: &'a str) -> [Half<'a>; 2] {
@@ -171,19 +193,19 @@ fn register(world: &World, source: &Source) -> anyhow::Result<()> {
 }
 
 /// Every topic that is looked at holds exactly the records expected, in their order.
-fn outputs(case: &Case, world: &World, catalog: &Catalog, messages: &[Message]) -> anyhow::Result<()> {
+fn outputs(case: &Case, world: &World, catalog: &Catalog, written: &[Message]) -> anyhow::Result<()> {
     let mut topics: Vec<_> = case.outputs.iter().map(|output| output.topic.as_str()).collect();
     topics.sort_unstable();
     topics.dedup();
     for topic in topics {
         let expected: Vec<_> = case.outputs.iter().filter(|output| output.topic == topic).collect();
-        let actual: Vec<_> = messages.iter().filter(|message| message.topic == topic).collect();
+        let actual: Vec<_> = written.iter().filter(|message| message.topic == topic).collect();
         for (place, (expected, actual)) in expected.iter().zip(&actual).enumerate() {
             same(case, world, catalog, expected, actual)
                 .with_context(|| format!("record {place} of {topic}"))?;
         }
         if expected.len() != actual.len() {
-            bail!("{topic}: {} records messages where {} are expected", actual.len(), expected.len());
+            bail!("{topic}: {} records came where {} are expected", actual.len(), expected.len());
         }
     }
     Ok(())
@@ -204,9 +226,10 @@ fn same(
     let mut key = actual.key.as_deref();
     if let Some(expected) = expected.window {
         let (rest, window) = unwrapped(key.context("there is no key")?, expected)?;
-        anyhow::ensure!(window == expected, "window: expected {expected:?}, messages {window:?}");
+        anyhow::ensure!(window == expected, "window: expected {expected:?}, came {window:?}");
         key = Some(rest);
     }
+    let is_exact = is_exact && value_half.format != "JSON_SR";
     let differs = |half: &str, reason: String| anyhow!("{half}{reason}");
     compare(&expected.key, &key_half.read(key)?, is_exact).map_err(|reason| differs("key", reason))?;
     let value = value_half.read(actual.value.as_deref())?;
@@ -215,7 +238,7 @@ fn same(
     if let Some(timestamp) = expected.timestamp.filter(|_| is_told) {
         anyhow::ensure!(
             timestamp == actual.timestamp,
-            "timestamp: expected {timestamp}, messages {}",
+            "timestamp: expected {timestamp}, came {}",
             actual.timestamp
         );
     }
@@ -224,7 +247,7 @@ fn same(
     let headers: Vec<_> = actual.headers.0.iter().map(encoded).collect();
     anyhow::ensure!(
         headers == expected.headers,
-        "headers: expected {:?}, messages {headers:?}",
+        "headers: expected {:?}, came {headers:?}",
         expected.headers
     );
     Ok(())
@@ -256,6 +279,7 @@ fn known(expected: &Document, catalog: &Catalog, world: &World) -> anyhow::Resul
         let mut scratch = world.trial();
         let statement =
             format!("CREATE STREAM WANTED ({schema}) WITH (KAFKA_TOPIC='wanted', FORMAT='JSON');");
+        let statement = statement.replace("PRIMARY KEY", "KEY");
         scratch.execute(&statement).with_context(|| format!("the schema '{schema}'"))?;
         let wanted = scratch.catalog().get("WANTED").context("the schema was not taken")?;
         let said = |source: &Source| {
@@ -264,7 +288,7 @@ fn known(expected: &Document, catalog: &Catalog, world: &World) -> anyhow::Resul
         };
         anyhow::ensure!(
             said(wanted) == said(source),
-            "{name}: expected {}, messages {}",
+            "{name}: expected {}, came {}",
             said(wanted),
             said(source)
         );
@@ -272,14 +296,14 @@ fn known(expected: &Document, catalog: &Catalog, world: &World) -> anyhow::Resul
     for (half, format) in [("keyFormat", &source.key_format), ("valueFormat", &source.value_format)] {
         let wanted = expected.get(half).map(|half| half.get("format").unwrap_or(half));
         if let Some(wanted) = wanted.and_then(Document::as_text) {
-            anyhow::ensure!(wanted == format, "{name}: {half} expected {wanted}, messages {format}");
+            anyhow::ensure!(wanted == format, "{name}: {half} expected {wanted}, came {format}");
         }
     }
     Ok(())
 }
 
-fn show(world: &World, catalog: &Catalog, messages: &[Message]) {
-    for message in messages {
+fn show(world: &World, catalog: &Catalog, written: &[Message]) {
+    for message in written {
         let [key, value] = halves(world, catalog, &message.topic);
         let told = |half: &Half<'_>, bytes: Option<&[u8]>| match half.read(bytes) {
             Ok(document) => document.to_string(),

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use millstream_model::TopicName;
 use millstream_ports::{PortError, TopicSpec, World};
 use millstream_runtime::{Processor, ProcessorError, Running, Settings};
-use millstream_sql::{Catalog, Diagnostic, Rule, SourceKind, plan};
+use millstream_sql::{Catalog, Diagnostic, Rule, SourceKind, Span, plan};
 use thiserror::Error;
 
 use crate::formats::Formats;
@@ -68,7 +68,11 @@ impl<W: World> Engine<W> {
     /// [`DeployError::Mistakes`], with all of them; the file's sources are then not known either.
     pub fn plan(&mut self, source_name: &str, text: &str) -> Result<Vec<Rule>, DeployError> {
         let mut catalog = self.catalog.clone();
-        let (rules, mistakes) = plan(text, &mut catalog, &self.formats);
+        let (plan, mut mistakes) = plan(text, &mut catalog, &self.formats);
+        if let Some(insertion) = plan.insertions.first() {
+            let said = format!("a row for {} can't be written from a rule file", insertion.sink.name);
+            mistakes.push(Diagnostic::unsupported(Span::default(), said));
+        }
         if !mistakes.is_empty() {
             return Err(DeployError::Mistakes {
                 source_name: source_name.to_owned(),
@@ -77,7 +81,7 @@ impl<W: World> Engine<W> {
             });
         }
         self.catalog = catalog;
-        Ok(rules)
+        Ok(plan.rules)
     }
 
     /// Creates what a rule's topics lack, registers its schemas, and starts it.
@@ -85,7 +89,7 @@ impl<W: World> Engine<W> {
     /// # Errors
     /// When a topic or schema is refused, or the processor can't start.
     pub fn deploy(&self, rule: Rule) -> Result<RunningRule, DeployError> {
-        let name = rule.sink.name.clone();
+        let name = rule.name.clone();
         let refused = |source| DeployError::Port { rule: name.clone(), source };
         self.create_sink(&rule).map_err(refused)?;
         let graph = lower(rule, &self.formats).map_err(refused)?;

@@ -1,9 +1,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use millstream_model::Column;
 use millstream_ports::{PortError, RowFormat, Side};
-use millstream_sql::SchemaSource;
+use millstream_sql::{RegisteredColumns, SchemaSource};
 
 /// The formats that rules can use, by the name they have in `VALUE_FORMAT` and `KEY_FORMAT`.
 #[derive(Clone, Default)]
@@ -32,8 +31,16 @@ impl Formats {
 
 /// Columns that a statement leaves out are those of the topic's registered schema.
 impl SchemaSource for Formats {
-    fn value_columns(&self, topic: &str) -> Result<Vec<Column>, String> {
-        let columns = self.get("AVRO").and_then(|format| format.columns(topic, Side::Value, None));
-        columns.map(|found| found.columns).map_err(|error| error.to_string())
+    fn columns(
+        &self,
+        topic: &str,
+        is_key: bool,
+        format: &str,
+        schema_id: Option<u32>,
+    ) -> Result<RegisteredColumns, String> {
+        let side = if is_key { Side::Key } else { Side::Value };
+        let found = self.get(format).and_then(|format| format.columns(topic, side, schema_id));
+        let found = found.map_err(|error| error.to_string())?;
+        Ok(RegisteredColumns { columns: found.columns, is_bare: found.is_bare })
     }
 }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use millstream_model::{FormatOptions, Value};
 use millstream_ports::{CodecError, PortError, RowCodec, RowSpec, Side};
-use millstream_sql::Source;
+use millstream_sql::{Bounds, KeyWindow, Source};
 
 use crate::formats::Formats;
 
@@ -12,20 +12,14 @@ pub(crate) struct Halves {
     value: Arc<dyn RowCodec>,
     key_width: usize,
     is_bare_value: bool,
+    window: Option<KeyWindow>,
 }
 
 /// A record's row, as it was read.
 pub(crate) struct Read {
     pub(crate) key: Vec<Value>,
     pub(crate) value: Option<Vec<Value>>,
-}
-
-/// The window that a key's row belongs to, in milliseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct WindowBytes {
-    pub(crate) start: i64,
-    /// A session's own end.
-    pub(crate) end: Option<i64>,
+    pub(crate) window: Option<Bounds>,
 }
 
 type Bytes = Option<Vec<u8>>;
@@ -41,6 +35,8 @@ impl Halves {
 
     fn of(source: &Source, formats: &Formats, writes: bool) -> Result<Self, PortError> {
         let half = |name: &str, side, columns: &[_], options: &FormatOptions| {
+            // Without columns there is nothing to read or write, nor to register.
+            let name = if columns.is_empty() { "NONE" } else { name };
             let format = formats.get(name)?;
             let spec = RowSpec { topic: &source.topic, side, columns, options };
             if writes { format.writer(spec) } else { format.reader(spec) }
@@ -48,17 +44,26 @@ impl Halves {
         let key = half(&source.key_format, Side::Key, &source.key, &source.key_options)?;
         let value = half(&source.value_format, Side::Value, &source.value, &source.value_options)?;
         let is_bare_value = source.value_options.is_bare && source.value.len() == 1;
-        Ok(Self { key, value, key_width: source.key.len(), is_bare_value })
+        Ok(Self { key, value, key_width: source.key.len(), is_bare_value, window: source.window })
     }
 
     pub(crate) fn read(&self, key: Option<&[u8]>, value: Option<&[u8]>) -> Result<Read, CodecError> {
         let absent = vec![Value::Null; self.key_width];
+        let (key, window) = match (key, self.window) {
+            (Some(key), Some(window)) => {
+                let (key, bounds) = unwrapped(key, window)?;
+                (Some(key), Some(bounds))
+            }
+            (key, _) => (key, None),
+        };
+        let key = key.filter(|_| self.key_width > 0);
         Ok(Read {
-            key: key.map_or(Ok(absent), |key| self.key.decode(key)).map_err(|error| half("key", &error))?,
+            key: key.map_or(Ok(absent), |key| self.key.decode(key)).map_err(|error| error.at("its key"))?,
             value: value
                 .map(|value| self.value.decode(value))
                 .transpose()
-                .map_err(|error| half("value", &error))?,
+                .map_err(|error| error.at("its value"))?,
+            window,
         })
     }
 
@@ -66,28 +71,37 @@ impl Halves {
         &self,
         key: &[Value],
         value: Option<&[Value]>,
-        window: Option<WindowBytes>,
+        window: Option<Bounds>,
     ) -> Result<(Bytes, Bytes), CodecError> {
         let (mut key_bytes, mut value_bytes) = (Vec::new(), Vec::new());
-        let has_key = key.iter().any(|value| !value.is_null());
+        // A single null is no key; several are a key of nulls.
+        let has_key = key.len() > 1 || key.iter().any(|value| !value.is_null());
         if has_key {
-            self.key.encode(key, &mut key_bytes)?;
+            self.key.encode(key, &mut key_bytes).map_err(|error| error.at("its key"))?;
         }
-        if let Some(WindowBytes { start, end }) = window {
-            if let Some(end) = end {
-                key_bytes.extend_from_slice(&end.to_be_bytes());
+        if let (Some(kind), Some(bounds)) = (self.window, window) {
+            if kind.size_ms().is_none() {
+                key_bytes.extend_from_slice(&bounds.end.to_be_bytes());
             }
-            key_bytes.extend_from_slice(&start.to_be_bytes());
+            key_bytes.extend_from_slice(&bounds.start.to_be_bytes());
         }
         // A single value by itself that is null is no value at all.
         let value = value.filter(|value| !(self.is_bare_value && value.iter().all(Value::is_null)));
         if let Some(value) = value {
-            self.value.encode(value, &mut value_bytes)?;
+            self.value.encode(value, &mut value_bytes).map_err(|error| error.at("its value"))?;
         }
         Ok((has_key.then_some(key_bytes), value.map(|_| value_bytes)))
     }
 }
 
-fn half(half: &str, error: &CodecError) -> CodecError {
-    CodecError::new(format!("its {half}: {error}"))
+/// Takes the window off a key, as Kafka Streams' windowed serializers put it behind: a start, and before it a session's end.
+fn unwrapped(key: &[u8], window: KeyWindow) -> Result<(&[u8], Bounds), CodecError> {
+    let cut = || CodecError::new("its key: no window stands behind it");
+    let (rest, start) = key.split_last_chunk::<8>().ok_or_else(cut)?;
+    let start = i64::from_be_bytes(*start);
+    if let Some(size_ms) = window.size_ms() {
+        return Ok((rest, Bounds { start, end: start.saturating_add(size_ms) }));
+    }
+    let (rest, end) = rest.split_last_chunk::<8>().ok_or_else(cut)?;
+    Ok((rest, Bounds { start, end: i64::from_be_bytes(*end) }))
 }

@@ -1,29 +1,23 @@
 use std::sync::Arc;
 
-use millstream_model::{FormatOptions, Value, decode_value, encode_value};
-use millstream_ports::{Bytes, Nullable, PortError, RowCodec, RowSpec, Side};
+use millstream_model::{Headers, Value, decode_value, encode_value};
+use millstream_ports::{Bytes, Nullable, PortError};
 use millstream_runtime::{CallbackResult, Context, GroupGraph, Loop, Output, Policies, Policy, Table};
-use millstream_sql::{Emission, QueryPlan, Rule, Source, SourceRecord, State, StepError};
+use millstream_sql::{Emission, Rule, SinkRow, SourceRecord, State, StepError};
 
 use crate::formats::Formats;
+use crate::halves::Halves;
 
 type SinkEdge = Output<Bytes, Nullable<Bytes>>;
 
 /// A rule with everything that its steps need to read and write.
 struct Lowered {
     rule: Rule,
-    sources: Vec<HalfCodecs>,
-    sink: HalfCodecs,
+    sources: Vec<Halves>,
+    sink: Halves,
     table: Table<Bytes>,
     again: Loop<Bytes, Bytes>,
     out: SinkEdge,
-}
-
-/// The codecs of a source's keys and values.
-struct HalfCodecs {
-    key: Arc<dyn RowCodec>,
-    value: Arc<dyn RowCodec>,
-    width: usize,
 }
 
 /// Turns a rule into a group graph: its sources are the inputs, its repartitioned records go over the loop, its state is
@@ -33,12 +27,12 @@ pub(crate) fn lower(rule: Rule, formats: &Formats) -> Result<GroupGraph, PortErr
         .query
         .sources()
         .into_iter()
-        .map(|source| codecs(source, formats, false))
+        .map(|source| Halves::reading(source, formats))
         .collect::<Result<Vec<_>, _>>()?;
-    let sink = codecs(&rule.sink, formats, true)?;
+    let sink = Halves::writing(&rule.sink, formats)?;
     let topics: Vec<_> = rule.query.sources().iter().map(|source| source.topic.clone()).collect();
-    let is_stateful = !matches!(rule.query, QueryPlan::Project { .. });
-    let group = format!("rules-{}", rule.sink.name.to_lowercase());
+    let is_stateful = rule.query.is_stateful();
+    let group = format!("rules-{}", rule.name.to_lowercase());
     let out = Output::new(rule.sink.topic.as_str(), Bytes, Nullable(Bytes));
     let (table, again) = (Table::new(Bytes), Loop::new(Bytes, Bytes));
     let lowered = Arc::new(Lowered {
@@ -71,18 +65,6 @@ pub(crate) fn lower(rule: Rule, formats: &Formats) -> Result<GroupGraph, PortErr
     graph.build().map_err(|error| PortError::stop("the rule makes no group").because(error))
 }
 
-fn codecs(source: &Source, formats: &Formats, writes: bool) -> Result<HalfCodecs, PortError> {
-    let half = |name: &str, side, columns: &[_]| {
-        let format = formats.get(name)?;
-        let options = FormatOptions { is_bare: side == Side::Key, ..FormatOptions::default() };
-        let spec = RowSpec { topic: &source.topic, side, columns, options: &options };
-        if writes { format.writer(spec) } else { format.reader(spec) }
-    };
-    let key = half(&source.key_format, Side::Key, &source.key)?;
-    let value = half(&source.value_format, Side::Value, &source.value)?;
-    Ok(HalfCodecs { key, value, width: source.key.len() })
-}
-
 impl Lowered {
     fn on_source(
         &self,
@@ -92,16 +74,15 @@ impl Lowered {
         value: Option<&[u8]>,
     ) -> CallbackResult {
         let Some(codecs) = self.sources.get(side) else { return Ok(()) };
-        let absent = vec![Value::Null; codecs.width];
+        let read = codecs.read(key, value)?;
         let record = SourceRecord {
-            key: key.map_or(Ok(absent), |key| codecs.key.decode(key)).map_err(|error| error.at("its key"))?,
-            value: value
-                .map(|value| codecs.value.decode(value))
-                .transpose()
-                .map_err(|error| error.at("its value"))?,
+            key: read.key,
+            value: read.value,
             timestamp: context.timestamp().0,
             partition: context.partition().as_i32(),
             offset: context.offset().0,
+            headers: Headers::copy_of(context.headers()),
+            window: read.window,
         };
         let emissions =
             self.rule.on_source(side, &record, &mut TableState { table: &self.table, context })?;
@@ -125,20 +106,15 @@ impl Lowered {
                     encode_value(&message, &mut bytes);
                     context.loopback(&self.again, &key.as_slice(), &bytes.as_slice())?;
                 }
-                Emission::Sink { key, value } => self.write(context, &key, value.as_deref())?,
+                Emission::Sink(row) => self.write(context, &row)?,
             }
         }
         Ok(())
     }
 
-    fn write(&self, context: &mut Context<'_>, key: &[Value], value: Option<&[Value]>) -> CallbackResult {
-        let (mut key_bytes, mut value_bytes) = (Vec::new(), Vec::new());
-        self.sink.key.encode(key, &mut key_bytes)?;
-        if let Some(value) = value {
-            self.sink.value.encode(value, &mut value_bytes)?;
-        }
-        let value = value.map(|_| value_bytes.as_slice());
-        Ok(context.emit(&self.out, &key_bytes.as_slice(), &value)?)
+    fn write(&self, context: &mut Context<'_>, row: &SinkRow) -> CallbackResult {
+        let (key, value) = self.sink.write(&row.key, row.value.as_deref(), row.window)?;
+        Ok(context.emit(&self.out, &key.unwrap_or_default().as_slice(), &value.as_deref())?)
     }
 }
 

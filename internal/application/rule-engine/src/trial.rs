@@ -2,11 +2,13 @@ use std::collections::BTreeMap;
 
 use millstream_model::{Headers, Value};
 use millstream_ports::{CodecError, PortError};
-use millstream_sql::{Catalog, Diagnostic, Emission, Rule, SourceRecord, State, StepError, plan};
+use millstream_sql::{
+    Catalog, Diagnostic, Emission, Functions, Insertion, Rule, SinkRow, SourceRecord, State, StepError, plan,
+};
 use thiserror::Error;
 
 use crate::formats::Formats;
-use crate::halves::{Halves, WindowBytes};
+use crate::halves::Halves;
 
 /// A record of a topic, as bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,7 +86,13 @@ impl State for Memory {
 impl Trial {
     /// A trial that knows no source yet.
     pub fn new(formats: Formats) -> Self {
-        Self { formats, catalog: Catalog::new(), queries: Vec::new(), written: Vec::new() }
+        Self::with_functions(formats, Functions::default())
+    }
+
+    /// A trial whose rules can call these functions.
+    pub fn with_functions(formats: Formats, functions: Functions) -> Self {
+        let catalog = Catalog::with_functions(functions);
+        Self { formats, catalog, queries: Vec::new(), written: Vec::new() }
     }
 
     /// The sources known by now.
@@ -98,18 +106,34 @@ impl Trial {
     /// All mistakes found in them, or the format or schema that was refused; nothing is then done.
     pub fn execute(&mut self, text: &str) -> Result<(), TrialError> {
         let mut catalog = self.catalog.clone();
-        let (rules, mistakes) = plan(text, &mut catalog, &self.formats);
+        let (plan, mistakes) = plan(text, &mut catalog, &self.formats);
         if !mistakes.is_empty() {
             return Err(TrialError::Mistakes(mistakes));
         }
-        for rule in rules {
+        for insertion in &plan.insertions {
+            self.insert(insertion)?;
+        }
+        for rule in plan.rules {
             let sources = rule.query.sources();
             let sources = sources.into_iter().map(|source| Halves::reading(source, &self.formats));
             let sources = sources.collect::<Result<_, _>>()?;
             let sink = Halves::writing(&rule.sink, &self.formats)?;
+            // What is created anew takes the place of what was.
+            self.queries.retain(|query| query.rule.name != rule.name || rule.name != rule.sink.name);
             self.queries.push(Query { rule, sources, sink, state: Memory::default() });
         }
+        self.queries.retain(|query| catalog.get(&query.rule.sink.name).is_some());
         self.catalog = catalog;
+        Ok(())
+    }
+
+    fn insert(&mut self, insertion: &Insertion) -> Result<(), TrialError> {
+        let Insertion { sink, key, value, timestamp } = insertion;
+        let halves = Halves::writing(sink, &self.formats)?;
+        let written = halves.write(key, Some(value), None);
+        let (key, value) = written.map_err(|source| TrialError::Write { sink: sink.name.clone(), source })?;
+        let (topic, headers) = (sink.topic.clone(), Headers::default());
+        self.written.push(Message { topic, key, value, timestamp: timestamp.unwrap_or(0), headers });
         Ok(())
     }
 
@@ -146,33 +170,29 @@ impl Query {
                 timestamp: input.timestamp,
                 partition: 0,
                 offset,
+                headers: input.headers.clone(),
+                window: read.window,
             };
             let emissions = self.rule.on_source(side, &record, &mut self.state)?;
-            self.perform(emissions, input, out)?;
+            self.perform(emissions, out)?;
         }
         Ok(())
     }
 
     /// Works off what a step wants done, first come, first served.
-    fn perform(
-        &mut self,
-        emissions: Vec<Emission>,
-        input: &Message,
-        out: &mut Vec<Message>,
-    ) -> Result<(), TrialError> {
+    fn perform(&mut self, emissions: Vec<Emission>, out: &mut Vec<Message>) -> Result<(), TrialError> {
         let mut waiting = std::collections::VecDeque::from(emissions);
         while let Some(emission) = waiting.pop_front() {
             match emission {
                 Emission::Repartition { key, message } => {
                     waiting.extend(self.rule.on_repartitioned(&key, message, &mut self.state)?);
                 }
-                Emission::Sink { key, value } => {
+                Emission::Sink(SinkRow { key, value, timestamp, window, headers }) => {
                     let sink = &self.rule.sink;
-                    let written = self.sink.write(&key, value.as_deref(), None::<WindowBytes>);
+                    let written = self.sink.write(&key, value.as_deref(), window);
                     let (key, value) =
                         written.map_err(|source| TrialError::Write { sink: sink.name.clone(), source })?;
-                    let (topic, headers) = (sink.topic.clone(), input.headers.clone());
-                    out.push(Message { topic, key, value, timestamp: input.timestamp, headers });
+                    out.push(Message { topic: sink.topic.clone(), key, value, timestamp, headers });
                 }
             }
         }

@@ -28,7 +28,7 @@ pub use log::{Delivery, GroupLog, Outlet, Polled, SendRecord, Start, Tag, Tail, 
 pub use meter::{Meter, Sample, SampleKind};
 pub use rows::{
     DelimitedRows, FoundColumns, KafkaRows, NoRows, RowCodec, RowFormat, RowSpec, SchemaBook, Side,
-    base64_bytes, base64_text,
+    base64_bytes, base64_text, double_text,
 };
 pub use table::TableStore;
 pub use world::{TableId, TopicDescription, TopicSpec, World};

@@ -2,6 +2,7 @@ mod base64;
 mod delimited;
 mod kafka;
 mod none;
+mod number;
 
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ pub use base64::{base64_bytes, base64_text};
 pub use delimited::DelimitedRows;
 pub use kafka::KafkaRows;
 pub use none::NoRows;
+pub use number::double_text;
 
 use crate::{CodecError, PortError};
 

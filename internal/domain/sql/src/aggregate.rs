@@ -1,180 +1,260 @@
 //! Functions that put many rows together.
+//!
+//! An aggregate's state is a value, so that it can be kept in a table. Rows are added to it, those of tables are taken out
+//! again where the function allows it, the states of sessions that grow together are merged, and the result is read off.
+
+mod catalogue;
+mod collect;
+mod counts;
+mod offsets;
+mod sketch;
+mod statistics;
+mod sums;
+mod top;
 
 use std::cmp::Ordering;
 
 use millstream_model::{Type, Value};
 
-use crate::ast::BinaryOp;
-use crate::eval::{arithmetic, compare, double};
+pub use catalogue::{AggregateFunction, aggregate_functions};
+pub(crate) use catalogue::{aggregate, is_aggregate};
 
-/// An aggregate function.
+use crate::eval::{Bound, compare};
+
+/// What an aggregate does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Aggregate {
-    /// How many rows, or how many values that are not null.
-    Count,
-    /// The sum.
-    Sum,
-    /// The least.
-    Min,
-    /// The greatest.
-    Max,
-    /// The mean, a DOUBLE.
+pub(crate) enum Does {
+    Attr,
     Avg,
-    /// All values, in order.
     CollectList,
-    /// All different values, in the order of their first coming.
     CollectSet,
-    /// The last value that is not null.
-    Latest,
-    /// The first value that is not null.
+    Correlation,
+    Count,
+    CountDistinct,
     Earliest,
+    EarliestOf,
+    Histogram,
+    Latest,
+    LatestOf,
+    Max,
+    Min,
+    Sum,
+    SumList,
+    Top,
+    TopDistinct,
+    Variance,
+    Deviation,
 }
 
-const NAMES: &[(&str, Aggregate)] = &[
-    ("COUNT", Aggregate::Count),
-    ("SUM", Aggregate::Sum),
-    ("MIN", Aggregate::Min),
-    ("MAX", Aggregate::Max),
-    ("AVG", Aggregate::Avg),
-    ("COLLECT_LIST", Aggregate::CollectList),
-    ("COLLECT_SET", Aggregate::CollectSet),
-    ("LATEST_BY_OFFSET", Aggregate::Latest),
-    ("EARLIEST_BY_OFFSET", Aggregate::Earliest),
-];
-
-pub(crate) fn is_aggregate(name: &str) -> bool {
-    aggregate(name).is_some()
+/// An aggregate function with what it is called with: its arguments' types, and what is the same for every row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Aggregate {
+    name: &'static str,
+    does: Does,
+    types: Vec<Type>,
+    result: Type,
+    /// How many values are kept, by those that keep some.
+    count: usize,
+    ignores_nulls: bool,
 }
 
-/// The aggregate of a name in capitals.
-pub(crate) fn aggregate(name: &str) -> Option<Aggregate> {
-    NAMES.iter().find(|(known, _)| *known == name).map(|(_, aggregate)| *aggregate)
+/// An aggregate, and what it is computed from for each row.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AggregateCall {
+    /// The function.
+    pub aggregate: Aggregate,
+    /// Its arguments, over a row; none for `COUNT(*)`.
+    pub arguments: Vec<Bound>,
 }
 
 impl Aggregate {
-    /// The type of the result for an argument of this type, or `None` where it does not take it.
-    pub(crate) fn type_of(self, argument: Option<&Type>) -> Option<Type> {
-        match (self, argument) {
-            (Self::Count, _) => Some(Type::Bigint),
-            (Self::Sum | Self::Min | Self::Max, Some(ty)) if ty.is_number() => Some(ty.clone()),
-            (Self::Avg, Some(ty)) if ty.is_number() => Some(Type::Double),
-            (Self::CollectList | Self::CollectSet, Some(ty)) => Some(Type::Array(Box::new(ty.clone()))),
-            (Self::Min | Self::Max, Some(ty @ (Type::String | Type::Timestamp)))
-            | (Self::Latest | Self::Earliest, Some(ty)) => Some(ty.clone()),
-            _ => None,
+    /// Its name.
+    pub fn name(&self) -> &str {
+        self.name
+    }
+
+    /// The type of its result.
+    pub fn result_type(&self) -> &Type {
+        &self.result
+    }
+
+    /// Whether rows can be taken out again, as those of tables are.
+    pub fn has_undo(&self) -> bool {
+        use Does::{
+            Attr, Avg, CollectList, Correlation, Count, Deviation, Histogram, Sum, SumList, Variance,
+        };
+        matches!(
+            self.does,
+            Attr | Avg | CollectList | Correlation | Count | Deviation | Histogram | Sum | SumList | Variance
+        )
+    }
+
+    /// Bounds how many values `COLLECT_LIST` and `COLLECT_SET` keep; further ones are passed over.
+    #[must_use]
+    pub fn with_limit(self, limit: usize) -> Self {
+        let collects = matches!(self.does, Does::CollectList | Does::CollectSet);
+        Self { count: if collects { limit } else { self.count }, ..self }
+    }
+
+    /// The state before the first row.
+    pub fn begin(&self) -> Value {
+        match self.does {
+            Does::Count => Value::Bigint(0),
+            Does::Sum | Does::SumList => sums::begin(self.summed()),
+            Does::Avg => Value::Struct(vec![sums::begin(self.summed()), Value::Bigint(0)]),
+            Does::Min | Does::Max | Does::Earliest | Does::Latest => Value::Null,
+            Does::Correlation => statistics::begin(6),
+            Does::Variance | Does::Deviation => statistics::begin(3),
+            Does::Histogram => Value::Map(std::collections::BTreeMap::new()),
+            Does::Attr
+            | Does::CollectList
+            | Does::CollectSet
+            | Does::CountDistinct
+            | Does::EarliestOf
+            | Does::LatestOf
+            | Does::Top
+            | Does::TopDistinct => Value::Array(Vec::new()),
         }
     }
 
-    /// The state before the first row. States are values, so that they can be kept in a table.
-    pub(crate) fn begin(self) -> Value {
-        match self {
-            Self::Count => Value::Bigint(0),
-            Self::CollectList | Self::CollectSet => Value::Array(Vec::new()),
-            Self::Avg => Value::Struct(vec![Value::Double(0.0), Value::Bigint(0)]),
-            Self::Sum | Self::Min | Self::Max | Self::Latest | Self::Earliest => Value::Null,
+    /// The state after one more row, whose arguments these are.
+    pub fn add(&self, state: Value, arguments: &[Value]) -> Value {
+        let first = arguments.first().unwrap_or(&Value::Null);
+        match self.does {
+            Does::Count => counts::count(state, arguments, 1),
+            Does::Sum => sums::add(state, first, self.summed(), 1),
+            Does::SumList => sums::add_all(state, first, self.summed(), 1),
+            Does::Avg => sums::average(state, first, self.summed(), 1),
+            Does::Min => extreme(state, first, Ordering::Less),
+            Does::Max => extreme(state, first, Ordering::Greater),
+            Does::Correlation => statistics::correlate(state, arguments, 1.0),
+            Does::Variance | Does::Deviation => statistics::add(state, first),
+            Does::Histogram => counts::histogram(state, first),
+            Does::Attr => counts::attribute(state, first, 1),
+            Does::CollectList => collect::list(state, first, self.count),
+            Does::CollectSet => collect::set(state, first, self.count),
+            Does::CountDistinct => sketch::add(state, first),
+            Does::Earliest => offsets::earliest(state, first, self.ignores_nulls),
+            Does::Latest => offsets::latest(state, first, self.ignores_nulls),
+            Does::EarliestOf => offsets::earliest_of(state, first, self.ignores_nulls, self.count),
+            Does::LatestOf => offsets::latest_of(state, first, self.ignores_nulls, self.count),
+            Does::Top => top::add(state, arguments, self.count),
+            Does::TopDistinct => top::add_distinct(state, first, self.count),
         }
     }
 
-    /// The state after one more row; `argument` is `None` for `COUNT(*)`.
-    pub(crate) fn add(self, state: Value, argument: Option<&Value>) -> Value {
-        let Some(value) = argument else { return arithmetic(&state, BinaryOp::Add, &Value::Bigint(1)) };
-        if value.is_null() && !matches!(self, Self::CollectList) {
-            return state;
+    /// The state without a row that was added before; the same state where rows can't be taken out.
+    pub fn undo(&self, state: Value, arguments: &[Value]) -> Value {
+        let first = arguments.first().unwrap_or(&Value::Null);
+        match self.does {
+            Does::Count => counts::count(state, arguments, -1),
+            Does::Sum => sums::add(state, first, self.summed(), -1),
+            Does::SumList => sums::add_all(state, first, self.summed(), -1),
+            Does::Avg => sums::average(state, first, self.summed(), -1),
+            Does::Correlation => statistics::correlate(state, arguments, -1.0),
+            Does::Variance | Does::Deviation => statistics::undo(state, first),
+            Does::Histogram => counts::undo_histogram(state, first),
+            Does::Attr => counts::attribute(state, first, -1),
+            Does::CollectList => collect::undo(state, first),
+            _ => state,
         }
-        match (self, state) {
-            (Self::Count, state) => arithmetic(&state, BinaryOp::Add, &Value::Bigint(1)),
-            (Self::Sum | Self::Earliest, Value::Null) | (Self::Latest, _) => value.clone(),
-            // Overflowed: a false stands for "not known any more", and stays.
-            (Self::Sum, Value::Boolean(_)) => Value::Boolean(false),
-            (Self::Sum, state) => match arithmetic(&state, BinaryOp::Add, value) {
-                Value::Null => Value::Boolean(false),
-                sum => sum,
-            },
-            (Self::Min, state) => {
-                if state.is_null() || compare(value, &state) == Some(Ordering::Less) {
-                    value.clone()
-                } else {
-                    state
-                }
-            }
-            (Self::Max, state) => {
-                if state.is_null() || compare(value, &state) == Some(Ordering::Greater) {
-                    value.clone()
-                } else {
-                    state
-                }
-            }
-            (Self::CollectList, Value::Array(mut all)) => {
-                all.push(value.clone());
-                Value::Array(all)
-            }
-            (Self::CollectSet, Value::Array(mut all)) => {
-                if !all.contains(value) {
-                    all.push(value.clone());
-                }
-                Value::Array(all)
-            }
-            (Self::Avg, Value::Struct(parts)) => match parts.as_slice() {
-                [sum, count] => Value::Struct(vec![
-                    arithmetic(sum, BinaryOp::Add, value),
-                    arithmetic(count, BinaryOp::Add, &Value::Bigint(1)),
-                ]),
-                _ => Value::Struct(parts),
-            },
-            (_, state) => state,
+    }
+
+    /// One state of two, of which the second is the later.
+    pub fn merge(&self, first: Value, second: Value) -> Value {
+        match self.does {
+            Does::Count => counts::sum(&first, &second),
+            Does::Sum | Does::SumList => sums::add_state(first, &second, 1),
+            Does::Avg => sums::merge_averages(first, &second),
+            Does::Min => extreme(first, &second, Ordering::Less),
+            Does::Max => extreme(first, &second, Ordering::Greater),
+            Does::Correlation => statistics::merge_correlations(&first, &second),
+            Does::Variance | Does::Deviation => statistics::merge(&first, &second),
+            Does::Histogram => counts::merge_histograms(first, second),
+            Does::Attr => counts::merge_attributes(first, second),
+            Does::CollectList => collect::merge(first, second, self.count, collect::list),
+            Does::CollectSet => collect::merge(first, second, self.count, collect::set),
+            Does::CountDistinct => sketch::merge(first, second),
+            Does::Earliest => offsets::keep(first, second),
+            Does::Latest => offsets::keep(second, first),
+            Does::EarliestOf => offsets::first_of(first, second, self.count),
+            Does::LatestOf => offsets::last_of(first, second, self.count),
+            Does::Top => top::merge(first, second, self.count),
+            Does::TopDistinct => collect::merge(first, second, self.count, |state, value, count| {
+                top::add_distinct(state, value, count)
+            }),
+        }
+    }
+
+    /// The type of what is kept between rows, as a format would have to hold it.
+    pub(crate) fn state_type(&self) -> Type {
+        match self.does {
+            Does::Avg | Does::Correlation | Does::Variance | Does::Deviation => Type::Struct(Vec::new()),
+            Does::Histogram | Does::Attr => Type::Map(Box::new(Type::String), Box::new(Type::Bigint)),
+            Does::CollectList
+            | Does::CollectSet
+            | Does::CountDistinct
+            | Does::EarliestOf
+            | Does::LatestOf
+            | Does::Top
+            | Does::TopDistinct => Type::Array(Box::new(Type::String)),
+            Does::Count
+            | Does::Sum
+            | Does::SumList
+            | Does::Min
+            | Does::Max
+            | Does::Earliest
+            | Does::Latest => Type::String,
         }
     }
 
     /// What the state says.
-    pub(crate) fn result(self, state: &Value) -> Value {
-        match (self, state) {
-            (Self::Avg, Value::Struct(parts)) => match parts.as_slice() {
-                [sum, count] if double(count) != Some(0.0) => arithmetic(sum, BinaryOp::Divide, count),
-                _ => Value::Null,
-            },
-            (Self::Sum, Value::Boolean(_)) => Value::Null,
+    pub fn result(&self, state: &Value) -> Value {
+        match self.does {
+            Does::Sum | Does::SumList => sums::result(state, &self.result),
+            Does::Avg => sums::mean(state),
+            Does::Correlation => statistics::correlation(state),
+            Does::Variance => statistics::variance(state),
+            Does::Deviation => statistics::deviation(state),
+            Does::Attr => counts::only(state),
+            Does::CountDistinct => sketch::count(state),
+            Does::Earliest | Does::Latest => offsets::kept(state),
             _ => state.clone(),
         }
+    }
+
+    /// The type of what is summed up.
+    fn summed(&self) -> &Type {
+        match self.types.first() {
+            Some(Type::Array(element)) => element,
+            Some(ty) => ty,
+            None => &Type::Bigint,
+        }
+    }
+}
+
+fn extreme(state: Value, value: &Value, side: Ordering) -> Value {
+    if value.is_null() {
+        return state;
+    }
+    if state.is_null() || compare(value, &state) == Some(side) { value.clone() } else { state }
+}
+
+/// The parts of a state that is a struct; zeros where it is none.
+fn parts<const N: usize>(state: Value) -> [Value; N] {
+    let parts = match state {
+        Value::Struct(parts) => parts,
+        _ => Vec::new(),
+    };
+    <[Value; N]>::try_from(parts).unwrap_or_else(|_| std::array::from_fn(|_| Value::Null))
+}
+
+fn elements(state: Value) -> Vec<Value> {
+    match state {
+        Value::Array(elements) => elements,
+        _ => Vec::new(),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn over(aggregate: Aggregate, values: &[Value]) -> Value {
-        let state = values.iter().fold(aggregate.begin(), |state, value| aggregate.add(state, Some(value)));
-        aggregate.result(&state)
-    }
-
-    #[test]
-    fn nulls_are_passed_over_but_listed() {
-        let values = [Value::Int(4), Value::Null, Value::Int(2), Value::Int(4)];
-        for (aggregate, expected) in [
-            (Aggregate::Count, Value::Bigint(3)),
-            (Aggregate::Sum, Value::Int(10)),
-            (Aggregate::Min, Value::Int(2)),
-            (Aggregate::Max, Value::Int(4)),
-            (Aggregate::Avg, Value::Double(10.0 / 3.0)),
-            (Aggregate::CollectList, Value::Array(values.to_vec())),
-            (Aggregate::CollectSet, Value::Array(vec![Value::Int(4), Value::Int(2)])),
-            (Aggregate::Latest, Value::Int(4)),
-            (Aggregate::Earliest, Value::Int(4)),
-        ] {
-            assert_eq!(over(aggregate, &values), expected, "{aggregate:?}");
-        }
-    }
-
-    #[test]
-    fn of_no_rows_there_is_nothing() {
-        assert_eq!(over(Aggregate::Sum, &[]), Value::Null);
-        assert_eq!(over(Aggregate::Avg, &[]), Value::Null);
-    }
-
-    #[test]
-    fn a_sum_that_overflowed_stays_unknown() {
-        let values = [Value::Int(i32::MAX), Value::Int(1), Value::Int(7)];
-        assert_eq!(over(Aggregate::Sum, &values), Value::Null);
-        assert_eq!(over(Aggregate::Count, &[]), Value::Bigint(0));
-    }
-}
+mod tests;

@@ -44,8 +44,55 @@ pub(crate) enum Statement {
     CreateSource(Box<CreateSource>),
     /// `CREATE STREAM|TABLE name WITH (…) AS SELECT …`.
     CreateAs(Box<CreateAs>),
-    /// `SET 'property' = 'value'`.
-    Set(At<String>, At<String>),
+    /// `INSERT INTO name SELECT …`.
+    InsertSelect(Box<InsertSelect>),
+    /// `INSERT INTO name (columns) VALUES (…)`.
+    InsertValues(Box<InsertValues>),
+    /// `CREATE TYPE name AS type`.
+    CreateType(At<String>, Type, IfExists),
+    /// `DROP STREAM|TABLE name`.
+    DropSource(DropSource),
+    /// `DROP TYPE name`; `true` where it may be missing.
+    DropType(At<String>, bool),
+    /// `ALTER STREAM|TABLE name ADD COLUMN …`.
+    Alter(SourceKind, At<String>, Vec<ColumnDef>),
+    /// `SET 'property' = 'value'`, or with no value `UNSET`.
+    Set(At<String>, Option<At<String>>),
+    /// One that changes no rule: it asks about or watches what runs.
+    Ask(At<String>),
+}
+
+/// `DROP STREAM|TABLE`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct DropSource {
+    /// Stream or table.
+    pub kind: SourceKind,
+    /// Which.
+    pub name: At<String>,
+    /// Whether it may be missing.
+    pub if_exists: bool,
+    /// Whether its topic goes too.
+    pub delete_topic: bool,
+}
+
+/// `INSERT INTO … SELECT`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct InsertSelect {
+    /// Where to.
+    pub target: At<String>,
+    /// What.
+    pub query: Query,
+}
+
+/// `INSERT INTO … VALUES`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct InsertValues {
+    /// Where to.
+    pub target: At<String>,
+    /// Which columns; all of them where none is named.
+    pub columns: Vec<At<String>>,
+    /// Their values.
+    pub values: Vec<At<Expr>>,
 }
 
 /// What becomes of a statement whose source exists.
@@ -64,6 +111,8 @@ pub(crate) enum IfExists {
 pub(crate) struct CreateSource {
     /// Stream or table.
     pub kind: SourceKind,
+    /// `SOURCE`: nothing may be written to it.
+    pub is_read_only: bool,
     /// When there is one of its name.
     pub if_exists: IfExists,
     /// Its name.
@@ -81,8 +130,21 @@ pub(crate) struct ColumnDef {
     pub name: At<String>,
     /// Its type.
     pub ty: Type,
-    /// Whether it is in the record's key.
-    pub is_key: bool,
+    /// Where in a record it is.
+    pub place: ColumnPlace,
+}
+
+/// Where in a record a column is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ColumnPlace {
+    /// In the value.
+    Value,
+    /// In the key.
+    Key,
+    /// All headers.
+    Headers,
+    /// The last header of a name.
+    Header(String),
 }
 
 /// A source that a query keeps filled.
@@ -100,15 +162,17 @@ pub(crate) struct CreateAs {
     pub query: Query,
 }
 
-/// A query over one source, or two that are joined.
+/// A query over one source, or several that are joined.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Query {
     /// What is selected.
     pub items: Vec<SelectItem>,
-    /// The source.
+    /// The first source.
     pub from: Relation,
-    /// The source joined to it.
-    pub join: Option<Join>,
+    /// The sources joined to it, one after the other.
+    pub joins: Vec<Join>,
+    /// `WINDOW`.
+    pub window: Option<At<Window>>,
     /// `WHERE`.
     pub filter: Option<At<Expr>>,
     /// `GROUP BY`.
@@ -117,17 +181,93 @@ pub(crate) struct Query {
     pub partition_by: Vec<At<Expr>>,
     /// `HAVING`.
     pub having: Option<At<Expr>>,
+    /// `EMIT FINAL`: where that is said.
+    pub emit_final: Option<Span>,
+    /// `LIMIT`: where that is said.
+    pub limit: Option<Span>,
 }
 
-/// A source joined to the one before.
+/// A window over time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Window {
+    /// Its shape.
+    pub shape: WindowShape,
+    /// How long after its end records are still taken, in milliseconds.
+    pub grace_ms: Option<i64>,
+    /// How long it is kept, in milliseconds.
+    pub retention_ms: Option<i64>,
+}
+
+/// A window's shape; all times are in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WindowShape {
+    /// One behind the other.
+    Tumbling {
+        /// How long each is.
+        size_ms: i64,
+    },
+    /// Overlapping.
+    Hopping {
+        /// How long each is.
+        size_ms: i64,
+        /// How far apart they begin.
+        advance_ms: i64,
+    },
+    /// As long as records come.
+    Session {
+        /// How long none may come.
+        gap_ms: i64,
+    },
+}
+
+/// How rows without a partner are treated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JoinKind {
+    /// They are left out.
+    Inner,
+    /// Those of the left are kept.
+    Left,
+    /// Those of the right are kept.
+    Right,
+    /// Those of both are kept.
+    Full,
+}
+
+impl JoinKind {
+    /// How it is written.
+    pub(crate) fn symbol(self) -> &'static str {
+        match self {
+            Self::Inner => "INNER",
+            Self::Left => "LEFT",
+            Self::Right => "RIGHT",
+            Self::Full => "FULL",
+        }
+    }
+}
+
+/// A source joined to those before.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Join {
-    /// `LEFT`: rows of the left side are kept also where nothing is on the right.
-    pub is_outer: bool,
+    /// What becomes of rows without a partner.
+    pub kind: JoinKind,
     /// The source on the right.
     pub right: Relation,
+    /// `WITHIN`, where streams meet.
+    pub within: Option<At<Within>>,
     /// What must be true of a pair.
     pub on: At<Expr>,
+}
+
+/// How far apart two events may be, in milliseconds.
+#[expect(clippy::struct_field_names, reason = "a time's unit ends its name")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Within {
+    /// How much earlier the right one may be.
+    pub before_ms: i64,
+    /// How much later the right one may be.
+    pub after_ms: i64,
+    /// How late records may come.
+    pub grace_ms: Option<i64>,
 }
 
 /// A named source in a query.
@@ -144,8 +284,12 @@ pub(crate) struct Relation {
 pub(crate) enum SelectItem {
     /// `*`.
     All(Span),
+    /// `source.*`.
+    AllOf(At<String>),
+    /// `struct->*`.
+    Fields(At<Expr>),
     /// An expression, and the name given to it.
-    Expr(At<Expr>, Option<String>),
+    Expr(At<Expr>, Option<At<String>>),
 }
 
 /// An expression.
@@ -163,6 +307,10 @@ pub(crate) enum Expr {
     Not(Box<At<Expr>>),
     /// A minus sign.
     Negate(Box<At<Expr>>),
+    /// `LIKE`, and what stands before a wildcard that is meant as it is.
+    Like(Box<At<Expr>>, Box<At<Expr>>, Option<char>),
+    /// `x => …` or `(x, y) => …`.
+    Lambda(Vec<String>, Box<At<Expr>>),
     /// `IN (…, …)`.
     In(Box<At<Expr>>, Vec<At<Expr>>),
     /// `IS NULL`; `true` for `IS NOT NULL`.
@@ -212,8 +360,10 @@ pub enum BinaryOp {
     Divide,
     /// `%`.
     Modulo,
-    /// `LIKE`.
-    Like,
+    /// `IS DISTINCT FROM`.
+    Distinct,
+    /// `IS NOT DISTINCT FROM`.
+    NotDistinct,
     /// `||`.
     Concat,
 }
@@ -235,8 +385,37 @@ impl BinaryOp {
             Self::Multiply => "*",
             Self::Divide => "/",
             Self::Modulo => "%",
-            Self::Like => "LIKE",
             Self::Concat => "||",
+            Self::Distinct => "IS DISTINCT FROM",
+            Self::NotDistinct => "IS NOT DISTINCT FROM",
+        }
+    }
+}
+
+impl Expr {
+    /// The expressions that it is made of, in the order in which they are written.
+    pub(crate) fn parts(&self) -> Vec<&At<Self>> {
+        match self {
+            Self::Column(..) | Self::Literal(_) => Vec::new(),
+            Self::Field(of, _)
+            | Self::Not(of)
+            | Self::Negate(of)
+            | Self::IsNull(of, _)
+            | Self::Cast(of, _) => {
+                vec![of]
+            }
+            Self::Lambda(_, body) => vec![body],
+            Self::Binary(left, _, right) | Self::Index(left, right) | Self::Like(left, right, _) => {
+                vec![left, right]
+            }
+            Self::In(of, list) => std::iter::once(&**of).chain(list).collect(),
+            Self::Case(cases, otherwise) => {
+                let cases = cases.iter().flat_map(|(when, then)| [when, then]);
+                cases.chain(otherwise.as_deref()).collect()
+            }
+            Self::Call(_, parts) | Self::Array(parts) => parts.iter().collect(),
+            Self::Struct(fields) => fields.iter().map(|(_, of)| of).collect(),
+            Self::Map(entries) => entries.iter().flat_map(|(key, of)| [key, of]).collect(),
         }
     }
 }

@@ -1,17 +1,28 @@
 //! Names and types: an expression as written becomes one over a row's columns.
 
+mod call;
+mod coerce;
+mod compare;
+mod construct;
 mod scope;
 mod typing;
 
-use millstream_model::{Column, Type, Value};
+use millstream_model::{Type, Value};
 
+pub(crate) use call::{given, taken};
+pub(crate) use coerce::assigned;
 pub use scope::Scope;
+pub(crate) use typing::widened;
 
 use crate::aggregate::is_aggregate;
 use crate::ast::{At, BinaryOp, Expr};
 use crate::diagnostic::Diagnostic;
-use crate::eval::{Bound, function};
-use typing::{fitted, literal_type, result_type, unified};
+use crate::eval::{Bound, Conversion, Operation};
+use crate::functions::Functions;
+use crate::parse::parse_expression;
+use crate::tables::is_table_function;
+use coerce::{is_null, unified};
+use typing::{kind, literal_type};
 
 pub(crate) type Typed = Result<(Bound, Type), Diagnostic>;
 
@@ -23,80 +34,119 @@ pub(crate) type Resolve<'r> = dyn FnMut(&At<Expr>) -> Option<Typed> + 'r;
 /// # Errors
 /// The first name or type that does not fit.
 pub(crate) fn bind(scope: &Scope, at: &At<Expr>) -> Typed {
-    bind_by(at, &mut |at| match &at.node {
+    bind_with(scope.functions(), at, &mut |at| match &at.node {
         Expr::Column(source, name) => Some(scope.column(source.as_deref(), name, at)),
         Expr::Call(name, _) if is_aggregate(name) => {
             let said = format!("{name} puts many rows together, which is done only in a query with GROUP BY");
+            Some(Err(Diagnostic::new(at.span, said)))
+        }
+        Expr::Call(name, _) if is_table_function(name) => {
+            let said =
+                format!("{name} makes several rows of one, which is done only by what a query selects");
             Some(Err(Diagnostic::new(at.span, said)))
         }
         _ => None,
     })
 }
 
+/// Reads and binds a text that is one expression over a scope's columns, and finds its type.
+///
+/// # Errors
+/// The first mistake in it.
+pub fn expression(scope: &Scope, text: &str) -> Result<(Bound, Type), Diagnostic> {
+    bind(scope, &parse_expression(text)?)
+}
+
 /// Binds an expression whose parts `resolve` may know.
-pub(crate) fn bind_by(at: &At<Expr>, resolve: &mut Resolve<'_>) -> Typed {
-    if let Some(known) = resolve(at) {
-        return known;
-    }
-    // Chains of operators are what gets deep, so that they need little of the stack.
-    match &at.node {
-        Expr::Binary(left, op, right) => {
-            let left = bind_by(left, resolve)?;
-            binary(left, *op, bind_by(right, resolve)?, at)
-        }
-        _ => single(at, resolve),
-    }
+pub(crate) fn bind_with(functions: &Functions, at: &At<Expr>, resolve: &mut Resolve<'_>) -> Typed {
+    Binder { functions, resolve, variables: Vec::new() }.bind(at)
 }
 
-fn single(at: &At<Expr>, resolve: &mut Resolve<'_>) -> Typed {
-    match &at.node {
-        Expr::Column(_, name) => Err(Diagnostic::new(at.span, format!("there is no column {name}"))),
-        Expr::Literal(value) => Ok((Bound::Literal(value.clone()), literal_type(value))),
-        Expr::Field(of, field) => take_field(bind_by(of, resolve)?, field, at),
-        Expr::Binary(..) => bind_by(at, resolve),
-        Expr::Not(of) => Ok((Bound::Not(Box::new(truth(of, resolve)?)), Type::Boolean)),
-        Expr::Negate(of) => match bind_by(of, resolve)? {
-            (of, ty) if ty.is_number() => Ok((Bound::Negate(Box::new(of)), ty)),
-            (_, ty) => Err(Diagnostic::new(at.span, format!("{ty} has no sign"))),
-        },
-        Expr::In(of, list) => {
-            let all = std::iter::once(&**of).chain(list);
-            let (mut all, _) = unified(bind_all(all, resolve)?, at)?;
-            let of = all.remove(0);
-            Ok((Bound::In(Box::new(of), all), Type::Boolean))
+/// What is known while an expression is bound.
+struct Binder<'b, 'r> {
+    functions: &'b Functions,
+    resolve: &'b mut Resolve<'r>,
+    /// Those of the lambdas around, the outermost first.
+    variables: Vec<(String, Type)>,
+}
+
+impl Binder<'_, '_> {
+    fn bind(&mut self, at: &At<Expr>) -> Typed {
+        if let Some(variable) = self.variable(at) {
+            return Ok(variable);
         }
-        Expr::IsNull(of, negated) => {
-            Ok((Bound::IsNull(Box::new(bind_by(of, resolve)?.0), *negated), Type::Boolean))
+        if let Some(known) = (self.resolve)(at) {
+            return known;
         }
-        Expr::Case(cases, otherwise) => case(cases, otherwise.as_deref(), at, resolve),
-        Expr::Cast(of, ty) => cast(bind_by(of, resolve)?, ty, at),
-        Expr::Call(name, arguments) => call(name, arguments, at, resolve),
-        Expr::Struct(fields) => structure(fields, at, resolve),
-        Expr::Array(elements) => {
-            if elements.is_empty() {
-                return Err(Diagnostic::new(at.span, "an empty array is of no type")
-                    .help("write CAST(NULL AS ARRAY<…>), or put an element in"));
+        // Chains of operators are what gets deep, so that they need little of the stack.
+        match &at.node {
+            Expr::Binary(left, op, right) => {
+                let is_moment = is_moment(left) || is_moment(right);
+                let (left, right) = (self.bind(left)?, self.bind(right)?);
+                let (left, right) = if is_moment { (counted(left), counted(right)) } else { (left, right) };
+                binary(left, *op, right, at)
             }
-            let (elements, ty) = unified(bind_all(elements, resolve)?, at)?;
-            Ok((Bound::Array(elements), Type::Array(Box::new(ty))))
+            _ => self.single(at),
         }
-        Expr::Map(entries) => map(entries, at, resolve),
-        Expr::Index(of, index) => take_element(bind_by(of, resolve)?, bind_by(index, resolve)?, at),
     }
-}
 
-fn bind_all<'e>(
-    all: impl IntoIterator<Item = &'e At<Expr>>,
-    resolve: &mut Resolve<'_>,
-) -> Result<Vec<(Bound, Type)>, Diagnostic> {
-    all.into_iter().map(|expr| bind_by(expr, resolve)).collect()
-}
+    fn variable(&self, at: &At<Expr>) -> Option<(Bound, Type)> {
+        let Expr::Column(None, name) = &at.node else { return None };
+        let place = self.variables.iter().rposition(|(known, _)| known == name)?;
+        self.variables.get(place).map(|(_, ty)| (Bound::Variable(place), ty.clone()))
+    }
 
-/// An expression that must be BOOLEAN; a bare NULL is.
-fn truth(at: &At<Expr>, resolve: &mut Resolve<'_>) -> Result<Bound, Diagnostic> {
-    match bind_by(at, resolve)? {
-        (bound, Type::Boolean) | (bound @ Bound::Literal(Value::Null), _) => Ok(bound),
-        (_, ty) => Err(Diagnostic::new(at.span, format!("expected BOOLEAN, this is {ty}"))),
+    fn single(&mut self, at: &At<Expr>) -> Typed {
+        match &at.node {
+            Expr::Column(_, name) => Err(Diagnostic::new(at.span, format!("there is no column {name}"))),
+            Expr::Literal(value) => Ok((Bound::Literal(value.clone()), literal_type(value))),
+            Expr::Field(of, field) => construct::take_field(self.bind(of)?, field, at),
+            Expr::Binary(..) => self.bind(at),
+            Expr::Not(of) => Ok((Bound::Not(Box::new(self.truth(of)?)), Type::Boolean)),
+            Expr::Negate(of) => match self.bind(of)? {
+                (of, ty) if ty.is_number() => Ok((folded(Bound::Negate(Box::new(of))), ty)),
+                (_, ty) => Err(Diagnostic::new(at.span, format!("{ty} has no sign"))),
+            },
+            Expr::In(of, list) => self.is_in(of, list, at),
+            Expr::Like(of, pattern, escape) => self.like(of, pattern, *escape, at),
+            Expr::IsNull(of, negated) => {
+                Ok((Bound::IsNull(Box::new(self.bind(of)?.0), *negated), Type::Boolean))
+            }
+            Expr::Case(cases, otherwise) => self.case(cases, otherwise.as_deref(), at),
+            Expr::Cast(of, ty) => cast(self.bind(of)?, ty, at),
+            Expr::Call(name, arguments) => self.call(name, arguments, at),
+            Expr::Lambda(..) => {
+                Err(Diagnostic::new(at.span, "a lambda stands only where a function takes one"))
+            }
+            Expr::Struct(fields) => self.structure(fields, at),
+            Expr::Array(elements) => self.array(elements, at),
+            Expr::Map(entries) => self.map(entries, at),
+            Expr::Index(of, index) => construct::take_element(self.bind(of)?, self.bind(index)?, at),
+        }
+    }
+
+    fn bind_all<'e>(
+        &mut self,
+        all: impl IntoIterator<Item = &'e At<Expr>>,
+    ) -> Result<Vec<(Bound, Type)>, Diagnostic> {
+        all.into_iter().map(|expr| self.bind(expr)).collect()
+    }
+
+    /// An expression that must be BOOLEAN; a bare NULL is.
+    fn truth(&mut self, at: &At<Expr>) -> Result<Bound, Diagnostic> {
+        match self.bind(at)? {
+            (bound, Type::Boolean) => Ok(bound),
+            (bound, _) if is_null(&bound) => Ok(bound),
+            (_, ty) => Err(Diagnostic::new(at.span, format!("expected BOOLEAN, this is {ty}"))),
+        }
+    }
+
+    fn case(&mut self, cases: &[(At<Expr>, At<Expr>)], otherwise: Option<&At<Expr>>, at: &At<Expr>) -> Typed {
+        let checks = cases.iter().map(|(when, _)| self.truth(when)).collect::<Result<Vec<_>, _>>()?;
+        let results = self.bind_all(cases.iter().map(|(_, then)| then).chain(otherwise))?;
+        let (mut results, ty) = unified(results, at)?;
+        let otherwise = if otherwise.is_some() { results.pop().map(Box::new) } else { None };
+        Ok((Bound::Case(checks.into_iter().zip(results).collect(), otherwise), ty))
     }
 }
 
@@ -106,103 +156,73 @@ fn binary(
     (right, right_type): (Bound, Type),
     at: &At<Expr>,
 ) -> Typed {
-    // A null takes the other side's type.
-    let is_null = |bound: &Bound| *bound == Bound::Literal(Value::Null);
-    let left_type = if is_null(&left) { right_type.clone() } else { left_type };
-    let right_type = if is_null(&right) { left_type.clone() } else { right_type };
-    let ty = result_type(op, &left_type, &right_type).ok_or_else(|| {
-        Diagnostic::new(at.span, format!("{} does not take {left_type} and {right_type}", op.symbol()))
+    if let Some(comparison) = compare::comparison(op) {
+        return compare::compared(comparison, (left, left_type), (right, right_type), at);
+    }
+    let refused = |left: &Type, right: &Type| {
+        Diagnostic::new(at.span, format!("{} does not take {left} and {right}", op.symbol()))
             .help("convert one with CAST")
-    })?;
-    let bound = Bound::Binary(Box::new(left), op, Box::new(right));
-    // What decimals give has the scale that their arithmetic happens to give.
-    Ok(if matches!(ty, Type::Decimal { .. }) { fitted(bound, &ty) } else { (bound, ty) })
-}
-
-fn take_field((of, ty): (Bound, Type), field: &str, at: &At<Expr>) -> Typed {
-    let Type::Struct(fields) = &ty else {
-        return Err(Diagnostic::new(at.span, format!("{ty} has no fields")));
     };
-    let found = fields.iter().position(|candidate| candidate.name == field);
-    let found =
-        found.or_else(|| fields.iter().position(|candidate| candidate.name.eq_ignore_ascii_case(field)));
-    match found.and_then(|index| Some((index, fields.get(index)?.ty.clone()))) {
-        Some((index, ty)) => Ok((Bound::Field(Box::new(of), index), ty)),
-        None => Err(Diagnostic::new(at.span, format!("there is no field {field} in {ty}"))),
+    let texts = left_type == Type::String && right_type == Type::String;
+    let sides = Box::new((left, right));
+    match (op, Operation::of(op)) {
+        (BinaryOp::And | BinaryOp::Or, _) => {
+            let is_truth = |bound: &Bound, ty: &Type| *ty == Type::Boolean || is_null(bound);
+            if !is_truth(&sides.0, &left_type) || !is_truth(&sides.1, &right_type) {
+                return Err(refused(&left_type, &right_type));
+            }
+            let bound = if op == BinaryOp::And { Bound::And(sides) } else { Bound::Or(sides) };
+            Ok((bound, Type::Boolean))
+        }
+        (BinaryOp::Add | BinaryOp::Concat, _) if texts => Ok((folded(Bound::Concat(sides)), Type::String)),
+        (_, Some(operation)) if !is_null(&sides.0) && !is_null(&sides.1) => {
+            let kind =
+                kind(operation, &left_type, &right_type).ok_or_else(|| refused(&left_type, &right_type))?;
+            Ok((folded(Bound::Arithmetic(operation, kind, sides)), kind.result()))
+        }
+        _ => Err(refused(&left_type, &right_type)),
     }
 }
 
-fn take_element((of, ty): (Bound, Type), (index, index_type): (Bound, Type), at: &At<Expr>) -> Typed {
-    let element = match (ty, &index_type) {
-        (Type::Array(element), Type::Int | Type::Bigint) => *element,
-        (Type::Map(key, value), given) if *key == *given => *value,
-        (Type::Array(_), _) => {
-            return Err(Diagnostic::new(at.span, format!("an array's index is INT, this is {index_type}")));
-        }
-        (Type::Map(key, _), _) => {
-            return Err(Diagnostic::new(at.span, format!("the map's key is {key}, this is {index_type}")));
-        }
-        (ty, _) => return Err(Diagnostic::new(at.span, format!("{ty} has no elements"))),
+/// Whether an expression is a column that tells a time in milliseconds.
+fn is_moment(at: &At<Expr>) -> bool {
+    matches!(&at.node, Expr::Column(_, name) if matches!(name.as_str(), "ROWTIME" | "WINDOWSTART" | "WINDOWEND"))
+}
+
+/// A text beside a time in milliseconds is read as a moment.
+fn counted((bound, ty): (Bound, Type)) -> (Bound, Type) {
+    let millis = match &bound {
+        Bound::Literal(Value::String(text)) => crate::time::moment_of(text.trim()),
+        _ => None,
     };
-    Ok((Bound::Index(Box::new(of), Box::new(index)), element))
+    millis.map_or((bound, ty), |millis| (Bound::Literal(Value::Bigint(millis)), Type::Bigint))
 }
 
-fn structure(fields: &[(String, At<Expr>)], at: &At<Expr>, resolve: &mut Resolve<'_>) -> Typed {
-    let twin = fields
-        .iter()
-        .enumerate()
-        .find(|(index, (name, _))| fields.iter().take(*index).any(|(other, _)| other == name));
-    if let Some((_, (name, value))) = twin {
-        return Err(Diagnostic::new(value.span, format!("a second field is called {name}")));
+/// What is the same in every row is computed once; what fails is left to fail where it stands.
+fn folded(bound: Bound) -> Bound {
+    if !bound.is_constant() {
+        return bound;
     }
-    if fields.is_empty() {
-        return Err(Diagnostic::new(at.span, "a struct has a field or more"));
-    }
-    let (values, types): (Vec<_>, Vec<_>) =
-        bind_all(fields.iter().map(|(_, value)| value), resolve)?.into_iter().unzip();
-    let columns = fields.iter().zip(types).map(|((name, _), ty)| Column::new(name.as_str(), ty));
-    Ok((Bound::Struct(values), Type::Struct(columns.collect())))
-}
-
-fn map(entries: &[(At<Expr>, At<Expr>)], at: &At<Expr>, resolve: &mut Resolve<'_>) -> Typed {
-    if entries.is_empty() {
-        return Err(Diagnostic::new(at.span, "an empty map is of no type"));
-    }
-    let (keys, key_type) = unified(bind_all(entries.iter().map(|(key, _)| key), resolve)?, at)?;
-    let (values, ty) = unified(bind_all(entries.iter().map(|(_, value)| value), resolve)?, at)?;
-    let entries = keys.into_iter().zip(values).collect();
-    Ok((Bound::Map(entries), Type::Map(Box::new(key_type), Box::new(ty))))
-}
-
-fn case(
-    cases: &[(At<Expr>, At<Expr>)],
-    otherwise: Option<&At<Expr>>,
-    at: &At<Expr>,
-    resolve: &mut Resolve<'_>,
-) -> Typed {
-    let checks = cases.iter().map(|(when, _)| truth(when, resolve)).collect::<Result<Vec<_>, _>>()?;
-    let results = bind_all(cases.iter().map(|(_, then)| then).chain(otherwise), resolve)?;
-    let (mut results, ty) = unified(results, at)?;
-    let otherwise = if otherwise.is_some() { results.pop().map(Box::new) } else { None };
-    Ok((Bound::Case(checks.into_iter().zip(results).collect(), otherwise), ty))
+    bound.try_eval(&[]).map(Bound::Literal).unwrap_or(bound)
 }
 
 fn cast((of, from): (Bound, Type), to: &Type, at: &At<Expr>) -> Typed {
-    if of == Bound::Literal(Value::Null) || typing::casts(&from, to) {
-        return Ok((Bound::Cast(Box::new(of), to.clone()), to.clone()));
-    }
-    Err(Diagnostic::new(at.span, format!("{from} can't be cast to {to}")))
+    let conversion = if is_null(&of) { Some(Conversion::Same) } else { Conversion::between(&from, to) };
+    let conversion =
+        conversion.ok_or_else(|| Diagnostic::new(at.span, format!("{from} can't be cast to {to}")))?;
+    // A null keeps its cast, which is what gives it a type.
+    let bound = Bound::Cast(Box::new(of), Box::new(conversion), to.clone());
+    Ok((
+        if from == *to || matches!(&bound, Bound::Cast(of, ..) if is_null(of)) {
+            bound
+        } else {
+            folded(bound)
+        },
+        to.clone(),
+    ))
 }
 
-fn call(name: &str, arguments: &[At<Expr>], at: &At<Expr>, resolve: &mut Resolve<'_>) -> Typed {
-    let function =
-        function(name).ok_or_else(|| Diagnostic::new(at.span, format!("there is no function {name}")))?;
-    let mut bound = bind_all(arguments, resolve)?;
-    if function.is_unifying() && bound.len() > 1 {
-        let (values, ty) = unified(bound, at)?;
-        bound = values.into_iter().map(|value| (value, ty.clone())).collect();
-    }
-    let (values, types): (Vec<_>, Vec<_>) = bound.into_iter().unzip();
-    let ty = function.type_of(&types).map_err(|reason| Diagnostic::new(at.span, reason))?;
-    Ok((Bound::Call(function, values), ty))
+/// The value of an expression that is the same in every row.
+pub(crate) fn constant(bound: &Bound) -> Option<Value> {
+    if bound.is_constant() { bound.try_eval(&[]).ok() } else { None }
 }

@@ -2,7 +2,10 @@ use std::collections::BTreeMap;
 
 use millstream_model::{Column, FormatOptions, Type};
 
-use crate::ast::SourceKind;
+use crate::ast::{SourceKind, WindowShape};
+use crate::format::Half;
+use crate::functions::Functions;
+use crate::parse::Types;
 
 /// A stream or table: a topic, how its records are written, and what they hold.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,29 +28,165 @@ pub struct Source {
     pub key: Vec<Column>,
     /// The columns in its value.
     pub value: Vec<Column>,
+    /// The columns in its headers.
+    pub headers: Vec<HeaderColumn>,
+    /// The windows that its keys belong to.
+    pub window: Option<KeyWindow>,
+    /// The column that tells a record's time, where it is not the record's own.
+    pub timestamp: Option<TimestampColumn>,
     /// How many partitions its topic shall have, where that was said.
     pub partitions: Option<u32>,
+    /// Whether rules may only read it.
+    pub is_read_only: bool,
+}
+
+/// A column that stands in a record's headers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HeaderColumn {
+    /// The column.
+    pub column: Column,
+    /// The header whose last value it is; all headers where none is named.
+    pub header: Option<String>,
+    /// Before how many of the value's columns it was declared.
+    pub place: usize,
+}
+
+/// The windows that a source's keys belong to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyWindow {
+    /// Their shape.
+    pub shape: WindowShape,
+}
+
+impl KeyWindow {
+    /// How long each window is, in milliseconds; sessions are as long as they are.
+    pub fn size_ms(self) -> Option<i64> {
+        match self.shape {
+            WindowShape::Tumbling { size_ms } | WindowShape::Hopping { size_ms, .. } => Some(size_ms),
+            WindowShape::Session { .. } => None,
+        }
+    }
+}
+
+/// A column that tells a record's time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimestampColumn {
+    /// Its name.
+    pub column: String,
+    /// The pattern of its text, where it is one.
+    pub pattern: Option<String>,
 }
 
 /// Columns behind a source's own: the record's time, partition and offset.
 pub(crate) const PSEUDO: [(&str, Type); 3] =
     [("ROWTIME", Type::Bigint), ("ROWPARTITION", Type::Int), ("ROWOFFSET", Type::Bigint)];
 
+/// Columns behind those, of a row that belongs to a window.
+pub(crate) const BOUNDS: [(&str, Type); 2] = [("WINDOWSTART", Type::Bigint), ("WINDOWEND", Type::Bigint)];
+
+/// Names that no column of a source may have.
+pub(crate) fn is_reserved(name: &str) -> bool {
+    PSEUDO.iter().chain(&BOUNDS).any(|(reserved, _)| *reserved == name)
+}
+
 impl Source {
-    /// How many values a row of it has: key, value, and the three pseudo columns.
-    pub fn width(&self) -> usize {
-        self.key.len() + self.value.len() + PSEUDO.len()
+    /// The value's and the headers' columns in the order in which they were declared, by their place in a row.
+    pub(crate) fn declared(&self) -> Vec<usize> {
+        let (first, behind) = (self.key.len(), self.key.len() + self.value.len());
+        let mut all: Vec<_> = (0..self.value.len()).map(|place| (2 * place + 1, first + place)).collect();
+        let headers = self.headers.iter().enumerate();
+        all.extend(headers.map(|(place, header)| (2 * header.place, behind + place)));
+        all.sort_by_key(|(order, _)| *order);
+        (0..first).chain(all.into_iter().map(|(_, place)| place)).collect()
+    }
+
+    /// How its keys are kept.
+    pub(crate) fn key_half(&self) -> Half {
+        Half { format: self.key_format.clone(), options: self.key_options.clone() }
+    }
+
+    /// How its values are kept.
+    pub(crate) fn value_half(&self) -> Half {
+        Half { format: self.value_format.clone(), options: self.value_options.clone() }
     }
 }
 
-/// The sources known, by name.
-pub type Catalog = BTreeMap<String, Source>;
+/// What statements have made known: sources, types and settings.
+#[derive(Clone, Debug, Default)]
+pub struct Catalog {
+    sources: BTreeMap<String, Source>,
+    pub(crate) types: Types,
+    settings: BTreeMap<String, String>,
+    functions: Functions,
+}
+
+impl Catalog {
+    /// One that knows nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// One whose queries can call these functions.
+    pub fn with_functions(functions: Functions) -> Self {
+        Self { functions, ..Self::default() }
+    }
+
+    pub(crate) fn functions(&self) -> &Functions {
+        &self.functions
+    }
+
+    /// The source of a name in capitals.
+    pub fn get(&self, name: &str) -> Option<&Source> {
+        self.sources.get(name)
+    }
+
+    /// All sources, by name.
+    pub fn sources(&self) -> impl Iterator<Item = &Source> {
+        self.sources.values()
+    }
+
+    pub(crate) fn insert(&mut self, source: Source) {
+        self.sources.insert(source.name.clone(), source);
+    }
+
+    pub(crate) fn remove(&mut self, name: &str) {
+        self.sources.remove(name);
+    }
+
+    pub(crate) fn set(&mut self, setting: &str, value: Option<&str>) {
+        match value {
+            Some(value) => self.settings.insert(setting.to_owned(), value.to_owned()),
+            None => self.settings.remove(setting),
+        };
+    }
+
+    /// What a setting was set to.
+    pub(crate) fn setting(&self, setting: &str) -> Option<&str> {
+        self.settings.get(setting).map(String::as_str)
+    }
+}
+
+/// What a registry knows of one half of a topic's records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegisteredColumns {
+    /// The columns; one without a name where the schema is no record.
+    pub columns: Vec<Column>,
+    /// Whether the schema is no record.
+    pub is_bare: bool,
+}
 
 /// Where columns come from that a statement leaves out.
 pub trait SchemaSource {
-    /// The columns of a topic's values, from where its schemas are registered, names in capitals.
+    /// The columns of a topic's keys or values in a format, from where its schemas are registered: names in capitals, or, of
+    /// the schema with this id, as they are.
     ///
     /// # Errors
     /// A sentence that says why they can't be had, and what to do.
-    fn value_columns(&self, topic: &str) -> Result<Vec<Column>, String>;
+    fn columns(
+        &self,
+        topic: &str,
+        is_key: bool,
+        format: &str,
+        schema_id: Option<u32>,
+    ) -> Result<RegisteredColumns, String>;
 }

@@ -5,11 +5,11 @@
 //! must be found in a registry, the caller's [`SchemaSource`] finds them.
 //!
 //! ```
-//! use millstream_sql::{Catalog, SchemaSource, plan, render};
+//! use millstream_sql::{Catalog, RegisteredColumns, SchemaSource, plan, render};
 //!
 //! struct NoSchemas;
 //! impl SchemaSource for NoSchemas {
-//!     fn value_columns(&self, topic: &str) -> Result<Vec<millstream_model::Column>, String> {
+//!     fn columns(&self, topic: &str, _: bool, _: &str, _: Option<u32>) -> Result<RegisteredColumns, String> {
 //!         Err(format!("no schema is registered for '{topic}'"))
 //!     }
 //! }
@@ -26,25 +26,25 @@ mod bind;
 mod catalog;
 mod diagnostic;
 mod eval;
+mod format;
+mod functions;
+mod json;
 mod ops;
 mod parse;
 mod plan;
+mod tables;
+mod time;
 
-pub use ast::{BinaryOp, SourceKind};
-pub use bind::Scope;
-pub use catalog::{Catalog, SchemaSource, Source};
+pub use aggregate::{Aggregate, AggregateCall, AggregateFunction, aggregate_functions};
+pub use ast::{BinaryOp, JoinKind, SourceKind, WindowShape};
+pub use bind::{Scope, expression};
+pub use catalog::{
+    Catalog, HeaderColumn, KeyWindow, RegisteredColumns, SchemaSource, Source, TimestampColumn,
+};
 pub use diagnostic::{Diagnostic, Span, render};
-pub use eval::Bound;
-pub use ops::{Emission, SourceRecord, State, StepError};
-pub use plan::{QueryPlan, Rule, explain, plan};
-
-#[cfg(test)]
-fn bind_text(scope: &Scope, text: &str) -> Result<(Bound, millstream_model::Type), Diagnostic> {
-    let (statements, mistakes) = parse::parse(&format!("CREATE STREAM x AS SELECT {text} FROM y"));
-    if let Some(mistake) = mistakes.into_iter().next() {
-        return Err(mistake);
-    }
-    let ast::Statement::CreateAs(create) = &statements[0].node else { panic!("not a query") };
-    let ast::SelectItem::Expr(expr, _) = &create.query.items[0] else { panic!("not an expression") };
-    bind::bind(scope, expr)
-}
+pub use eval::{Bound, Comparison, Conversion, Failure, Kind, Operation, Order, Pattern};
+pub use functions::{Called, Function, Functions, Outside};
+pub use ops::{Bounds, Emission, SinkRow, SourceRecord, State, StepError};
+pub use plan::{Act, Entry, Insertion, OnNull, Plan, QueryPlan, Rule, Step, Windows, Wire, explain, plan};
+pub use tables::{TableCall, TableFunction, table_function, table_functions};
+pub use time::TimePattern;

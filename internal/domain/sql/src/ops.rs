@@ -2,17 +2,25 @@
 
 mod aggregate;
 mod chain;
-mod join;
+mod event;
+mod foreign;
+mod meet;
+mod session;
+mod table_join;
+mod windows;
 
-use millstream_model::{Value, encode_value};
+use millstream_model::{Headers, Value, decode_value, encode_value};
 use thiserror::Error;
 
 use crate::ast::SourceKind;
 use crate::eval::Bound;
-use crate::plan::{QueryPlan, Rule};
+use crate::plan::{Act, OnNull, Rule, Wire};
+use crate::tables::TableCall;
+pub use event::Bounds;
+use event::{Before, Event, Origin};
 
 /// A record of a source, decoded.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct SourceRecord {
     /// Its key columns.
     pub key: Vec<Value>,
@@ -24,6 +32,10 @@ pub struct SourceRecord {
     pub partition: i32,
     /// Its offset.
     pub offset: i64,
+    /// Its headers.
+    pub headers: Headers,
+    /// The window that its key belongs to.
+    pub window: Option<Bounds>,
 }
 
 /// What a step wants done.
@@ -36,13 +48,23 @@ pub enum Emission {
         /// What to do there.
         message: Value,
     },
-    /// A row of the sink; `None` deletes.
-    Sink {
-        /// Its key columns.
-        key: Vec<Value>,
-        /// Its value columns.
-        value: Option<Vec<Value>>,
-    },
+    /// A row of the sink.
+    Sink(SinkRow),
+}
+
+/// A row of the sink.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SinkRow {
+    /// Its key columns.
+    pub key: Vec<Value>,
+    /// Its value columns; `None` deletes.
+    pub value: Option<Vec<Value>>,
+    /// Its time, in milliseconds since 1970.
+    pub timestamp: i64,
+    /// The window that its key belongs to.
+    pub window: Option<Bounds>,
+    /// Headers of the record that it came from.
+    pub headers: Headers,
 }
 
 /// Why a step could not be taken.
@@ -54,6 +76,9 @@ pub enum StepError {
     /// A record between the steps, or an entry of the state, is not what a step writes.
     #[error("the rule's own records are damaged, or of another version: {0}")]
     Damaged(&'static str),
+    /// A value can't be worked out, and going on without it would be wrong.
+    #[error("{0}")]
+    Value(String),
 }
 
 /// The state of the partition at hand.
@@ -72,35 +97,31 @@ pub trait State {
 }
 
 type Emissions = Vec<Emission>;
+type Done = Result<(), StepError>;
 
 impl Rule {
     /// Takes a record of source number `side` in.
     ///
     /// # Errors
-    /// When the state fails or is damaged.
+    /// When the state fails or is damaged, or a value can't be worked out.
     pub fn on_source(
         &self,
         side: usize,
         record: &SourceRecord,
         state: &mut dyn State,
     ) -> Result<Emissions, StepError> {
+        let Some(entry) = self.query.entries.get(side) else {
+            return Err(StepError::Damaged("a source that the rule does not read"));
+        };
         // A table's row is known by its key; without one there is nothing to replace.
-        let kind = self.query.sources().get(side).map(|source| source.kind);
-        if kind == Some(SourceKind::Table) && record.key.iter().any(Value::is_null) {
+        if entry.source.kind == SourceKind::Table && record.key.iter().all(Value::is_null) {
             return Ok(Vec::new());
         }
-        match &self.query {
-            QueryPlan::Project { from, filter, key, value } => {
-                Ok(project(record, from.kind, filter.as_ref(), key, value))
-            }
-            QueryPlan::Aggregate { from, filter, group, calls, .. } => aggregate::on_source(
-                &aggregate::Side { kind: from.kind, filter: filter.as_ref(), group, calls },
-                record,
-                state,
-            ),
-            QueryPlan::Join { on, left, .. } if side == 0 => Ok(join::on_left(on, left.kind, record)),
-            QueryPlan::Join { .. } => Ok(join::on_right(record)),
-        }
+        let event = Event::of(entry, side, record)?;
+        let Some(event) = event else { return Ok(Vec::new()) };
+        let mut run = Run { rule: self, state, out: Vec::new() };
+        run.push(Some(entry.wire), event)?;
+        Ok(run.out)
     }
 
     /// Takes in a record that an earlier step sent to where `key` belongs.
@@ -113,33 +134,170 @@ impl Rule {
         message: Value,
         state: &mut dyn State,
     ) -> Result<Emissions, StepError> {
-        match &self.query {
-            QueryPlan::Project { .. } => Err(StepError::Damaged("a projection sends nothing to itself")),
-            QueryPlan::Aggregate { from, calls, having, value, .. } => {
-                let grouped = aggregate::Grouped { kind: from.kind, calls, having: having.as_ref(), value };
-                aggregate::on_group(&grouped, key, message, state)
-            }
-            QueryPlan::Join { is_outer, filter, key: sink_key, value, left, right, .. } => {
-                let joined = join::Joined {
-                    left_kind: left.kind,
-                    is_outer: *is_outer,
-                    key: sink_key,
-                    filter: filter.as_ref(),
-                    value,
-                    left_width: left.width(),
-                    right_width: right.width(),
-                };
-                join::on_key(&joined, key, message, state)
-            }
-        }
+        let (wire, event) = Event::received(message)?;
+        let mut run = Run { rule: self, state, out: Vec::new() };
+        run.arrive(wire, key, event)?;
+        Ok(run.out)
     }
 }
 
-/// A record's row: key, value and pseudo columns.
-fn row(record: &SourceRecord, value: &[Value]) -> Vec<Value> {
-    let pseudo =
-        [Value::Bigint(record.timestamp), Value::Int(record.partition), Value::Bigint(record.offset)];
-    record.key.iter().chain(value).cloned().chain(pseudo).collect()
+/// One record's way through the steps.
+struct Run<'a> {
+    rule: &'a Rule,
+    state: &'a mut dyn State,
+    out: Emissions,
+}
+
+impl<'a> Run<'a> {
+    fn act(&self, wire: Wire) -> Result<&'a Act, StepError> {
+        let step = self.rule.query.steps.get(wire.step);
+        step.map(|step| &step.act).ok_or(StepError::Damaged("a step that the rule does not have"))
+    }
+
+    fn behind(&self, wire: Wire) -> Option<Wire> {
+        self.rule.query.steps.get(wire.step).and_then(|step| step.next)
+    }
+
+    /// Hands a row to a step, where its source's or the step's before it stands.
+    fn push(&mut self, wire: Option<Wire>, mut event: Event) -> Done {
+        let Some(wire) = wire else { return Ok(()) };
+        let next = self.behind(wire);
+        match self.act(wire)? {
+            Act::Filter { condition, kind } => {
+                if matches!(&event.before, Before::Row(row) if !condition.holds(row)) {
+                    event.before = Before::Nothing;
+                }
+                if !event.row.as_ref().is_some_and(|row| condition.holds(row)) {
+                    // What was not there before is not gone now.
+                    if *kind == SourceKind::Stream || event.before == Before::Nothing {
+                        return Ok(());
+                    }
+                    event.row = None;
+                }
+                self.push(next, event)
+            }
+            Act::Extend { values } => {
+                for row in event.row.as_mut().into_iter().chain(event.before.row_mut()) {
+                    let more = evaluated(values, row);
+                    row.extend(more);
+                }
+                self.push(next, event)
+            }
+            Act::Explode { lists } => self.explode(lists, &event, next),
+            Act::Rekey { key } => {
+                // An event without a value still has its key, which stands before the rest in its row.
+                event.key = evaluated(key, event.row.as_deref().unwrap_or(&event.key));
+                self.push(next, event)
+            }
+            Act::Exchange { key, on_null } => {
+                self.exchange(key.as_deref(), *on_null, event, next);
+                Ok(())
+            }
+            Act::Subscribe { .. } => self.subscribe(wire, event),
+            Act::Group { .. } => self.group(wire, &event),
+            Act::Sink { value, time, kind } => {
+                self.sink(value, time.as_ref(), *kind, event);
+                Ok(())
+            }
+            _ => Err(StepError::Damaged("a row that did not go to where its key belongs")),
+        }
+    }
+
+    /// Hands a row to a step that keeps something, where the row's key belongs.
+    fn arrive(&mut self, wire: Wire, key: &[u8], event: Event) -> Done {
+        match self.act(wire)? {
+            Act::Lookup { .. } => self.lookup(wire, key, event),
+            Act::Merge { .. } => self.merge(wire, key, &event),
+            Act::Meet { .. } => self.meet(wire, key, event),
+            Act::Refer { .. } => self.refer(wire, key, event),
+            Act::Aggregate { .. } => self.aggregate(wire, key, &event),
+            _ => Err(StepError::Damaged("a row that went where nothing is kept")),
+        }
+    }
+
+    /// Sends a row to the step behind, at where its key belongs.
+    fn exchange(&mut self, key: Option<&[Bound]>, on_null: OnNull, mut event: Event, next: Option<Wire>) {
+        let Some(next) = next else { return };
+        if let Some(key) = key {
+            let Some(row) = event.row.as_deref() else { return };
+            event.key = evaluated(key, row);
+        }
+        if on_null == OnNull::Drop && event.key.iter().all(Value::is_null) {
+            return;
+        }
+        let key = event.place();
+        self.send(next, key, event);
+    }
+
+    fn send(&mut self, wire: Wire, key: Vec<u8>, event: Event) {
+        self.out.push(Emission::Repartition { key, message: event.sent(wire) });
+    }
+
+    /// As many rows as the longest list has elements; shorter lists end in nulls.
+    fn explode(&mut self, lists: &[TableCall], event: &Event, next: Option<Wire>) -> Done {
+        let Some(row) = &event.row else { return Ok(()) };
+        // What can't be made rows of makes none.
+        let lists: Vec<Vec<Value>> = lists.iter().map(|list| list.rows(row).unwrap_or_default()).collect();
+        let count = lists.iter().map(Vec::len).max().unwrap_or(0);
+        for place in 0..count {
+            let mut row = row.clone();
+            row.extend(lists.iter().map(|list| list.get(place).cloned().unwrap_or(Value::Null)));
+            let origin =
+                event.origin.map(|origin| Origin { place: i32::try_from(place).unwrap_or(0), ..origin });
+            self.push(next, Event { row: Some(row), origin, ..event.clone() })?;
+        }
+        Ok(())
+    }
+
+    fn sink(&mut self, value: &[Bound], time: Option<&Bound>, kind: SourceKind, event: Event) {
+        if kind == SourceKind::Table && event.key.iter().all(Value::is_null) {
+            return;
+        }
+        let value = event.row.map(|row| evaluated(value, &row));
+        let mut timestamp = event.time;
+        if let (Some(time), Some(value)) = (time, &value) {
+            let row = [value.as_slice(), &event.key].concat();
+            // A row whose time can't be told is left out.
+            let Ok(told) = event::moment(time, &row) else { return };
+            timestamp = told;
+        }
+        let Event { key, window, headers, .. } = event;
+        self.out.push(Emission::Sink(SinkRow { key, value, timestamp, window, headers }));
+    }
+
+    /// The key of the state of a step, of one kind, for what belongs to `key`.
+    fn place(wire: Wire, kind: u8, key: &[u8]) -> Vec<u8> {
+        let step = u16::try_from(wire.step).unwrap_or(u16::MAX).to_be_bytes();
+        [&[kind], &step[..], key].concat()
+    }
+
+    /// The latest time that a step has seen, brought up to this one; times are those of the partition at hand.
+    fn stream_time(&mut self, wire: Wire, time: i64) -> Result<i64, StepError> {
+        let place = Self::place(wire, b't', &[]);
+        let before = match self.state.get(&place)? {
+            Some(Value::Bigint(before)) => before,
+            None => i64::MIN,
+            Some(_) => return Err(StepError::Damaged("a step's time")),
+        };
+        if time > before {
+            self.state.put(&place, Some(&Value::Bigint(time)))?;
+        }
+        Ok(before.max(time))
+    }
+
+    /// The entries of a list in the state; none where there is no list.
+    fn list(&mut self, place: &[u8]) -> Result<Vec<Value>, StepError> {
+        match self.state.get(place)? {
+            None => Ok(Vec::new()),
+            Some(Value::Array(entries)) => Ok(entries),
+            Some(_) => Err(StepError::Damaged("a list in the state")),
+        }
+    }
+
+    fn put_list(&mut self, place: &[u8], entries: Vec<Value>) -> Done {
+        let value = if entries.is_empty() { None } else { Some(Value::Array(entries)) };
+        self.state.put(place, value.as_ref())
+    }
 }
 
 fn value_bytes(value: &Value) -> Vec<u8> {
@@ -148,25 +306,16 @@ fn value_bytes(value: &Value) -> Vec<u8> {
     bytes
 }
 
-fn evaluated(of: &[Bound], row: &[Value]) -> Vec<Value> {
-    of.iter().map(|bound| bound.eval(row)).collect()
+/// The values that a place's key stands for.
+fn key_values(key: &[u8]) -> Result<Vec<Value>, StepError> {
+    match decode_value(key) {
+        Ok(Value::Struct(values)) => Ok(values),
+        _ => Err(StepError::Damaged("a key")),
+    }
 }
 
-fn project(
-    record: &SourceRecord,
-    kind: SourceKind,
-    filter: Option<&Bound>,
-    key: &[Bound],
-    value: &[Bound],
-) -> Emissions {
-    let row = row(record, record.value.as_deref().unwrap_or_default());
-    let passes = record.value.is_some() && filter.is_none_or(|filter| filter.holds(&row));
-    // In a table, a row that no longer passes is gone from the result.
-    match (passes, kind) {
-        (true, _) => vec![Emission::Sink { key: evaluated(key, &row), value: Some(evaluated(value, &row)) }],
-        (false, SourceKind::Table) => vec![Emission::Sink { key: evaluated(key, &row), value: None }],
-        (false, SourceKind::Stream) => Vec::new(),
-    }
+fn evaluated(of: &[Bound], row: &[Value]) -> Vec<Value> {
+    of.iter().map(|bound| bound.eval(row)).collect()
 }
 
 #[cfg(test)]

@@ -3,21 +3,25 @@
 mod call;
 mod dialect;
 mod expression;
+mod lambda;
 mod query;
 mod statement;
 mod type_name;
+mod window;
 
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, TokenizerError, Word};
 
-use crate::ast::{At, Statement};
+use crate::ast::{At, Expr, IfExists, Statement};
 use crate::diagnostic::{Diagnostic, Span};
 use dialect::RuleDialect;
 
 type Parsed<T> = Result<T, Diagnostic>;
 
-/// Reads all statements of a text, and all mistakes, one a statement at the most.
-pub(crate) fn parse(text: &str) -> (Vec<At<Statement>>, Vec<Diagnostic>) {
+pub(crate) use type_name::Types;
+
+/// Reads all statements of a text, and all mistakes, one a statement at the most. Types that it names are added to `types`.
+pub(crate) fn parse(text: &str, types: &mut Types) -> (Vec<At<Statement>>, Vec<Diagnostic>) {
     let (mut tokens, mut mistakes) = (Vec::new(), Vec::new());
     let read = Tokenizer::new(&RuleDialect::default(), text).tokenize_with_location_into_buf(&mut tokens);
     if let Err(error) = read {
@@ -32,13 +36,47 @@ pub(crate) fn parse(text: &str) -> (Vec<At<Statement>>, Vec<Diagnostic>) {
         let span = span(first);
         let dialect = RuleDialect::default();
         let mut parser = Parser::new(&dialect).with_tokens_with_locations(tokens.to_vec());
-        let node = statement::statement(&mut parser).unwrap_or_else(|mistake| {
+        let read = statement::statement(&mut parser, types).and_then(|read| typed(read, types));
+        let node = read.unwrap_or_else(|mistake| {
             mistakes.push(placed(mistake, tokens));
             Statement::Unreadable(created(tokens))
         });
         statements.push(At { node, span });
     }
     (statements, mistakes)
+}
+
+/// Reads a text that is one expression.
+pub(crate) fn parse_expression(text: &str) -> Parsed<At<Expr>> {
+    let dialect = RuleDialect::default();
+    let tokens =
+        Tokenizer::new(&dialect, text).tokenize_with_location().map_err(|error| unreadable(&error))?;
+    let mut parser = Parser::new(&dialect).with_tokens_with_locations(tokens);
+    let read = expression::expression(&mut parser)?;
+    if parser.peek_token_ref().token == Token::EOF {
+        return Ok(read);
+    }
+    Err(expected(&parser, "the end of the expression"))
+}
+
+/// Keeps the types that a statement names.
+fn typed(statement: Statement, types: &mut Types) -> Parsed<Statement> {
+    match &statement {
+        Statement::CreateType(name, ty, if_exists) => {
+            if types.contains_key(&name.node) {
+                return match if_exists {
+                    IfExists::Keep => Ok(statement),
+                    _ => Err(Diagnostic::new(name.span, format!("a type called {} exists", name.node))),
+                };
+            }
+            types.insert(name.node.clone(), ty.clone());
+        }
+        Statement::DropType(name, may_miss) if types.remove(&name.node).is_none() && !may_miss => {
+            return Err(Diagnostic::new(name.span, format!("there is no type {}", name.node)));
+        }
+        _ => {}
+    }
+    Ok(statement)
 }
 
 fn is_said(token: &TokenWithSpan) -> bool {

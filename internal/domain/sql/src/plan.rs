@@ -2,106 +2,72 @@
 
 mod aggregate;
 mod explain;
+mod explode;
+mod graph;
+mod insert;
 mod join;
-mod project;
+mod query;
 mod selection;
 mod sink;
+mod with;
 
 use std::collections::BTreeSet;
 
-use millstream_model::{Column, Type};
+use millstream_model::{Type, Value};
 
-use crate::aggregate::Aggregate;
-use crate::ast::{At, CreateAs, CreateSource, Expr, IfExists, Query, SelectItem, SourceKind, Statement};
+use crate::ast::{
+    At, ColumnDef, CreateAs, CreateSource, DropSource, Expr, IfExists, InsertSelect, SourceKind, Statement,
+};
 use crate::bind::{Scope, Typed, bind};
 use crate::catalog::{Catalog, SchemaSource, Source};
 use crate::diagnostic::Diagnostic;
 use crate::eval::Bound;
 use crate::parse::parse;
 pub use explain::explain;
+pub use graph::{Act, Entry, OnNull, QueryPlan, Step, Windows, Wire};
 
 /// A rule that runs: a source that is kept filled from others.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
+    /// Its name: that of what it fills, with a number behind it where others fill it too.
+    pub name: String,
     /// What it fills.
     pub sink: Source,
     /// How.
     pub query: QueryPlan,
 }
 
-/// How a sink is filled. Rows are a source's key, value and pseudo columns; see [`Source::width`].
+/// A row that a statement writes.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "a rule has one plan")]
-pub enum QueryPlan {
-    /// Each record by itself.
-    Project {
-        /// From where.
-        from: Source,
-        /// Which records.
-        filter: Option<Bound>,
-        /// The sink's key columns, over the source's row.
-        key: Vec<Bound>,
-        /// The sink's value columns, over the source's row.
-        value: Vec<Bound>,
-    },
-    /// Records put together by group. Behind the grouping a row is the group's values, then the aggregates' results.
-    Aggregate {
-        /// From where.
-        from: Source,
-        /// Which records.
-        filter: Option<Bound>,
-        /// What makes a group, over the source's row. It is also the sink's key.
-        group: Vec<Bound>,
-        /// What is put together: a function, and its argument over the source's row.
-        calls: Vec<(Aggregate, Option<Bound>)>,
-        /// Which groups, over the grouped row.
-        having: Option<Bound>,
-        /// The sink's value columns, over the grouped row.
-        value: Vec<Bound>,
-    },
-    /// Rows put side by side where the left one's expression equals the right table's key.
-    Join {
-        /// On the left: a table, or a stream whose records each meet the table as it is.
-        left: Source,
-        /// The right table.
-        right: Source,
-        /// Whether a left row is kept also where nothing is on the right.
-        is_outer: bool,
-        /// What equals the right key, over the left row.
-        on: Bound,
-        /// Which pairs, over the left row and the right behind it.
-        filter: Option<Bound>,
-        /// The sink's key columns, over the left row.
-        key: Vec<Bound>,
-        /// The sink's value columns, over the left row and the right behind it.
-        value: Vec<Bound>,
-    },
+pub struct Insertion {
+    /// Where to.
+    pub sink: Source,
+    /// Its key columns.
+    pub key: Vec<Value>,
+    /// Its value columns.
+    pub value: Vec<Value>,
+    /// Its time in milliseconds since 1970, where that was said.
+    pub timestamp: Option<i64>,
 }
 
-impl QueryPlan {
-    /// The sources read, in the order of the operator's sides.
-    pub fn sources(&self) -> Vec<&Source> {
-        match self {
-            Self::Project { from, .. } | Self::Aggregate { from, .. } => vec![from],
-            Self::Join { left, right, .. } => vec![left, right],
-        }
-    }
+/// What statements ask for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plan {
+    /// The rules to run.
+    pub rules: Vec<Rule>,
+    /// The rows to write, in order.
+    pub insertions: Vec<Insertion>,
 }
 
 /// Plans every statement of a text against `catalog`, which gains the sources that it creates, and finds all mistakes.
-pub fn plan(text: &str, catalog: &mut Catalog, schemas: &dyn SchemaSource) -> (Vec<Rule>, Vec<Diagnostic>) {
-    let (statements, mut mistakes) = parse(text);
-    let mut planner = Planner { catalog, schemas, failed: BTreeSet::new(), rules: Vec::new() };
+pub fn plan(text: &str, catalog: &mut Catalog, schemas: &dyn SchemaSource) -> (Plan, Vec<Diagnostic>) {
+    let (statements, mut mistakes) = parse(text, &mut catalog.types);
+    let mut planner = Planner { catalog, schemas, failed: BTreeSet::new(), plan: Plan::default() };
     for statement in &statements {
-        match &statement.node {
-            Statement::Unreadable(name) => planner.failed.extend(name.clone()),
-            Statement::CreateSource(create) => mistakes.extend(planner.source(create)),
-            Statement::CreateAs(create) => mistakes.extend(planner.rule(create)),
-            Statement::Set(property, value) => mistakes.extend(set(property, value)),
-        }
+        mistakes.extend(planner.statement(&statement.node));
     }
     mistakes.sort_by_key(|mistake| mistake.span);
-    (planner.rules, mistakes)
+    (planner.plan, mistakes)
 }
 
 type Planned<T> = Result<T, Vec<Diagnostic>>;
@@ -111,19 +77,47 @@ struct Planner<'a> {
     schemas: &'a dyn SchemaSource,
     /// Sources whose own statement is wrong; that they are missing is not said once more.
     failed: BTreeSet<String>,
-    rules: Vec<Rule>,
+    plan: Plan,
 }
 
 impl Planner<'_> {
+    fn statement(&mut self, statement: &Statement) -> Vec<Diagnostic> {
+        let one = |mistake: Option<Diagnostic>| mistake.into_iter().collect();
+        match statement {
+            Statement::Unreadable(name) => {
+                self.failed.extend(name.clone());
+                Vec::new()
+            }
+            Statement::CreateSource(create) => self.source(create),
+            Statement::CreateAs(create) => self.rule(create),
+            Statement::InsertSelect(insert) => self.insert_select(insert),
+            Statement::InsertValues(insert) => match insert::values(insert, self) {
+                Ok(insertion) => {
+                    self.plan.insertions.push(insertion);
+                    Vec::new()
+                }
+                Err(mistakes) => mistakes,
+            },
+            Statement::DropSource(drop) => one(self.drop_source(drop).err()),
+            Statement::Alter(kind, name, added) => one(self.alter(*kind, name, added).err()),
+            Statement::Set(property, value) => one(set(self.catalog, property, value.as_ref()).err()),
+            Statement::CreateType(..) | Statement::DropType(..) | Statement::Ask(_) => Vec::new(),
+        }
+    }
+
     fn source(&mut self, create: &CreateSource) -> Vec<Diagnostic> {
         match self.is_wanted(create.if_exists, create.kind, &create.name) {
             Ok(false) => return Vec::new(),
             Err(mistake) => return vec![mistake],
             Ok(true) => {}
         }
-        match sink::declared(create, self.schemas) {
+        if create.is_read_only && create.if_exists == IfExists::Replace {
+            let said = "a SOURCE is not replaced, for nothing else was ever said of its topic";
+            return vec![Diagnostic::new(create.name.span, said).help("drop it first")];
+        }
+        match sink::declared(create, self.catalog, self.schemas) {
             Ok(source) => {
-                self.catalog.insert(source.name.clone(), source);
+                self.catalog.insert(source);
                 Vec::new()
             }
             Err(mistake) => self.fail(&create.name, vec![mistake]),
@@ -136,20 +130,96 @@ impl Planner<'_> {
             Err(mistake) => return vec![mistake],
             Ok(true) => {}
         }
-        let body = query(&create.query, create.kind, self);
-        let planned = body.and_then(|body| {
-            let sink = sink::filled(create, &body).map_err(|mistake| vec![mistake])?;
-            Ok(Rule { sink, query: body.plan })
+        let planned = query::query(&create.query, create.kind, self).and_then(|body| {
+            let filled = sink::filled(create, &body, self.catalog, self.schemas);
+            let (sink, time) = filled.map_err(|mistake| vec![mistake])?;
+            Ok(Rule { name: sink.name.clone(), sink, query: body.into_plan(time) })
         });
         match planned {
             Ok(rule) => {
-                self.catalog.insert(rule.sink.name.clone(), rule.sink.clone());
-                self.rules.retain(|other| other.sink.name != rule.sink.name);
-                self.rules.push(rule);
+                self.catalog.insert(rule.sink.clone());
+                self.plan.rules.retain(|other| other.name != rule.name);
+                self.plan.rules.push(rule);
                 Vec::new()
             }
             Err(mistakes) => self.fail(&create.name, mistakes),
         }
+    }
+
+    fn insert_select(&mut self, insert: &InsertSelect) -> Vec<Diagnostic> {
+        match insert::select(insert, self) {
+            Ok((sink, query)) => {
+                let count = self.plan.rules.iter().filter(|rule| rule.sink.name == sink.name).count();
+                let name = format!("{}_{}", sink.name, count + 1);
+                self.plan.rules.push(Rule { name, sink, query });
+                Vec::new()
+            }
+            Err(mistakes) => mistakes,
+        }
+    }
+
+    fn drop_source(&mut self, drop: &DropSource) -> Result<(), Diagnostic> {
+        let name = &drop.name;
+        let Some(known) = self.catalog.get(&name.node) else {
+            let said = Diagnostic::new(name.span, format!("there is no {} {}", drop.kind, name.node));
+            return if drop.if_exists {
+                Ok(())
+            } else {
+                Err(said.help("write IF EXISTS where it may be missing"))
+            };
+        };
+        if known.kind != drop.kind {
+            let said = format!("{} is a {}, not a {}", name.node, known.kind, drop.kind);
+            return Err(Diagnostic::new(name.span, said));
+        }
+        if known.is_read_only && drop.delete_topic {
+            return Err(Diagnostic::new(name.span, "the topic of a SOURCE is somebody else's")
+                .help("leave DELETE TOPIC out"));
+        }
+        let reads = |rule: &&Rule| rule.query.sources().iter().any(|source| source.name == name.node);
+        if let Some(rule) = self.plan.rules.iter().find(reads) {
+            let said = format!("{} is read by {}", name.node, rule.name);
+            return Err(Diagnostic::new(name.span, said).help("drop that first"));
+        }
+        self.plan.rules.retain(|rule| rule.sink.name != name.node);
+        self.catalog.remove(&name.node);
+        Ok(())
+    }
+
+    fn alter(&mut self, kind: SourceKind, name: &At<String>, added: &[ColumnDef]) -> Result<(), Diagnostic> {
+        let Some(known) = self.catalog.get(&name.node) else {
+            return Err(Diagnostic::new(name.span, format!("there is no {kind} {}", name.node)));
+        };
+        let mut source = known.clone();
+        if source.kind != kind {
+            return Err(Diagnostic::new(
+                name.span,
+                format!("{} is a {}, not a {kind}", name.node, source.kind),
+            ));
+        }
+        if source.is_read_only {
+            return Err(Diagnostic::new(
+                name.span,
+                format!("{} is a SOURCE, which is not altered", name.node),
+            ));
+        }
+        if self.plan.rules.iter().any(|rule| rule.sink.name == name.node) {
+            return Err(Diagnostic::new(
+                name.span,
+                format!("the columns of {} are those of its query", name.node),
+            )
+            .help("write CREATE OR REPLACE"));
+        }
+        for column in added {
+            let is_known = |known: &&millstream_model::Column| known.name == column.name.node;
+            if source.key.iter().chain(&source.value).any(|known| is_known(&known)) {
+                let said = format!("{} has a column {} already", name.node, column.name.node);
+                return Err(Diagnostic::new(column.name.span, said));
+            }
+            source.value.push(millstream_model::Column::new(column.name.node.as_str(), column.ty.clone()));
+        }
+        self.catalog.insert(source);
+        Ok(())
     }
 
     fn fail(&mut self, name: &At<String>, mistakes: Vec<Diagnostic>) -> Vec<Diagnostic> {
@@ -167,6 +237,10 @@ impl Planner<'_> {
         let Some(known) = self.catalog.get(&name.node) else { return Ok(true) };
         match if_exists {
             IfExists::Keep => Ok(false),
+            IfExists::Replace if known.is_read_only => {
+                let said = format!("{} is a SOURCE, which is not replaced", name.node);
+                Err(Diagnostic::new(name.span, said).help("drop it first"))
+            }
             IfExists::Replace if known.kind == kind => Ok(true),
             IfExists::Replace => {
                 let said = format!("{} exists, and is a {}", name.node, known.kind);
@@ -186,7 +260,7 @@ impl Planner<'_> {
         if self.failed.contains(&name.node) {
             return Err(Vec::new());
         }
-        let known: Vec<_> = self.catalog.keys().map(String::as_str).collect();
+        let known: Vec<_> = self.catalog.sources().map(|source| source.name.as_str()).collect();
         let help = if known.is_empty() {
             "create it first".to_owned()
         } else {
@@ -196,69 +270,44 @@ impl Planner<'_> {
     }
 }
 
-/// Rules read their sources from the first record on; that may be said, and nothing else.
-fn set(property: &At<String>, value: &At<String>) -> Option<Diagnostic> {
-    if property.node != "auto.offset.reset" {
+/// Properties that would have ksqlDB read sources from their ends; rules read from the first record on.
+fn set(catalog: &mut Catalog, property: &At<String>, value: Option<&At<String>>) -> Result<(), Diagnostic> {
+    if property.node == "auto.offset.reset"
+        && let Some(value) = value.filter(|value| value.node != "earliest")
+    {
+        let said = Diagnostic::new(value.span, "rules read their sources from the first record on");
+        return Err(said.help("set it to 'earliest', or leave the statement out"));
+    }
+    let is_known = property.node == "auto.offset.reset"
+        || property.node == "processing.guarantee"
+        || property.node.starts_with("ksql.");
+    if !is_known {
         let said = Diagnostic::new(property.span, format!("the property '{}' can't be set", property.node));
-        return Some(said.help("only 'auto.offset.reset' can, to 'earliest'"));
+        return Err(said.help("'auto.offset.reset' can, to 'earliest', and those that begin with 'ksql.'"));
     }
-    let said = Diagnostic::new(value.span, "rules read their sources from the first record on");
-    (value.node != "earliest").then(|| said.help("set it to 'earliest', or leave the statement out"))
+    catalog.set(&property.node, value.map(|value| value.node.as_str()));
+    Ok(())
 }
 
-/// A planned query, and the columns it gives.
-pub(crate) struct Body {
-    pub(crate) plan: QueryPlan,
-    pub(crate) key: Vec<Column>,
-    pub(crate) value: Vec<Column>,
-    /// The format of the first source's values, which the sink takes over.
-    pub(crate) format: String,
+/// A column's name as a property gives it: quoted, or folded to capitals.
+fn property_name(text: &str) -> String {
+    let quoted = text.strip_prefix('`').and_then(|rest| rest.strip_suffix('`'));
+    quoted.map_or_else(|| text.to_uppercase(), str::to_owned)
 }
 
-fn query(query: &Query, kind: SourceKind, planner: &Planner<'_>) -> Planned<Body> {
-    let from = planner.known(&query.from.name);
-    if let Some(join) = &query.join {
-        let right = planner.known(&join.right.name);
-        return match (from, right) {
-            (Ok(from), Ok(right)) => join::join(query, kind, from, right, join),
-            (from, right) => Err([from.err(), right.err()].into_iter().flatten().flatten().collect()),
-        };
-    }
-    if query.group_by.is_empty() {
-        project::project(query, kind, from?)
-    } else {
-        aggregate::aggregate(query, kind, from?)
-    }
-}
-
-/// The name of an item: given, or the column's or field's own, or made up from its place.
-fn item_name(expr: &At<Expr>, alias: Option<&String>, place: usize) -> String {
-    match (&expr.node, alias) {
-        (_, Some(alias)) => alias.clone(),
-        (Expr::Column(_, name) | Expr::Field(_, name), None) => name.clone(),
-        _ => format!("KSQL_COL_{place}"),
-    }
-}
-
-/// The items with `*` written out.
-fn items(query: &Query, scope: &Scope) -> Vec<(At<Expr>, String)> {
-    let mut all = Vec::new();
-    for item in &query.items {
-        match item {
-            SelectItem::Expr(expr, alias) => {
-                let name = item_name(expr, alias.as_ref(), all.len());
-                all.push((expr.clone(), name));
-            }
-            SelectItem::All(span) => {
-                let column = |(source, name): (&str, &str)| {
-                    let node = Expr::Column(Some(source.to_owned()), name.to_owned());
-                    (At { node, span: *span }, name.to_owned())
-                };
-                all.extend(scope.all().map(column));
-            }
-        }
-    }
-    all
+/// A time such as `10 SECONDS`, in milliseconds.
+fn duration(text: &str) -> Option<i64> {
+    let mut words = text.split_whitespace();
+    let (number, unit) = (words.next()?.parse::<i64>().ok()?, words.next()?.to_uppercase());
+    let factor = match unit.strip_suffix('S').unwrap_or(&unit) {
+        "MILLISECOND" => 1,
+        "SECOND" => 1000,
+        "MINUTE" => 60_000,
+        "HOUR" => 3_600_000,
+        "DAY" => 86_400_000,
+        _ => return None,
+    };
+    number.checked_mul(factor).filter(|time| *time > 0 && words.next().is_none())
 }
 
 /// Binds what must be true or false.

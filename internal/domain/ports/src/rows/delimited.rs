@@ -3,11 +3,15 @@ use std::sync::Arc;
 use millstream_model::{Column, Decimal, Type, Value};
 
 use super::base64::{base64_bytes, base64_text};
+use super::number::double_text;
 use super::{FoundColumns, RowCodec, RowFormat, RowSpec, Side};
 use crate::{CodecError, PortError};
 
-/// Fields of text in one line (RFC 4180): quoted where they hold the delimiter, a quote or a line break. An empty field is
-/// null.
+/// Fields of text in one line (RFC 4180). An empty field is null.
+///
+/// A field is quoted where it holds the delimiter, a quote or a line break, where it begins with a space, `!`, `"` or `#` or
+/// ends with a space, and where it is the line's first and does not begin with a letter or digit: as Apache Commons CSV does,
+/// that ksqlDB writes with.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DelimitedRows;
 
@@ -97,9 +101,9 @@ fn fields(text: &str, delimiter: char) -> Vec<Option<String>> {
 
 fn quoted(field: String, delimiter: char, is_first: bool) -> String {
     let needs = |c: char| c == delimiter || matches!(c, '"' | '\n' | '\r');
-    let is_empty_line = is_first && field.is_empty();
-    let has_space = field.starts_with(' ') || field.ends_with(|c: char| c <= ' ');
-    if is_empty_line || has_space || field.contains(needs) {
+    let is_odd = |first: char| first <= '#' || (is_first && !first.is_ascii_alphanumeric());
+    let begins_oddly = field.chars().next().map_or(is_first, is_odd);
+    if begins_oddly || field.ends_with(|c: char| c <= ' ') || field.contains(needs) {
         format!("\"{}\"", field.replace('"', "\"\""))
     } else {
         field
@@ -134,7 +138,7 @@ fn text_of(value: &Value) -> Result<String, CodecError> {
         Value::Boolean(value) => value.to_string(),
         Value::Int(value) | Value::Date(value) | Value::Time(value) => value.to_string(),
         Value::Bigint(value) | Value::Timestamp(value) => value.to_string(),
-        Value::Double(value) => format!("{value:?}"),
+        Value::Double(value) => double_text(*value),
         Value::Decimal(value) => value.to_string(),
         Value::Bytes(bytes) => base64_text(bytes),
         other => return Err(CodecError::new(format!("{other:?} is no field of text"))),
@@ -157,10 +161,11 @@ mod tests {
     #[test]
     fn lines_are_written_as_they_are_read() {
         let three = [("A", Type::String), ("B", Type::Bigint), ("C", Type::Bytes)];
-        let cases: [(&str, [Value; 3]); 3] = [
+        let cases: [(&str, [Value; 3]); 4] = [
             ("plain,7,AQI=", [Value::text("plain"), Value::Bigint(7), Value::Bytes([1, 2].into())]),
             (",,", [Value::Null, Value::Null, Value::Null]),
             ("\"a,\"\"b\"\"\",-1,", [Value::text("a,\"b\""), Value::Bigint(-1), Value::Null]),
+            ("\"-a\",-1,", [Value::text("-a"), Value::Bigint(-1), Value::Null]),
         ];
         for (line, row) in cases {
             let (codec, mut out) = (codec(&three, None), Vec::new());

@@ -46,6 +46,15 @@ impl Display for Expr {
             Self::Literal(value) => f.write_str(&literal(value)),
             Self::Field(of, field) => write!(f, "({})->{}", of.node, name(field)),
             Self::Binary(left, op, right) => write!(f, "({} {} {})", left.node, op.symbol(), right.node),
+            Self::Like(of, pattern, None) => write!(f, "({} LIKE {})", of.node, pattern.node),
+            Self::Like(of, pattern, Some(escape)) => {
+                let escape = literal(&Value::text(escape.to_string()));
+                write!(f, "({} LIKE {} ESCAPE {escape})", of.node, pattern.node)
+            }
+            Self::Lambda(variables, body) => {
+                let variables: Vec<_> = variables.iter().map(|variable| name(variable)).collect();
+                write!(f, "(({}) => {})", variables.join(", "), body.node)
+            }
             Self::Not(of) => write!(f, "(NOT {})", of.node),
             Self::Negate(of) => write!(f, "(-({}))", of.node),
             Self::IsNull(of, false) => write!(f, "({} IS NULL)", of.node),

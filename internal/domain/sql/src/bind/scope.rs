@@ -2,60 +2,140 @@ use millstream_model::Type;
 
 use super::Typed;
 use crate::ast::{At, Expr};
-use crate::catalog::{PSEUDO, Source};
+use crate::catalog::{BOUNDS, PSEUDO, Source};
 use crate::diagnostic::Diagnostic;
 use crate::eval::Bound;
+use crate::functions::Functions;
 
 /// The columns a query can name, in the order of the row.
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
     columns: Vec<ScopeColumn>,
+    /// The columns that `*` stands for.
+    shown: Vec<usize>,
+    functions: Functions,
 }
 
+/// One of them.
 #[derive(Clone, Debug)]
-struct ScopeColumn {
-    source: String,
-    name: String,
-    ty: Type,
-    is_pseudo: bool,
+pub(crate) struct ScopeColumn {
+    /// What the query calls the source it is of; nothing, where it is of none.
+    pub(crate) source: String,
+    pub(crate) name: String,
+    pub(crate) ty: Type,
 }
 
 impl Scope {
     /// A scope of plain columns.
     pub fn of(columns: &[(&str, Type)]) -> Self {
-        let column = |(name, ty): &(&str, Type)| ScopeColumn {
-            source: String::new(),
-            name: (*name).to_owned(),
-            ty: ty.clone(),
-            is_pseudo: false,
-        };
-        Self { columns: columns.iter().map(column).collect() }
+        let mut scope = Self::default();
+        for (name, ty) in columns {
+            let place = scope.push("", name, ty.clone());
+            scope.shown.push(place);
+        }
+        scope
+    }
+
+    /// The same columns, with other functions than the standard ones.
+    #[must_use]
+    pub fn using(self, functions: &Functions) -> Self {
+        Self { functions: functions.clone(), ..self }
+    }
+
+    pub(crate) fn functions(&self) -> &Functions {
+        &self.functions
     }
 
     /// Adds a source's columns, under the name that the query gives it.
     pub(crate) fn add(&mut self, source: &Source, alias: &str) {
-        let mut add = |name: &str, ty: &Type, is_pseudo| {
-            self.columns.push(ScopeColumn {
-                source: alias.to_owned(),
-                name: name.to_owned(),
-                ty: ty.clone(),
-                is_pseudo,
-            });
-        };
+        let first = self.columns.len();
         for column in source.key.iter().chain(&source.value) {
-            add(&column.name, &column.ty, false);
+            self.push(alias, &column.name, column.ty.clone());
         }
-        for (name, ty) in &PSEUDO {
-            add(name, ty, true);
+        for header in &source.headers {
+            self.push(alias, &header.column.name, header.column.ty.clone());
         }
+        let bounds = if source.window.is_some() { &BOUNDS[..] } else { &[] };
+        for (name, ty) in PSEUDO.iter().chain(bounds) {
+            self.push(alias, name, ty.clone());
+        }
+        self.shown.extend(source.declared().into_iter().map(|place| first + place));
     }
 
-    /// Every column that `*` stands for, as `(source, name)`.
-    pub(crate) fn all(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.columns
-            .iter()
-            .filter(|column| !column.is_pseudo)
-            .map(|column| (column.source.as_str(), column.name.as_str()))
+    /// Adds a column that `*` does not stand for, and gives its place.
+    pub(crate) fn push(&mut self, source: &str, name: &str, ty: Type) -> usize {
+        let (source, name) = (source.to_owned(), name.to_owned());
+        self.columns.push(ScopeColumn { source, name, ty });
+        self.columns.len() - 1
+    }
+
+    /// Adds a column that `*` stands for, behind the others, and gives its place.
+    pub(crate) fn push_shown(&mut self, source: &str, name: &str, ty: Type) -> usize {
+        let place = self.push(source, name, ty);
+        self.shown.push(place);
+        place
+    }
+
+    /// Adds a column that `*` stands for before all others.
+    pub(crate) fn push_first(&mut self, name: &str, ty: Type) -> usize {
+        let place = self.push("", name, ty);
+        self.shown.insert(0, place);
+        place
+    }
+
+    /// Adds another scope's columns behind its own.
+    pub(crate) fn extend(&mut self, other: Self) {
+        let first = self.columns.len();
+        self.columns.extend(other.columns);
+        self.shown.extend(other.shown.into_iter().map(|place| first + place));
+    }
+
+    /// How many values a row has.
+    pub(crate) fn width(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// The column at a place.
+    pub(crate) fn at(&self, place: usize) -> Option<&ScopeColumn> {
+        self.columns.get(place)
+    }
+
+    /// Every column that `*` stands for, or `source.*`.
+    pub(crate) fn all(&self, source: Option<&str>) -> Vec<usize> {
+        let is_of = |place: &usize| {
+            source.is_none_or(|source| self.at(*place).is_some_and(|column| column.source == source))
+        };
+        self.shown.iter().copied().filter(is_of).collect()
+    }
+
+    /// Whether a source is called so.
+    pub(crate) fn has(&self, source: &str) -> bool {
+        self.columns.iter().any(|column| column.source == source)
+    }
+
+    /// The names of all columns.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().map(|column| column.name.as_str())
+    }
+
+    /// Has `*` stand for these columns behind all others, save those that are `kept`.
+    pub(crate) fn show_last(&mut self, last: &[usize], kept: &[usize]) {
+        let moves = |place: &usize| last.contains(place) && !kept.contains(place);
+        let (behind, mut shown): (Vec<usize>, Vec<usize>) = self.shown.iter().partition(|place| moves(place));
+        shown.extend(behind);
+        self.shown = shown;
+        let missing: Vec<_> = kept.iter().copied().filter(|place| !self.shown.contains(place)).collect();
+        self.shown.splice(0..0, missing);
+    }
+
+    /// Whether a column has this name.
+    pub(crate) fn is_known(&self, name: &str) -> bool {
+        self.columns.iter().any(|column| column.name == name)
+    }
+
+    /// Whether columns of several sources have this name.
+    pub(crate) fn is_ambiguous(&self, name: &str) -> bool {
+        self.columns.iter().filter(|column| column.name == name).count() > 1
     }
 
     fn find(&self, source: Option<&str>, name: &str) -> Vec<(usize, &ScopeColumn)> {
@@ -65,7 +145,7 @@ impl Scope {
         self.columns.iter().enumerate().filter(|(_, column)| fits(column)).collect()
     }
 
-    pub(super) fn column(&self, source: Option<&str>, name: &str, at: &At<Expr>) -> Typed {
+    pub(crate) fn column(&self, source: Option<&str>, name: &str, at: &At<Expr>) -> Typed {
         match self.find(source, name).as_slice() {
             [(index, column)] => Ok((Bound::Column(*index), column.ty.clone())),
             [] => Err(self.unknown(source, name, at)),
@@ -75,8 +155,9 @@ impl Scope {
     }
 
     fn unknown(&self, source: Option<&str>, name: &str, at: &At<Expr>) -> Diagnostic {
-        if let Some(source) = source.filter(|source| self.columns.iter().all(|c| c.source != *source)) {
+        if let Some(source) = source.filter(|source| !self.has(source)) {
             let mut sources: Vec<_> = self.columns.iter().map(|c| c.source.as_str()).collect();
+            sources.retain(|source| !source.is_empty());
             sources.dedup();
             let said = Diagnostic::new(at.span, format!("the query reads no {source}"));
             if self.columns.iter().any(|c| c.name == source) {
@@ -84,8 +165,8 @@ impl Scope {
             }
             return said.help(format!("it reads {}", sources.join(", ")));
         }
-        let mut names: Vec<_> =
-            self.columns.iter().filter(|c| !c.is_pseudo).map(|c| c.name.as_str()).collect();
+        let shown = self.shown.iter().filter_map(|place| self.at(*place));
+        let mut names: Vec<_> = shown.map(|column| column.name.as_str()).collect();
         names.dedup();
         let place = source.map_or_else(String::new, |source| format!(" in {source}"));
         Diagnostic::new(at.span, format!("there is no column {name}{place}"))

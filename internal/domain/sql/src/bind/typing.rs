@@ -1,49 +1,26 @@
 use millstream_model::{Type, Value};
 
-use crate::ast::{At, BinaryOp, Expr};
-use crate::diagnostic::Diagnostic;
-use crate::eval::Bound;
+use crate::eval::{Comparison, Kind, Operation};
 
-/// The most digits a DECIMAL has.
-const DIGITS_MAX: u8 = 38;
+/// The most digits behind the point that a value has.
+const SCALE_MAX: u8 = 38;
 
+/// The type of a literal; a bare NULL is taken for any, and counts as STRING where none is asked for.
 pub(super) fn literal_type(value: &Value) -> Type {
     match value {
         Value::Boolean(_) => Type::Boolean,
         Value::Int(_) => Type::Int,
         Value::Bigint(_) => Type::Bigint,
         Value::Double(_) => Type::Double,
-        Value::Decimal(value) => Type::Decimal { precision: value.precision(), scale: value.scale() },
-        // A null's type is never looked at where there is another one.
+        Value::Decimal(value) => {
+            // A zero before the point is a digit too.
+            Type::Decimal {
+                precision: value.precision().max(value.scale().saturating_add(1)),
+                scale: value.scale(),
+            }
+        }
         _ => Type::String,
     }
-}
-
-/// The type that an operator gives, if it takes these.
-pub(super) fn result_type(op: BinaryOp, left: &Type, right: &Type) -> Option<Type> {
-    match op {
-        BinaryOp::And | BinaryOp::Or => {
-            (*left == Type::Boolean && *right == Type::Boolean).then_some(Type::Boolean)
-        }
-        BinaryOp::Concat => (*left == Type::String && *right == Type::String).then_some(Type::String),
-        BinaryOp::Like => (*left == Type::String && *right == Type::String).then_some(Type::Boolean),
-        BinaryOp::Eq | BinaryOp::NotEq => common(left, right).map(|_| Type::Boolean).or(moment(left, right)),
-        BinaryOp::Lt | BinaryOp::LtEq | BinaryOp::Gt | BinaryOp::GtEq => {
-            let is_ordered =
-                !matches!(left, Type::Array(_) | Type::Map(..) | Type::Struct(_) | Type::Boolean);
-            common(left, right).filter(|_| is_ordered).map(|_| Type::Boolean).or(moment(left, right))
-        }
-        BinaryOp::Add if *left == Type::String && *right == Type::String => Some(Type::String),
-        BinaryOp::Add | BinaryOp::Subtract | BinaryOp::Multiply | BinaryOp::Divide | BinaryOp::Modulo => {
-            number(op, left, right)
-        }
-    }
-}
-
-/// Moments compare with whole numbers of milliseconds.
-fn moment(left: &Type, right: &Type) -> Option<Type> {
-    matches!((left, right), (Type::Timestamp, Type::Bigint) | (Type::Bigint, Type::Timestamp))
-        .then_some(Type::Boolean)
 }
 
 /// Digits before the point and behind it, of an exact number.
@@ -56,37 +33,49 @@ fn digits(ty: &Type) -> Option<(u8, u8)> {
     }
 }
 
-/// A DECIMAL with so many digits before the point and behind it; what is too many is taken from behind.
-fn decimal(whole: u8, scale: u8) -> Type {
-    let whole = whole.min(DIGITS_MAX);
-    let scale = scale.min(DIGITS_MAX - whole);
-    Type::Decimal { precision: (whole + scale).max(1), scale }
+fn decimal(whole: u8, scale: u8) -> (u8, u8) {
+    let scale = scale.min(SCALE_MAX);
+    (whole.saturating_add(scale).max(1), scale)
 }
 
-/// The type that arithmetic gives.
-fn number(op: BinaryOp, left: &Type, right: &Type) -> Option<Type> {
+/// In which numbers an operation on two types is done, if on any.
+pub(super) fn kind(operation: Operation, left: &Type, right: &Type) -> Option<Kind> {
     if !left.is_number() || !right.is_number() {
         return None;
     }
     if *left == Type::Double || *right == Type::Double {
-        return Some(Type::Double);
+        return Some(Kind::Double);
     }
     let is_decimal = |ty: &Type| matches!(ty, Type::Decimal { .. });
     if !is_decimal(left) && !is_decimal(right) {
-        return Some(if *left == Type::Int && *right == Type::Int { Type::Int } else { Type::Bigint });
+        return Some(if *left == Type::Int && *right == Type::Int { Kind::Int } else { Kind::Bigint });
     }
     let ((a, s), (b, t)) = (digits(left)?, digits(right)?);
-    Some(match op {
-        BinaryOp::Multiply => decimal(a + b, s + t),
+    let (precision, scale) = match operation {
+        Operation::Multiply => decimal((a + b).saturating_add(1), s.saturating_add(t)),
         // Six digits behind the point at the least, and as many as a divisor of so many digits may need.
-        BinaryOp::Divide => decimal(a + t, (s + b + t + 1).max(6)),
-        BinaryOp::Modulo => decimal(a.min(b), s.max(t)),
-        _ => decimal(a.max(b) + 1, s.max(t)),
-    })
+        Operation::Divide => {
+            decimal(a.saturating_add(t), s.saturating_add(b).saturating_add(t).saturating_add(1).max(6))
+        }
+        Operation::Modulo => decimal(a.min(b), s.max(t)),
+        Operation::Add | Operation::Subtract => decimal(a.max(b).saturating_add(1), s.max(t)),
+    };
+    Some(Kind::Decimal { precision, scale })
 }
 
-/// The type that values of both types can be, if there is one.
-pub(super) fn common(left: &Type, right: &Type) -> Option<Type> {
+impl Kind {
+    pub(super) fn result(self) -> Type {
+        match self {
+            Self::Int => Type::Int,
+            Self::Bigint => Type::Bigint,
+            Self::Double => Type::Double,
+            Self::Decimal { precision, scale } => Type::Decimal { precision, scale },
+        }
+    }
+}
+
+/// The numeric type that both types' values can be.
+pub(crate) fn widened(left: &Type, right: &Type) -> Option<Type> {
     if left == right {
         return Some(left.clone());
     }
@@ -100,41 +89,26 @@ pub(super) fn common(left: &Type, right: &Type) -> Option<Type> {
         return Some(Type::Bigint);
     }
     let ((a, s), (b, t)) = (digits(left)?, digits(right)?);
-    Some(decimal(a.max(b), s.max(t)))
+    let (precision, scale) = decimal(a.max(b), s.max(t));
+    Some(Type::Decimal { precision, scale })
 }
 
-/// Makes values of one type of all; a null is of any.
-pub(super) fn unified(all: Vec<(Bound, Type)>, at: &At<Expr>) -> Result<(Vec<Bound>, Type), Diagnostic> {
-    let is_null = |bound: &Bound| *bound == Bound::Literal(Value::Null);
-    let mut result: Option<Type> = None;
-    for (_, ty) in all.iter().filter(|(bound, _)| !is_null(bound)) {
-        result = Some(match result {
-            None => ty.clone(),
-            Some(before) => common(&before, ty).ok_or_else(|| {
-                Diagnostic::new(at.span, format!("{before} and {ty} are not of one type"))
-                    .help("convert one with CAST")
-            })?,
-        });
-    }
-    let ty = result.unwrap_or(Type::String);
-    let cast = |(bound, of): (Bound, Type)| {
-        if of == ty || is_null(&bound) { bound } else { Bound::Cast(Box::new(bound), ty.clone()) }
-    };
-    Ok((all.into_iter().map(cast).collect(), ty))
-}
-
-/// The expression as exactly this type.
-pub(super) fn fitted(bound: Bound, ty: &Type) -> (Bound, Type) {
-    (Bound::Cast(Box::new(bound), ty.clone()), ty.clone())
-}
-
-/// Whether CAST takes a value from one type to the other.
-pub(super) fn casts(from: &Type, to: &Type) -> bool {
-    match (from, to) {
-        _ if from == to => true,
-        (_, Type::String) => !matches!(from, Type::Bytes | Type::Array(_) | Type::Map(..) | Type::Struct(_)),
-        (Type::String, _) => !matches!(to, Type::Bytes | Type::Array(_) | Type::Map(..) | Type::Struct(_)),
-        (Type::Bigint, Type::Timestamp) | (Type::Timestamp, Type::Bigint) => true,
-        _ => from.is_number() && to.is_number(),
+/// Whether two types are compared so.
+pub(super) fn is_comparable(comparison: Comparison, left: &Type, right: &Type) -> bool {
+    let is_time = |ty: &Type| matches!(ty, Type::Date | Type::Time | Type::Timestamp);
+    let is_equality = matches!(
+        comparison,
+        Comparison::Eq | Comparison::NotEq | Comparison::Distinct | Comparison::NotDistinct
+    );
+    match (left, right) {
+        (Type::String | Type::Bytes, _) if left == right => true,
+        (Type::String, right) => is_time(right),
+        (left, Type::String) => is_time(left),
+        (Type::Date | Type::Timestamp, Type::Date | Type::Timestamp) | (Type::Time, Type::Time) => true,
+        (Type::Boolean, Type::Boolean)
+        | (Type::Map(..), Type::Map(..))
+        | (Type::Array(_), Type::Array(_))
+        | (Type::Struct(_), Type::Struct(_)) => is_equality,
+        _ => left.is_number() && right.is_number(),
     }
 }

@@ -1,63 +1,180 @@
-use millstream_model::Value;
+use millstream_model::{Decimal, Value};
 
-use super::{double, exact};
+use super::{Bound, Failure, Frame, Outcome, exact};
 use crate::ast::BinaryOp;
 
-/// Arithmetic and concatenation. Null in, null out; what overflows or divides by zero is null.
-pub(crate) fn arithmetic(left: &Value, op: BinaryOp, right: &Value) -> Value {
-    let value = match (left, right) {
-        (Value::String(left), Value::String(right)) if op == BinaryOp::Add => {
-            Some(Value::text(format!("{left}{right}")))
+/// What is done with two numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// `+`.
+    Add,
+    /// `-`.
+    Subtract,
+    /// `*`.
+    Multiply,
+    /// `/`.
+    Divide,
+    /// `%`.
+    Modulo,
+}
+
+impl Operation {
+    pub(crate) fn of(op: BinaryOp) -> Option<Self> {
+        Some(match op {
+            BinaryOp::Add => Self::Add,
+            BinaryOp::Subtract => Self::Subtract,
+            BinaryOp::Multiply => Self::Multiply,
+            BinaryOp::Divide => Self::Divide,
+            BinaryOp::Modulo => Self::Modulo,
+            _ => return None,
+        })
+    }
+
+    /// How it is written.
+    pub(crate) fn symbol(self) -> &'static str {
+        match self {
+            Self::Add => "+",
+            Self::Subtract => "-",
+            Self::Multiply => "*",
+            Self::Divide => "/",
+            Self::Modulo => "%",
         }
-        (Value::Int(left), Value::Int(right)) => {
-            whole(i64::from(*left), op, i64::from(*right)).and_then(|n| i32::try_from(n).ok()).map(Value::Int)
+    }
+}
+
+/// In which numbers it is done, which is also the type of what comes out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// 32 bits.
+    Int,
+    /// 64 bits.
+    Bigint,
+    /// Binary floating point.
+    Double,
+    /// Exact, of so many digits and so many of them behind the point.
+    Decimal {
+        /// Digits in all.
+        precision: u8,
+        /// Digits behind the point.
+        scale: u8,
+    },
+}
+
+impl Kind {
+    pub(super) fn apply(self, operation: Operation, sides: &(Bound, Bound), frame: Frame<'_>) -> Outcome {
+        match self {
+            Self::Int | Self::Bigint => {
+                let Some(result) = self.long(operation, sides, frame)? else { return Ok(Value::Null) };
+                Ok(match self {
+                    // In range, as `long` sees to.
+                    Self::Int => i32::try_from(result).map_or(Value::Null, Value::Int),
+                    _ => Value::Bigint(result),
+                })
+            }
+            Self::Double => Ok(double(operation, sides, frame)?.map_or(Value::Null, Value::Double)),
+            Self::Decimal { precision, scale } => {
+                let (left, right) = (sides.0.look(frame)?, sides.1.look(frame)?);
+                match (exact(&left), exact(&right)) {
+                    (Some(left), Some(right)) => {
+                        decimal(operation, left, right, precision, scale).map(Value::Decimal)
+                    }
+                    _ => Ok(Value::Null),
+                }
+            }
         }
-        (Value::Double(_), _) | (_, Value::Double(_)) => floating(left, op, right),
-        (Value::Decimal(_), _) | (_, Value::Decimal(_)) => decimal(left, op, right),
-        (left, right) => {
-            big(left).zip(big(right)).and_then(|(left, right)| whole(left, op, right)).map(Value::Bigint)
-        }
+    }
+
+    /// Arithmetic on whole numbers; the result is in range of the kind.
+    pub(super) fn long(
+        self,
+        operation: Operation,
+        sides: &(Bound, Bound),
+        frame: Frame<'_>,
+    ) -> Result<Option<i64>, Failure> {
+        let (Some(left), Some(right)) = (sides.0.long(frame)?, sides.1.long(frame)?) else { return Ok(None) };
+        let result = match operation {
+            Operation::Add => left.checked_add(right),
+            Operation::Subtract => left.checked_sub(right),
+            Operation::Multiply => left.checked_mul(right),
+            Operation::Divide | Operation::Modulo if right == 0 => return Err(divided_by_zero()),
+            Operation::Divide => left.checked_div(right),
+            Operation::Modulo => left.checked_rem(right),
+        };
+        let fits = |result: &i64| self != Self::Int || i32::try_from(*result).is_ok();
+        let name = if self == Self::Int { "INT" } else { "BIGINT" };
+        result.filter(fits).map(Some).ok_or_else(|| Failure::overflow(name))
+    }
+}
+
+fn divided_by_zero() -> Failure {
+    Failure::new("division by zero")
+}
+
+pub(super) fn double(
+    operation: Operation,
+    sides: &(Bound, Bound),
+    frame: Frame<'_>,
+) -> Result<Option<f64>, Failure> {
+    let (Some(left), Some(right)) = (sides.0.double(frame)?, sides.1.double(frame)?) else { return Ok(None) };
+    Ok(Some(match operation {
+        Operation::Add => left + right,
+        Operation::Subtract => left - right,
+        Operation::Multiply => left * right,
+        Operation::Divide => left / right,
+        Operation::Modulo => left % right,
+    }))
+}
+
+/// The result at `scale`, rounded half away from zero where it has more digits.
+pub(crate) fn decimal(
+    operation: Operation,
+    left: Decimal,
+    right: Decimal,
+    precision: u8,
+    scale: u8,
+) -> Result<Decimal, Failure> {
+    let result = match operation {
+        Operation::Add => left.checked_add(right),
+        Operation::Subtract => left.checked_sub(right),
+        Operation::Multiply => left.checked_mul_at(right, scale),
+        Operation::Divide | Operation::Modulo if right.is_zero() => return Err(divided_by_zero()),
+        Operation::Divide => left.checked_div(right, scale),
+        Operation::Modulo => left.checked_rem(right),
     };
-    value.unwrap_or(Value::Null)
+    let fitted = result.and_then(|result| result.fit(precision, scale));
+    fitted.ok_or_else(|| Failure::overflow(format_args!("DECIMAL({precision}, {scale})")))
 }
 
-fn big(value: &Value) -> Option<i64> {
-    exact(value)?.to_i64()
+pub(super) fn negate(value: &Value) -> Outcome {
+    match value {
+        Value::Int(value) => value.checked_neg().map(Value::Int).ok_or_else(|| Failure::overflow("INT")),
+        Value::Bigint(value) => {
+            value.checked_neg().map(Value::Bigint).ok_or_else(|| Failure::overflow("BIGINT"))
+        }
+        Value::Double(value) => Ok(Value::Double(-value)),
+        Value::Decimal(value) => {
+            value.checked_neg().map(Value::Decimal).ok_or_else(|| Failure::overflow("DECIMAL"))
+        }
+        Value::Null => Ok(Value::Null),
+        other => Err(Failure::unexpected(other)),
+    }
 }
 
-fn whole(left: i64, op: BinaryOp, right: i64) -> Option<i64> {
-    match op {
-        BinaryOp::Add => left.checked_add(right),
-        BinaryOp::Subtract => left.checked_sub(right),
-        BinaryOp::Multiply => left.checked_mul(right),
-        BinaryOp::Divide => left.checked_div(right),
-        BinaryOp::Modulo => left.checked_rem(right),
+pub(crate) fn long_of(value: &Value) -> Option<i64> {
+    match value {
+        Value::Int(value) => Some(i64::from(*value)),
+        Value::Bigint(value) => Some(*value),
         _ => None,
     }
 }
 
-fn floating(left: &Value, op: BinaryOp, right: &Value) -> Option<Value> {
-    let (left, right) = (double(left)?, double(right)?);
-    let value = match op {
-        BinaryOp::Add => left + right,
-        BinaryOp::Subtract => left - right,
-        BinaryOp::Multiply => left * right,
-        BinaryOp::Divide => left / right,
-        BinaryOp::Modulo => left % right,
-        _ => return None,
-    };
-    Some(Value::Double(value))
-}
-
-fn decimal(left: &Value, op: BinaryOp, right: &Value) -> Option<Value> {
-    let (left, right) = (exact(left)?, exact(right)?);
-    let value = match op {
-        BinaryOp::Add => left.checked_add(right),
-        BinaryOp::Subtract => left.checked_sub(right),
-        BinaryOp::Multiply => left.checked_mul(right),
-        BinaryOp::Divide => (0..=38).rev().find_map(|scale| left.checked_div(right, scale)),
-        BinaryOp::Modulo => left.checked_rem(right),
+#[expect(clippy::cast_precision_loss, reason = "whole numbers become the nearest double, as in every SQL")]
+pub(crate) fn double_of(value: &Value) -> Option<f64> {
+    match value {
+        Value::Double(value) => Some(*value),
+        Value::Int(value) => Some(f64::from(*value)),
+        Value::Bigint(value) => Some(*value as f64),
+        Value::Decimal(value) => Some(value.to_f64()),
         _ => None,
-    };
-    value.map(Value::Decimal)
+    }
 }

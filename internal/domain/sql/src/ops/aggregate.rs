@@ -1,223 +1,274 @@
-use millstream_model::{Value, decode_value};
+use millstream_model::Value;
 
 use super::chain::Chain;
-use super::{Emission, Emissions, SourceRecord, State, StepError, evaluated, row, value_bytes};
+use super::event::{Before, Bounds, Event};
+use super::{Done, Run, StepError, evaluated, key_values, value_bytes};
 use crate::aggregate::Aggregate;
 use crate::ast::SourceKind;
-use crate::eval::Bound;
+use crate::plan::{Act, Windows, Wire};
 
-/// Prefixes of the state's keys: the group that a table's row last counted for, what a stream's group has come to, and
-/// what the rows of a table's group give.
-const ROW: u8 = b'r';
-const GROUP: u8 = b'g';
-const MEMBERS: u8 = b'm';
-
-/// The side of an aggregation where records come in.
-pub(super) struct Side<'a> {
-    pub(super) kind: SourceKind,
-    pub(super) filter: Option<&'a Bound>,
-    pub(super) group: &'a [Bound],
-    pub(super) calls: &'a [(Aggregate, Option<Bound>)],
+/// What a group has come to: the aggregates' states, the time of its latest row, and up to which record of each partition it
+/// counts.
+pub(super) struct Sum {
+    pub(super) states: Vec<Value>,
+    pub(super) time: i64,
+    pub(super) seen: Vec<Value>,
 }
 
-/// The side where groups are kept.
-pub(super) struct Grouped<'a> {
-    pub(super) kind: SourceKind,
-    pub(super) calls: &'a [(Aggregate, Option<Bound>)],
-    pub(super) having: Option<&'a Bound>,
-    pub(super) value: &'a [Bound],
-}
-
-fn prefixed(prefix: u8, key: &[u8]) -> Vec<u8> {
-    [&[prefix], key].concat()
-}
-
-/// Sends a record's arguments to its group. A table's row also takes back, from the group it was in, what it gave there.
-pub(super) fn on_source(
-    side: &Side<'_>,
-    record: &SourceRecord,
-    state: &mut dyn State,
-) -> Result<Emissions, StepError> {
-    let row = row(record, record.value.as_deref().unwrap_or_default());
-    let group = group_of(side, record, &row);
-    let arguments = || {
-        let arguments = side.calls.iter().map(|(_, argument)| match argument {
-            Some(argument) => argument.eval(&row),
-            None => Value::Null,
-        });
-        Value::Struct(arguments.collect())
-    };
-    match side.kind {
-        SourceKind::Stream => {
-            let origin = Value::Struct(vec![Value::Int(record.partition), Value::Bigint(record.offset)]);
-            Ok(group.map(|group| send(group, origin, arguments())).into_iter().collect())
-        }
-        SourceKind::Table => {
-            let id = value_bytes(&Value::Struct(record.key.clone()));
-            let before = moved(&id, group.as_deref(), state)?;
-            let id = Value::Bytes(id.into());
-            let left = before.map(|before| send(before, id.clone(), Value::Null));
-            Ok(left.into_iter().chain(group.map(|group| send(group, id, arguments()))).collect())
-        }
+impl Sum {
+    pub(super) fn begin(calls: &[Aggregate]) -> Self {
+        let states = calls.iter().map(Aggregate::begin).collect();
+        Self { states, time: i64::MIN, seen: Vec::new() }
     }
-}
 
-fn send(group: Vec<u8>, origin: Value, arguments: Value) -> Emission {
-    Emission::Repartition { key: group, message: Value::Struct(vec![origin, arguments]) }
-}
-
-/// The group that a record counts for: none when it is deleted, does not pass, or is grouped by a null.
-fn group_of(side: &Side<'_>, record: &SourceRecord, row: &[Value]) -> Option<Vec<u8>> {
-    record.value.as_ref()?;
-    if side.filter.is_some_and(|filter| !filter.holds(row)) {
-        return None;
+    pub(super) fn value(self) -> Value {
+        Value::Struct(vec![Value::Bigint(self.time), Value::Struct(self.states), Value::Array(self.seen)])
     }
-    let group = evaluated(side.group, row);
-    let is_whole = group.iter().all(|value| !value.is_null());
-    is_whole.then(|| value_bytes(&Value::Struct(group)))
-}
 
-/// Notes the group that a table's row is in now, and answers the other one that it was in before.
-fn moved(id: &[u8], group: Option<&[u8]>, state: &mut dyn State) -> Result<Option<Vec<u8>>, StepError> {
-    let place = prefixed(ROW, id);
-    let before = match state.get(&place)? {
-        None => None,
-        Some(Value::Bytes(before)) => Some(before.into_vec()),
-        Some(_) => return Err(StepError::Damaged("a row's group")),
-    };
-    if before.as_deref() == group {
-        return Ok(None);
-    }
-    state.put(&place, group.map(|group| Value::Bytes(group.into())).as_ref())?;
-    Ok(before)
-}
-
-/// Brings a group up to date, and tells its row.
-pub(super) fn on_group(
-    grouped: &Grouped<'_>,
-    key: &[u8],
-    message: Value,
-    state: &mut dyn State,
-) -> Result<Emissions, StepError> {
-    let Ok(Value::Struct(group)) = decode_value(key) else {
-        return Err(StepError::Damaged("a group's key"));
-    };
-    let (origin, arguments) = read_message(message)?;
-    let states = match grouped.kind {
-        SourceKind::Stream => {
-            let Some(states) = add_event(grouped, key, &origin, arguments, state)? else {
-                return Ok(Vec::new());
-            };
-            Some(states)
-        }
-        SourceKind::Table => recount(grouped, key, &origin, arguments, state)?,
-    };
-    let row = states.map(|states| [group.clone(), results(grouped, &states)].concat());
-    let shown = row.filter(|row| grouped.having.is_none_or(|having| having.holds(row)));
-    Ok(vec![Emission::Sink { key: group, value: shown.map(|row| evaluated(grouped.value, &row)) }])
-}
-
-type Message = (Value, Option<Vec<Value>>);
-
-fn read_message(message: Value) -> Result<Message, StepError> {
-    let Value::Struct(parts) = message else { return Err(StepError::Damaged("a group's record")) };
-    match <[Value; 2]>::try_from(parts) {
-        Ok([origin, Value::Struct(arguments)]) => Ok((origin, Some(arguments))),
-        Ok([origin, Value::Null]) => Ok((origin, None)),
-        _ => Err(StepError::Damaged("a group's record")),
-    }
-}
-
-/// A stream's group keeps the aggregates' states, and up to which offset of each partition they count. A record that comes
-/// again has such an offset, and is passed over: `None`.
-fn add_event(
-    grouped: &Grouped<'_>,
-    key: &[u8],
-    origin: &Value,
-    arguments: Option<Vec<Value>>,
-    state: &mut dyn State,
-) -> Result<Option<Vec<Value>>, StepError> {
-    let place = prefixed(GROUP, key);
-    let (states, mut seen) = match state.get(&place)? {
-        None => (begin(grouped), Vec::new()),
-        Some(Value::Struct(parts)) => match <[Value; 2]>::try_from(parts) {
-            Ok([Value::Struct(states), Value::Array(seen)]) => (states, seen),
-            _ => return Err(StepError::Damaged("a group's state")),
-        },
-        Some(_) => return Err(StepError::Damaged("a group's state")),
-    };
-    if !advance(&mut seen, origin)? {
-        return Ok(None);
-    }
-    let states = fold(grouped, states, &arguments.unwrap_or_default())?;
-    state.put(&place, Some(&Value::Struct(vec![Value::Struct(states.clone()), Value::Array(seen)])))?;
-    Ok(Some(states))
-}
-
-/// Whether `origin`, a partition and an offset, is ahead of all seen of its partition; it is then noted.
-fn advance(seen: &mut Vec<Value>, origin: &Value) -> Result<bool, StepError> {
-    let (partition, offset) = position(origin)?;
-    for known in &mut *seen {
-        let (known_partition, known_offset) = position(known)?;
-        if known_partition == partition {
-            let is_ahead = offset > known_offset;
-            if is_ahead {
-                *known = origin.clone();
+    pub(super) fn of(value: Value) -> Result<Self, StepError> {
+        let damaged = || StepError::Damaged("a group's state");
+        let Value::Struct(parts) = value else { return Err(damaged()) };
+        match <[Value; 3]>::try_from(parts).map_err(|_| damaged())? {
+            [Value::Bigint(time), Value::Struct(states), Value::Array(seen)] => {
+                Ok(Self { states, time, seen })
             }
-            return Ok(is_ahead);
+            _ => Err(damaged()),
         }
     }
-    seen.push(origin.clone());
-    Ok(true)
-}
 
-fn position(origin: &Value) -> Result<(i32, i64), StepError> {
-    match origin {
-        Value::Struct(parts) => match parts.as_slice() {
-            [Value::Int(partition), Value::Bigint(offset)] => Ok((*partition, *offset)),
-            _ => Err(StepError::Damaged("a record's origin")),
-        },
-        _ => Err(StepError::Damaged("a record's origin")),
+    /// Counts an event in, unless it was counted before.
+    pub(super) fn add(&mut self, calls: &[Aggregate], event: &Event) -> Result<bool, StepError> {
+        if event.origin.is_some_and(|origin| !origin.advance(&mut self.seen)) {
+            return Ok(false);
+        }
+        self.fold(calls, event.row.as_deref().unwrap_or_default())?;
+        self.time = self.time.max(event.time);
+        Ok(true)
+    }
+
+    fn fold(&mut self, calls: &[Aggregate], arguments: &[Value]) -> Done {
+        if self.states.len() != calls.len() || arguments.len() != calls.len() {
+            return Err(StepError::Damaged("a group's state"));
+        }
+        let states = std::mem::take(&mut self.states);
+        let added = calls.iter().zip(states).zip(arguments);
+        self.states = added
+            .map(|((call, state), arguments)| match arguments {
+                Value::Struct(arguments) => Ok(call.add(state, arguments)),
+                _ => Err(StepError::Damaged("an aggregate's arguments")),
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(())
     }
 }
 
-/// A table's group keeps what each row gives, by the row's key, in the order in which each last came. A row that comes
-/// again replaces itself, so that a record delivered twice counts once. A group without rows is gone: `None`.
-fn recount(
-    grouped: &Grouped<'_>,
+impl Run<'_> {
+    /// Sends a row's arguments to its group. A table's row also leaves the group that it was in, to come back as it is now.
+    pub(super) fn group(&mut self, wire: Wire, event: &Event) -> Done {
+        let Act::Group { kind, group, arguments } = self.act(wire)? else {
+            return Err(StepError::Damaged("a grouping"));
+        };
+        let Some(next) = self.behind(wire) else { return Ok(()) };
+        let row = event.row.as_deref();
+        let now =
+            row.map(|row| evaluated(group, row)).filter(|group| group.iter().all(|value| !value.is_null()));
+        let now = now.map(|group| value_bytes(&Value::Struct(group)));
+        let argument = |of: &Vec<crate::eval::Bound>| Value::Struct(evaluated(of, row.unwrap_or_default()));
+        let counted = Event { row: Some(arguments.iter().map(argument).collect()), ..event.clone() };
+        if *kind == SourceKind::Table {
+            let place = Self::place(wire, b'g', &event.place());
+            let before = match self.state.get(&place)? {
+                Some(Value::Bytes(before)) => Some(before.into_vec()),
+                _ => None,
+            };
+            self.state.put(&place, now.as_ref().map(|now| Value::Bytes(now.as_slice().into())).as_ref())?;
+            if let Some(before) = before.filter(|before| Some(before) != now.as_ref()) {
+                self.send(next, before, Event { row: None, ..event.clone() });
+            }
+        }
+        if let Some(now) = now {
+            self.send(next, now, counted);
+        }
+        Ok(())
+    }
+
+    /// Brings a group up to date, and tells its row.
+    pub(super) fn aggregate(&mut self, wire: Wire, key: &[u8], event: &Event) -> Done {
+        let Act::Aggregate { kind, calls, window } = self.act(wire)? else {
+            return Err(StepError::Damaged("an aggregation"));
+        };
+        match (kind, window) {
+            (SourceKind::Table, _) => self.recount(wire, calls, key, event),
+            (SourceKind::Stream, None) => {
+                let place = Self::place(wire, b'a', key);
+                let known = self.state.get(&place)?.map(Sum::of).transpose()?;
+                let before = known.as_ref().map(|sum| row_of(calls, sum, key, None)).transpose()?;
+                let mut sum = known.unwrap_or_else(|| Sum::begin(calls));
+                if !sum.add(calls, event)? {
+                    return Ok(());
+                }
+                let told = Event { before: Before::of(before), ..told(calls, &sum, key, None, event)? };
+                self.state.put(&place, Some(&sum.value()))?;
+                self.push(self.behind(wire), told)
+            }
+            (SourceKind::Stream, Some(windows)) => self.in_windows(wire, (calls, *windows), key, event),
+        }
+    }
+
+    fn in_windows(
+        &mut self,
+        wire: Wire,
+        (calls, windows): (&[Aggregate], Windows),
+        key: &[u8],
+        event: &Event,
+    ) -> Done {
+        let now = self.stream_time(wire, event.time)?;
+        if let crate::ast::WindowShape::Session { gap_ms } = windows.shape {
+            self.in_session(wire, (calls, windows, gap_ms), key, event, now)?;
+        } else {
+            let place = Self::place(wire, b'w', key);
+            let mut all = self.windows(&place)?;
+            all.retain(|(bounds, _)| !windows.is_closed(bounds.end, now));
+            for bounds in windows.of(event.time) {
+                if windows.is_closed(bounds.end, now) {
+                    continue;
+                }
+                let at = all.iter().position(|(known, _)| *known == bounds);
+                let (at, mut sum) = match at {
+                    Some(at) => (at, all.remove(at).1),
+                    None => (all.partition_point(|(known, _)| *known < bounds), Sum::begin(calls)),
+                };
+                let before =
+                    (sum.time != i64::MIN).then(|| row_of(calls, &sum, key, Some(bounds))).transpose()?;
+                if sum.add(calls, event)? {
+                    let row = told(calls, &sum, key, Some(bounds), event)?;
+                    self.tell_window(wire, windows, Event { before: Before::of(before), ..row })?;
+                }
+                all.insert(at, (bounds, sum));
+            }
+            self.put_windows(&place, all)?;
+        }
+        if windows.is_final { self.tell_closed(wire, windows, now) } else { Ok(()) }
+    }
+
+    /// Tells a window's row at once, or notes it to be told when the window is closed.
+    pub(super) fn tell_window(&mut self, wire: Wire, windows: Windows, row: Event) -> Done {
+        if !windows.is_final {
+            return self.push(self.behind(wire), row);
+        }
+        let place = Self::place(wire, b'p', &[]);
+        let mut pending = self.list(&place)?;
+        let bounds = row.window.unwrap_or(Bounds { start: 0, end: 0 });
+        let (start, end) = (Value::Bigint(bounds.start), Value::Bigint(bounds.end));
+        let id = [start, end, Value::Struct(row.key.clone())];
+        pending.retain(|entry| !matches!(entry, Value::Struct(parts) if parts.get(..3) == Some(&id[..])));
+        if row.row.is_some() {
+            let entry = Value::Struct(id.into_iter().chain([row.sent(wire)]).collect());
+            let at = pending.partition_point(|other| *other < entry);
+            pending.insert(at, entry);
+        }
+        self.put_list(&place, pending)
+    }
+
+    fn tell_closed(&mut self, wire: Wire, windows: Windows, now: i64) -> Done {
+        let place = Self::place(wire, b'p', &[]);
+        let (mut closed, mut open) = (Vec::new(), Vec::new());
+        for entry in self.list(&place)? {
+            let end = match &entry {
+                Value::Struct(parts) => match parts.get(1) {
+                    Some(Value::Bigint(end)) => *end,
+                    _ => return Err(StepError::Damaged("a window that waits")),
+                },
+                _ => return Err(StepError::Damaged("a window that waits")),
+            };
+            if windows.is_closed(end, now) { closed.push(entry) } else { open.push(entry) }
+        }
+        if closed.is_empty() {
+            return Ok(());
+        }
+        self.put_list(&place, open)?;
+        for entry in closed {
+            let Value::Struct(mut parts) = entry else { continue };
+            let (_, row) = Event::received(parts.pop().unwrap_or(Value::Null))?;
+            self.push(self.behind(wire), row)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn windows(&mut self, place: &[u8]) -> Result<Vec<(Bounds, Sum)>, StepError> {
+        let damaged = || StepError::Damaged("a group's windows");
+        let read = |entry: Value| {
+            let Value::Struct(parts) = entry else { return Err(damaged()) };
+            match <[Value; 3]>::try_from(parts).map_err(|_| damaged())? {
+                [Value::Bigint(start), Value::Bigint(end), sum] => Ok((Bounds { start, end }, Sum::of(sum)?)),
+                _ => Err(damaged()),
+            }
+        };
+        self.list(place)?.into_iter().map(read).collect()
+    }
+
+    pub(super) fn put_windows(&mut self, place: &[u8], all: Vec<(Bounds, Sum)>) -> Done {
+        let entry = |(bounds, sum): (Bounds, Sum)| {
+            Value::Struct(vec![Value::Bigint(bounds.start), Value::Bigint(bounds.end), sum.value()])
+        };
+        self.put_list(place, all.into_iter().map(entry).collect())
+    }
+
+    /// A table's group keeps what each row gives, by the row's key, in the order in which each last came. A row that comes
+    /// again replaces itself, so that a record delivered twice counts once.
+    fn recount(&mut self, wire: Wire, calls: &[Aggregate], key: &[u8], event: &Event) -> Done {
+        let id = value_bytes(&Value::Struct(event.key.clone()));
+        let time_place = Self::place(wire, b'a', key);
+        let owner = Self::place(wire, b'm', key);
+        let members = Chain::new(b'm', &owner);
+        let time_before = match self.state.get(&time_place)? {
+            Some(Value::Bigint(before)) => Some(before),
+            _ => None,
+        };
+        let before = self.counted(&members, calls)?;
+        let before = time_before.map(|_| row_of(calls, &before, key, None)).transpose()?;
+        match &event.row {
+            Some(arguments) => members.push(self.state, &id, Value::Struct(arguments.clone()))?,
+            None => members.remove(self.state, &id)?,
+        };
+        let mut sum = self.counted(&members, calls)?;
+        sum.time = time_before.unwrap_or(i64::MIN).max(event.time);
+        self.state.put(&time_place, Some(&Value::Bigint(sum.time)))?;
+        let row = told(calls, &sum, key, None, event)?;
+        self.push(self.behind(wire), Event { before: Before::of(before), ..row })
+    }
+
+    fn counted(&mut self, members: &Chain<'_>, calls: &[Aggregate]) -> Result<Sum, StepError> {
+        let mut sum = Sum::begin(calls);
+        for member in members.contents(self.state)? {
+            let Value::Struct(arguments) = member else { return Err(StepError::Damaged("a group's state")) };
+            sum.fold(calls, &arguments)?;
+        }
+        Ok(sum)
+    }
+}
+
+/// A group's row: what it is grouped by, its window's bounds, and the results.
+pub(super) fn told(
+    calls: &[Aggregate],
+    sum: &Sum,
     key: &[u8],
-    id: &Value,
-    arguments: Option<Vec<Value>>,
-    state: &mut dyn State,
-) -> Result<Option<Vec<Value>>, StepError> {
-    let Value::Bytes(id) = id else { return Err(StepError::Damaged("a row's key")) };
-    let members = Chain::new(MEMBERS, key);
-    match arguments {
-        Some(arguments) => members.push(state, id, Value::Struct(arguments))?,
-        None => members.remove(state, id)?,
-    };
-    let mut states = None;
-    for member in members.contents(state)? {
-        let Value::Struct(arguments) = member else { return Err(StepError::Damaged("a group's state")) };
-        states = Some(fold(grouped, states.unwrap_or_else(|| begin(grouped)), &arguments)?);
-    }
-    Ok(states)
+    window: Option<Bounds>,
+    event: &Event,
+) -> Result<Event, StepError> {
+    let row = Some(row_of(calls, sum, key, window)?);
+    let (key, headers) = (key_values(key)?, event.headers.clone());
+    Ok(Event { key, row, before: Before::Unknown, time: sum.time, window, headers, origin: None })
 }
 
-fn begin(grouped: &Grouped<'_>) -> Vec<Value> {
-    grouped.calls.iter().map(|(aggregate, _)| aggregate.begin()).collect()
-}
-
-fn fold(grouped: &Grouped<'_>, states: Vec<Value>, arguments: &[Value]) -> Result<Vec<Value>, StepError> {
-    if states.len() != grouped.calls.len() || arguments.len() != states.len() {
-        return Err(StepError::Damaged("a group's state"));
-    }
-    let added = grouped.calls.iter().zip(states).zip(arguments);
-    Ok(added
-        .map(|(((aggregate, argument), state), value)| aggregate.add(state, argument.as_ref().map(|_| value)))
-        .collect())
-}
-
-fn results(grouped: &Grouped<'_>, states: &[Value]) -> Vec<Value> {
-    grouped.calls.iter().zip(states).map(|((aggregate, _), state)| aggregate.result(state)).collect()
+/// The row alone.
+pub(super) fn row_of(
+    calls: &[Aggregate],
+    sum: &Sum,
+    key: &[u8],
+    window: Option<Bounds>,
+) -> Result<Vec<Value>, StepError> {
+    let bounds = window.map(|bounds| [Value::Bigint(bounds.start), Value::Bigint(bounds.end)]);
+    let results = calls.iter().zip(&sum.states).map(|(call, state)| call.result(state));
+    Ok(key_values(key)?.into_iter().chain(bounds.into_iter().flatten()).chain(results).collect())
 }

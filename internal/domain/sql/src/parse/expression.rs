@@ -46,18 +46,30 @@ fn single(expr: &sql::Expr, span: Span) -> Parsed<At<Expr>> {
         sql::Expr::CompoundIdentifier(names) => compound(names, span)?,
         sql::Expr::Value(value) => Expr::Literal(literal(&value.value, span)?),
         sql::Expr::CompoundFieldAccess { root, access_chain } => {
-            return accessed(convert(root, span)?, access_chain, span);
+            let (root, chain) = qualified(root, access_chain, span)?;
+            return accessed(root, chain, span);
         }
         sql::Expr::BinaryOp { left, op: BinaryOperator::Arrow, right } => {
             return field(convert(left, span)?, right, span);
         }
         sql::Expr::UnaryOp { op: UnaryOperator::Not, expr } => Expr::Not(boxed(expr)?),
-        sql::Expr::UnaryOp { op: UnaryOperator::Minus, expr } => Expr::Negate(boxed(expr)?),
+        sql::Expr::UnaryOp { op: UnaryOperator::Minus, expr } => negated(expr, span)?,
         sql::Expr::UnaryOp { op: UnaryOperator::Plus, expr } => return convert(expr, span),
         sql::Expr::IsNull(inner) => Expr::IsNull(boxed(inner)?, false),
         sql::Expr::IsNotNull(inner) => Expr::IsNull(boxed(inner)?, true),
-        sql::Expr::Like { negated, expr, pattern, escape_char: None, any: false } => {
-            negated_if(*negated, Expr::Binary(boxed(expr)?, BinaryOp::Like, boxed(pattern)?), span)
+        sql::Expr::IsDistinctFrom(left, right) => {
+            Expr::Binary(boxed(left)?, BinaryOp::Distinct, boxed(right)?)
+        }
+        sql::Expr::IsNotDistinctFrom(left, right) => {
+            Expr::Binary(boxed(left)?, BinaryOp::NotDistinct, boxed(right)?)
+        }
+        sql::Expr::Like { negated, expr, pattern, escape_char, any: false } => {
+            let escape = escape_char.as_deref().map(|escape| escape_of(escape, span)).transpose()?;
+            negated_if(*negated, Expr::Like(boxed(expr)?, boxed(pattern)?, escape), span)
+        }
+        sql::Expr::Lambda(lambda) => {
+            let names = lambda.params.iter().map(|parameter| folded(&parameter.name)).collect();
+            Expr::Lambda(names, boxed(&lambda.body)?)
         }
         sql::Expr::Between { expr, negated, low, high } => {
             let at_least = Expr::Binary(boxed(expr)?, BinaryOp::GtEq, boxed(low)?);
@@ -80,6 +92,8 @@ fn single(expr: &sql::Expr, span: Span) -> Parsed<At<Expr>> {
         }
         sql::Expr::Array(array) => Expr::Array(converted(&array.elem, span)?),
         sql::Expr::Function(function) => call(function, span)?,
+        // A list without a name; only GROUP BY and PARTITION BY know what to do with it.
+        sql::Expr::Tuple(parts) => Expr::Call(String::new(), converted(parts, span)?),
         other => builtin(other, span)?,
     };
     Ok(At { node, span })
@@ -132,6 +146,21 @@ fn field(of: At<Expr>, name: &sql::Expr, span: Span) -> Parsed<At<Expr>> {
     accessed(At { node: Expr::Field(Box::new(of), folded(name)), span }, chain, span)
 }
 
+/// A column that is written with its source, as in `source.column[1]`, and what follows it.
+fn qualified<'c>(
+    root: &sql::Expr,
+    chain: &'c [AccessExpr],
+    span: Span,
+) -> Parsed<(At<Expr>, &'c [AccessExpr])> {
+    match (root, chain.split_first()) {
+        (sql::Expr::Identifier(source), Some((AccessExpr::Dot(sql::Expr::Identifier(column)), rest))) => {
+            let node = Expr::Column(Some(folded(source)), folded(column));
+            Ok((At { node, span }, rest))
+        }
+        _ => Ok((convert(root, span)?, chain)),
+    }
+}
+
 /// `value[index]`, any number of times.
 fn accessed(root: At<Expr>, chain: &[AccessExpr], span: Span) -> Parsed<At<Expr>> {
     chain.iter().try_fold(root, |of, access| match access {
@@ -182,6 +211,28 @@ fn compound(names: &[sql::Ident], span: Span) -> Parsed<Expr> {
     }
 }
 
+/// A minus sign is part of the number behind it: the least BIGINT has no positive twin.
+fn negated(of: &sql::Expr, span: Span) -> Parsed<Expr> {
+    match of {
+        sql::Expr::Value(value) => match &value.value {
+            sql::Value::Number(digits, _) => number(&format!("-{digits}"), span).map(Expr::Literal),
+            _ => Ok(Expr::Negate(Box::new(convert(of, span)?))),
+        },
+        _ => Ok(Expr::Negate(Box::new(convert(of, span)?))),
+    }
+}
+
+fn escape_of(escape: &sql::Expr, span: Span) -> Parsed<char> {
+    let wrong = || Diagnostic::new(span, "ESCAPE takes a text of one character");
+    let sql::Expr::Value(value) = escape else { return Err(wrong()) };
+    let sql::Value::SingleQuotedString(text) = &value.value else { return Err(wrong()) };
+    let mut characters = text.chars();
+    match (characters.next(), characters.next()) {
+        (Some(escape), None) => Ok(escape),
+        _ => Err(wrong()),
+    }
+}
+
 fn literal(value: &sql::Value, span: Span) -> Parsed<Value> {
     match value {
         sql::Value::Null => Ok(Value::Null),
@@ -196,7 +247,8 @@ fn literal(value: &sql::Value, span: Span) -> Parsed<Value> {
 fn number(digits: &str, span: Span) -> Parsed<Value> {
     let too_large = || Diagnostic::new(span, format!("the number {digits} is out of range"));
     if digits.contains(['e', 'E']) {
-        return digits.parse().map(Value::Double).map_err(|_| too_large());
+        let number: f64 = digits.parse().map_err(|_| too_large())?;
+        return number.is_finite().then_some(Value::Double(number)).ok_or_else(too_large);
     }
     if digits.contains('.') {
         return digits.parse::<Decimal>().map(Value::Decimal).map_err(|_| too_large());

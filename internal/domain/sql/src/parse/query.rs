@@ -2,8 +2,9 @@ use sqlparser::parser::Parser;
 use sqlparser::tokenizer::Token;
 
 use super::expression::expression;
-use super::{Parsed, here, name, need, peeks, word};
-use crate::ast::{At, Expr, Join, Query, Relation, SelectItem};
+use super::window::{window, within};
+use super::{Parsed, expected, here, name, need, peeks, word};
+use crate::ast::{At, Expr, Join, JoinKind, Query, Relation, SelectItem};
 use crate::diagnostic::Diagnostic;
 
 /// Words that end a source or an item rather than name it.
@@ -17,6 +18,7 @@ const CLAUSES: &[&str] = &[
     "OUTER",
     "ON",
     "WITHIN",
+    "GRACE",
     "WINDOW",
     "WHERE",
     "GROUP",
@@ -29,61 +31,84 @@ const CLAUSES: &[&str] = &[
     "AS",
 ];
 
-/// Clauses that are known, and that no rule can use yet, with what to do instead.
-const REFUSED: &[(&str, &str)] = &[
-    ("WINDOW", "windows can't be run; group by a column instead"),
-    ("LIMIT", "a rule runs for ever, so it has no LIMIT"),
-    ("ORDER", "a rule's rows come as they change, so it has no ORDER BY"),
-    ("UNION", "UNION can't be run; write two rules into one topic"),
-    ("RIGHT", "a RIGHT join can't be run; swap the sources and write LEFT JOIN"),
-    ("FULL", "a FULL join can't be run; only JOIN and LEFT JOIN can"),
-    ("WITHIN", "joins of streams within a time can't be run; join tables"),
-];
-
 /// Reads `SELECT … EMIT CHANGES`.
 pub(super) fn query(parser: &mut Parser<'_>) -> Parsed<Query> {
     need(parser, "SELECT")?;
     let items = items(parser)?;
     need(parser, "FROM")?;
     let from = relation(parser)?;
-    refuse(parser)?;
-    let join = join(parser)?;
-    refuse(parser)?;
+    let joins = joins(parser)?;
+    let window = window(parser)?;
     let filter = if word(parser, "WHERE") { Some(expression(parser)?) } else { None };
-    refuse(parser)?;
-    let group_by = if word(parser, "GROUP") { list_by(parser)? } else { Vec::new() };
-    refuse(parser)?;
+    // Grouping and partitioning may be said in either order; that only one makes sense is said later, and better.
+    let mut group_by = if word(parser, "GROUP") { list_by(parser)? } else { Vec::new() };
     let partition_by = if word(parser, "PARTITION") { list_by(parser)? } else { Vec::new() };
-    refuse(parser)?;
+    if group_by.is_empty() && word(parser, "GROUP") {
+        group_by = list_by(parser)?;
+    }
     let having = if word(parser, "HAVING") { Some(expression(parser)?) } else { None };
-    refuse(parser)?;
+    let mut emit_final = None;
     if word(parser, "EMIT") {
-        need(parser, "CHANGES")?;
+        let place = here(parser);
+        if word(parser, "FINAL") {
+            emit_final = Some(place);
+        } else if !word(parser, "CHANGES") {
+            return Err(expected(parser, "CHANGES or FINAL"));
+        }
+    }
+    let place = here(parser);
+    let limit = word(parser, "LIMIT").then_some(place);
+    if limit.is_some() {
+        parser.next_token();
     }
     refuse(parser)?;
-    Ok(Query { items, from, join, filter, group_by, partition_by, having })
+    Ok(Query { items, from, joins, window, filter, group_by, partition_by, having, emit_final, limit })
 }
 
 fn refuse(parser: &Parser<'_>) -> Parsed<()> {
-    let found = REFUSED.iter().find(|(word, _)| peeks(parser, &[word]));
-    found.map_or(Ok(()), |(_, why)| Err(Diagnostic::new(here(parser), *why)))
+    if peeks(parser, &["ORDER"]) {
+        let said = "a rule's rows come as they change, so it has no ORDER BY";
+        return Err(Diagnostic::new(here(parser), said));
+    }
+    if peeks(parser, &["UNION"]) {
+        let said = Diagnostic::unsupported(here(parser), "UNION can't be run");
+        return Err(said.help("write a second query with INSERT INTO"));
+    }
+    Ok(())
 }
 
 fn items(parser: &mut Parser<'_>) -> Parsed<Vec<SelectItem>> {
     let mut all = Vec::new();
     loop {
-        let place = here(parser);
-        if parser.consume_token(&Token::Mul) {
-            all.push(SelectItem::All(place));
-        } else {
-            let expr = expression(parser)?;
-            let alias = if word(parser, "AS") || is_alias(parser) { Some(name(parser)?.node) } else { None };
-            all.push(SelectItem::Expr(expr, alias));
-        }
+        all.push(item(parser)?);
         if !parser.consume_token(&Token::Comma) {
             return Ok(all);
         }
     }
+}
+
+fn item(parser: &mut Parser<'_>) -> Parsed<SelectItem> {
+    let place = here(parser);
+    if parser.consume_token(&Token::Mul) {
+        return Ok(SelectItem::All(place));
+    }
+    let is_all_of = matches!(parser.peek_token_ref().token, Token::Word(_))
+        && parser.peek_nth_token_ref(1).token == Token::Period
+        && parser.peek_nth_token_ref(2).token == Token::Mul;
+    if is_all_of {
+        let source = name(parser)?;
+        parser.next_token();
+        parser.next_token();
+        return Ok(SelectItem::AllOf(source));
+    }
+    let expr = expression(parser)?;
+    if let Expr::Field(of, field) = &expr.node
+        && field == super::dialect::ALL_FIELDS
+    {
+        return Ok(SelectItem::Fields((**of).clone()));
+    }
+    let alias = if word(parser, "AS") || is_alias(parser) { Some(name(parser)?) } else { None };
+    Ok(SelectItem::Expr(expr, alias))
 }
 
 fn is_alias(parser: &Parser<'_>) -> bool {
@@ -92,7 +117,7 @@ fn is_alias(parser: &Parser<'_>) -> bool {
 
 fn relation(parser: &mut Parser<'_>) -> Parsed<Relation> {
     if parser.peek_token_ref().token == Token::LParen {
-        return Err(Diagnostic::new(here(parser), "a subquery can't be run here")
+        return Err(Diagnostic::unsupported(here(parser), "a subquery can't be run here")
             .help("create a stream or table from it first"));
     }
     let source = name(parser)?;
@@ -100,28 +125,51 @@ fn relation(parser: &mut Parser<'_>) -> Parsed<Relation> {
     Ok(Relation { name: source, alias })
 }
 
-fn join(parser: &mut Parser<'_>) -> Parsed<Option<Join>> {
-    let is_outer = word(parser, "LEFT");
-    let is_said = if is_outer { word(parser, "OUTER") } else { word(parser, "INNER") };
-    if !word(parser, "JOIN") {
-        return if is_outer || is_said { Err(super::expected(parser, "JOIN")) } else { Ok(None) };
-    }
-    let right = relation(parser)?;
-    refuse(parser)?;
-    need(parser, "ON")?;
-    let on = expression(parser)?;
-    if peeks(parser, &["JOIN", "INNER", "LEFT"]) {
-        return Err(Diagnostic::new(here(parser), "only two sources can be joined")
-            .help("create a table from the first two, and join that"));
-    }
-    Ok(Some(Join { is_outer, right, on }))
-}
-
-fn list_by(parser: &mut Parser<'_>) -> Parsed<Vec<At<Expr>>> {
-    need(parser, "BY")?;
-    let mut all = vec![expression(parser)?];
-    while parser.consume_token(&Token::Comma) {
-        all.push(expression(parser)?);
+fn joins(parser: &mut Parser<'_>) -> Parsed<Vec<Join>> {
+    let mut all = Vec::new();
+    while let Some(join) = join(parser)? {
+        all.push(join);
     }
     Ok(all)
+}
+
+fn join(parser: &mut Parser<'_>) -> Parsed<Option<Join>> {
+    let mut is_said = true;
+    let kind = if word(parser, "LEFT") {
+        JoinKind::Left
+    } else if word(parser, "RIGHT") {
+        JoinKind::Right
+    } else if word(parser, "FULL") {
+        JoinKind::Full
+    } else if word(parser, "OUTER") {
+        return Err(Diagnostic::new(here(parser), "an OUTER join is LEFT, RIGHT or FULL"));
+    } else {
+        is_said = word(parser, "INNER");
+        JoinKind::Inner
+    };
+    if kind != JoinKind::Inner {
+        word(parser, "OUTER");
+    }
+    if !word(parser, "JOIN") {
+        return if is_said { Err(expected(parser, "JOIN")) } else { Ok(None) };
+    }
+    let right = relation(parser)?;
+    let within = within(parser)?;
+    need(parser, "ON")?;
+    Ok(Some(Join { kind, right, within, on: expression(parser)? }))
+}
+
+/// Expressions behind BY, in parentheses or not.
+fn list_by(parser: &mut Parser<'_>) -> Parsed<Vec<At<Expr>>> {
+    need(parser, "BY")?;
+    let mut all = Vec::new();
+    loop {
+        match expression(parser)? {
+            At { node: Expr::Call(name, parts), .. } if name.is_empty() => all.extend(parts),
+            one => all.push(one),
+        }
+        if !parser.consume_token(&Token::Comma) {
+            return Ok(all);
+        }
+    }
 }

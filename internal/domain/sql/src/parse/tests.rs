@@ -2,13 +2,14 @@ use millstream_model::Decimal;
 use millstream_model::{Type, Value};
 use proptest::prelude::*;
 
-use super::parse;
+use super::{Types, parse};
 use crate::ast::{At, BinaryOp, Expr, SelectItem, Statement};
 use crate::diagnostic::Span;
 
 /// The expression alone, its places forgotten.
 fn read(text: &str) -> Expr {
-    let (statements, mistakes) = parse(&format!("CREATE STREAM a AS SELECT {text} FROM b"));
+    let (statements, mistakes) =
+        parse(&format!("CREATE STREAM a AS SELECT {text} FROM b"), &mut Types::new());
     assert_eq!(mistakes, [], "{text}");
     let Statement::CreateAs(create) = &statements[0].node else { panic!("not a query: {text}") };
     let [SelectItem::Expr(expr, None)] = create.query.items.as_slice() else {
@@ -24,6 +25,8 @@ fn placeless(at: &At<Expr>) -> At<Expr> {
         node @ (Expr::Column(..) | Expr::Literal(_)) => node.clone(),
         Expr::Field(of, field) => Expr::Field(one(of), field.clone()),
         Expr::Binary(left, op, right) => Expr::Binary(one(left), *op, one(right)),
+        Expr::Like(of, pattern, escape) => Expr::Like(one(of), one(pattern), *escape),
+        Expr::Lambda(names, body) => Expr::Lambda(names.clone(), one(body)),
         Expr::Not(of) => Expr::Not(one(of)),
         Expr::Negate(of) => Expr::Negate(one(of)),
         Expr::IsNull(of, negated) => Expr::IsNull(one(of), *negated),
@@ -64,7 +67,7 @@ fn leaf() -> impl Strategy<Value = Expr> {
     let literal = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::Boolean),
-        (0..=i32::MAX).prop_map(Value::Int),
+        any::<i32>().prop_map(Value::Int),
         (i64::from(i32::MAX) + 1..=i64::MAX).prop_map(Value::Bigint),
         (0.0..1e300_f64).prop_map(Value::Double),
         (0..i64::MAX, 0..19_u8)
@@ -92,7 +95,8 @@ fn operator() -> impl Strategy<Value = BinaryOp> {
         BinaryOp::Multiply,
         BinaryOp::Divide,
         BinaryOp::Modulo,
-        BinaryOp::Like,
+        BinaryOp::Distinct,
+        BinaryOp::NotDistinct,
         BinaryOp::Concat,
     ])
 }
@@ -117,6 +121,11 @@ fn expression() -> impl Strategy<Value = Expr> {
                 (one(), name()).prop_map(|(of, field)| Expr::Field(of, field)),
                 (one(), one()).prop_map(|(of, index)| Expr::Index(of, index)),
                 one().prop_map(Expr::Not),
+                (one(), one(), proptest::option::of(prop::sample::select(vec!['!', '\''])))
+                    .prop_map(|(of, pattern, escape)| Expr::Like(of, pattern, escape)),
+                (proptest::collection::vec(name(), 1..3), one()).prop_map(|(names, body)| {
+                    Expr::Call("FILTER".to_owned(), vec![nowhere(Expr::Lambda(names, body))])
+                }),
                 one().prop_map(Expr::Negate),
                 (one(), any::<bool>()).prop_map(|(of, negated)| Expr::IsNull(of, negated)),
                 (one(), some()).prop_map(|(of, list)| Expr::In(of, list)),
@@ -145,8 +154,8 @@ proptest! {
 
     #[test]
     fn no_text_makes_it_panic(text in "[A-Za-z0-9 ,;()'\"`.*<>=:\\[\\]\n-]{0,80}") {
-        parse(&text);
-        parse(&format!("CREATE STREAM a AS SELECT {text} FROM b"));
+        parse(&text, &mut Types::new());
+        parse(&format!("CREATE STREAM a AS SELECT {text} FROM b"), &mut Types::new());
     }
 }
 
@@ -174,9 +183,9 @@ fn operators_bind_as_in_sql() {
 #[test]
 fn too_long_or_too_deep_is_refused_and_not_a_crash() {
     let long = format!("CREATE STREAM a AS SELECT {} FROM b", vec!["1"; 5000].join(" + "));
-    assert!(parse(&long).1[0].message.contains("at most 250 operators"));
+    assert!(parse(&long, &mut Types::new()).1[0].message.contains("at most 250 operators"));
     let edge = format!("CREATE STREAM a AS SELECT {} FROM b", vec!["1"; 251].join(" + "));
-    assert_eq!(parse(&edge).1, []);
+    assert_eq!(parse(&edge, &mut Types::new()).1, []);
     let deep = format!("CREATE STREAM a AS SELECT {}1{} FROM b", "(".repeat(5000), ")".repeat(5000));
-    assert!(parse(&deep).1[0].message.contains("nested too deeply"));
+    assert!(parse(&deep, &mut Types::new()).1[0].message.contains("nested too deeply"));
 }

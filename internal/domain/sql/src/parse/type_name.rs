@@ -1,19 +1,30 @@
+use std::collections::BTreeMap;
+
 use millstream_model::{Column, Type};
 use sqlparser::ast::{self as sql, DataType, ExactNumberInfo};
 use sqlparser::parser::Parser;
 
-use super::expression::{folded, not_yet};
+use super::expression::folded;
 use super::{Parsed, here, refused};
 use crate::diagnostic::{Diagnostic, Span};
 
+/// Types that statements have given names to.
+pub(crate) type Types = BTreeMap<String, Type>;
+
 /// Reads a type.
-pub(super) fn data_type(parser: &mut Parser<'_>) -> Parsed<Type> {
+pub(super) fn data_type(parser: &mut Parser<'_>, types: &Types) -> Parsed<Type> {
     let here = here(parser);
     let parsed = parser.parse_data_type().map_err(|error| refused(error, here))?;
-    type_of(&parsed, here)
+    named(&parsed, here, types)
 }
 
+/// A type, where only the language's own have names.
 pub(super) fn type_of(parsed: &DataType, span: Span) -> Parsed<Type> {
+    named(parsed, span, &Types::new())
+}
+
+fn named(parsed: &DataType, span: Span, types: &Types) -> Parsed<Type> {
+    let type_of = |parsed: &DataType, span| named(parsed, span, types);
     Ok(match parsed {
         DataType::Boolean | DataType::Bool => Type::Boolean,
         DataType::Int(None) | DataType::Integer(None) => Type::Int,
@@ -42,8 +53,20 @@ pub(super) fn type_of(parsed: &DataType, span: Span) -> Parsed<Type> {
         DataType::Map(key, value, _) => {
             Type::Map(Box::new(type_of(key, span)?), Box::new(type_of(value, span)?))
         }
-        other => return Err(not_yet(format!("the type {other}"), span)),
+        DataType::Custom(name, modifiers) => match custom(name, modifiers, types) {
+            Some(ty) => ty.clone(),
+            None => return Err(Diagnostic::new(span, format!("there is no type {name}"))),
+        },
+        other => return Err(Diagnostic::new(span, format!("there is no type {other}"))),
     })
+}
+
+/// The type that a statement has given this name to.
+fn custom<'t>(name: &sql::ObjectName, modifiers: &[String], types: &'t Types) -> Option<&'t Type> {
+    match name.0.as_slice() {
+        [sql::ObjectNamePart::Identifier(name)] if modifiers.is_empty() => types.get(&folded(name)),
+        _ => None,
+    }
 }
 
 fn decimal(precision: u64, scale: i64, span: Span) -> Parsed<Type> {

@@ -1,49 +1,111 @@
+use std::collections::BTreeMap;
 use std::fmt::{self, Display, Write};
 
-use super::{QueryPlan, Rule};
-use crate::ast::literal;
-use crate::catalog::{PSEUDO, Source};
+use super::{Act, Rule, Windows};
+use crate::aggregate::Aggregate;
+use crate::ast::WindowShape;
+use crate::catalog::{BOUNDS, PSEUDO, Source};
 use crate::eval::Bound;
 
 /// The rule in words: what it reads, does and writes, a step a line.
 impl Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for source in self.query.sources() {
+        let mut inputs: BTreeMap<(usize, usize), Vec<String>> = BTreeMap::new();
+        for entry in &self.query.entries {
+            let source = &entry.source;
             writeln!(f, "read {} {} from {}", source.kind, source.name, Place(source))?;
+            inputs.insert((entry.wire.step, entry.wire.side), names(source));
         }
-        let rows = Names(self.query.sources().into_iter().flat_map(names).collect());
-        match &self.query {
-            QueryPlan::Project { filter, key, value, .. } => {
-                filtered(f, "keep", filter.as_ref(), &rows)?;
-                writeln!(f, "key {}", rows.all(key))?;
-                writeln!(f, "value {}", rows.all(value))?;
-            }
-            QueryPlan::Aggregate { filter, group, calls, having, value, .. } => {
-                filtered(f, "keep", filter.as_ref(), &rows)?;
-                writeln!(f, "group by {}", rows.all(group))?;
-                let called = |(aggregate, of): &(_, Option<Bound>)| {
-                    format!("{aggregate:?}({})", of.as_ref().map_or_else(|| "*".to_owned(), |of| rows.of(of)))
-                };
-                let calls: Vec<_> = calls.iter().map(called).collect();
-                writeln!(f, "aggregate {}", calls.join(", "))?;
-                let grouped = Names(group.iter().map(|by| rows.of(by)).chain(calls).collect());
-                filtered(f, "having", having.as_ref(), &grouped)?;
-                writeln!(f, "value {}", grouped.all(value))?;
-            }
-            QueryPlan::Join { right, is_outer, on, filter, key, value, .. } => {
-                let kind = if *is_outer { "left join" } else { "join" };
-                writeln!(f, "{kind} where {} is the key of {}", rows.of(on), right.name)?;
-                filtered(f, "keep", filter.as_ref(), &rows)?;
-                writeln!(f, "key {}", rows.all(key))?;
-                writeln!(f, "value {}", rows.all(value))?;
+        for (place, step) in self.query.steps.iter().enumerate() {
+            let mut input = |side| Names(inputs.remove(&(place, side)).unwrap_or_default());
+            let (said, output) = told(&step.act, input(0), || input(1));
+            writeln!(f, "{said}")?;
+            if let Some(next) = step.next {
+                inputs.insert((next.step, next.side), output);
             }
         }
         writeln!(f, "write {} {} to {}", self.sink.kind, self.sink.name, Place(&self.sink))
     }
 }
 
-fn filtered(f: &mut fmt::Formatter<'_>, word: &str, filter: Option<&Bound>, names: &Names) -> fmt::Result {
-    filter.map_or(Ok(()), |filter| writeln!(f, "{word} {}", names.of(filter)))
+/// A step in words, and what the columns behind it are called.
+fn told(act: &Act, rows: Names, right: impl FnOnce() -> Names) -> (String, Vec<String>) {
+    match act {
+        Act::Filter { condition, .. } => (format!("keep {}", rows.of(condition)), rows.0),
+        Act::Extend { values } => {
+            let more: Vec<_> = values.iter().map(|value| rows.of(value)).collect();
+            (format!("add {}", more.join(", ")), [rows.0, more].concat())
+        }
+        Act::Explode { lists } => {
+            let more: Vec<_> =
+                lists.iter().map(|list| format!("{}({})", list.name(), rows.of(list.argument()))).collect();
+            (format!("explode {}", more.join(", ")), [rows.0, more].concat())
+        }
+        Act::Rekey { key } => (format!("key {}", rows.all(key)), rows.0),
+        Act::Exchange { key: Some(key), .. } => (format!("go to {}", rows.all(key)), rows.0),
+        Act::Exchange { key: None, .. } => ("go to the key".to_owned(), rows.0),
+        Act::Subscribe { foreign, .. } => (format!("refer by {}", rows.all(foreign)), rows.0),
+        Act::Lookup { is_outer, .. } => {
+            (joined(if *is_outer { "LEFT" } else { "INNER" }, "table"), both(rows, right()))
+        }
+        Act::Refer { is_outer, .. } => {
+            let kind = if *is_outer { "LEFT" } else { "INNER" };
+            (joined(kind, "table by foreign key"), [rows.0, right().0].concat())
+        }
+        Act::Merge { kind, .. } => (joined(kind.symbol(), "tables"), both(rows, right())),
+        Act::Meet { kind, before_ms, after_ms, grace_ms, .. } => {
+            let grace = grace_ms.map_or_else(String::new, |grace| format!(", {grace} ms late at the most"));
+            let said = format!("streams, {before_ms} ms before to {after_ms} ms after{grace}");
+            (joined(kind.symbol(), &said), both(rows, right()))
+        }
+        Act::Group { group, arguments, .. } => {
+            let group: Vec<_> = group.iter().map(|by| rows.of(by)).collect();
+            let arguments = arguments.iter().map(|of| rows.all(of)).collect::<Vec<_>>();
+            (format!("group by {}", group.join(", ")), [group, vec!["\u{0}".to_owned()], arguments].concat())
+        }
+        Act::Aggregate { calls, window, .. } => aggregated(calls, window.as_ref(), &rows.0),
+        Act::Sink { value, .. } => (format!("value {}", rows.all(value)), Vec::new()),
+    }
+}
+
+fn joined(kind: &str, what: &str) -> String {
+    format!("{kind} join of {what}")
+}
+
+/// The columns behind a join: both sides' and the key.
+fn both(left: Names, right: Names) -> Vec<String> {
+    [left.0, right.0, vec!["KEY".to_owned()]].concat()
+}
+
+fn aggregated(calls: &[Aggregate], window: Option<&Windows>, names: &[String]) -> (String, Vec<String>) {
+    let mut parts = names.splitn(2, |name| name == "\u{0}");
+    let (group, arguments) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let called = |(call, argument): (&Aggregate, &String)| {
+        format!("{}({})", call.name(), if argument.is_empty() { "*" } else { argument })
+    };
+    let calls: Vec<_> = calls.iter().zip(arguments).map(called).collect();
+    let bounds =
+        if window.is_some() { vec!["WINDOWSTART".to_owned(), "WINDOWEND".to_owned()] } else { Vec::new() };
+    let window = window.map_or_else(String::new, |window| format!(" in {window}"));
+    (format!("aggregate {}{window}", calls.join(", ")), [group.to_vec(), bounds, calls].concat())
+}
+
+impl Display for Windows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.shape {
+            WindowShape::Tumbling { size_ms } => write!(f, "windows of {size_ms} ms")?,
+            WindowShape::Hopping { size_ms, advance_ms } => {
+                write!(f, "windows of {size_ms} ms every {advance_ms} ms")?;
+            }
+            WindowShape::Session { gap_ms } => write!(f, "sessions {gap_ms} ms apart")?,
+        }
+        write!(
+            f,
+            ", {} ms late at the most{}",
+            self.grace_ms,
+            if self.is_final { ", told when closed" } else { "" }
+        )
+    }
 }
 
 /// A source's topic, formats and columns.
@@ -60,8 +122,10 @@ impl Display for Place<'_> {
 }
 
 fn names(source: &Source) -> Vec<String> {
-    let columns = source.key.iter().chain(&source.value).map(|column| column.name.as_str());
-    let all = columns.chain(PSEUDO.iter().map(|(name, _)| *name));
+    let headers = source.headers.iter().map(|header| &header.column);
+    let columns = source.key.iter().chain(&source.value).chain(headers).map(|column| column.name.as_str());
+    let bounds = if source.window.is_some() { &BOUNDS[..] } else { &[] };
+    let all = columns.chain(PSEUDO.iter().chain(bounds).map(|(name, _)| *name));
     all.map(|name| format!("{}.{name}", source.name)).collect()
 }
 
@@ -75,25 +139,7 @@ impl Names {
 
     /// The expression, its columns by name.
     fn of(&self, bound: &Bound) -> String {
-        let parts: Vec<_> = bound.parts().into_iter().map(|part| self.of(part)).collect();
-        let list = parts.join(", ");
-        match bound {
-            Bound::Column(index) => self.0.get(*index).cloned().unwrap_or_default(),
-            Bound::Literal(value) => literal(value),
-            Bound::Field(_, index) => format!("{list}->{index}"),
-            Bound::Binary(_, op, _) => format!("({})", parts.join(&format!(" {} ", op.symbol()))),
-            Bound::Not(_) => format!("NOT {list}"),
-            Bound::Negate(_) => format!("-{list}"),
-            Bound::IsNull(_, negated) => format!("{list} IS {}NULL", if *negated { "NOT " } else { "" }),
-            Bound::Cast(_, ty) => format!("CAST({list} AS {ty})"),
-            Bound::Call(function, _) => format!("{function:?}({list})"),
-            Bound::Struct(_) => format!("STRUCT({list})"),
-            Bound::Array(_) => format!("ARRAY[{list}]"),
-            Bound::Index(..) => format!("ELEMENT({list})"),
-            Bound::In(..) => format!("IN({list})"),
-            Bound::Map(_) => format!("MAP({list})"),
-            Bound::Case(..) => format!("CASE({list})"),
-        }
+        bound.written(&self.0)
     }
 }
 

@@ -1,131 +1,313 @@
+//! Sources joined one after the other.
+
 use millstream_model::Type;
 
-use super::selection::Selection;
-use super::{Body, Planned, QueryPlan, items};
-use crate::ast::{At, BinaryOp, Expr, Join, Query, SourceKind};
+use super::graph::{Act, Builder};
+use super::query::{Rows, exchange};
+use super::with::moment;
+use super::{Planned, Planner};
+use crate::ast::{At, BinaryOp, Expr, Join, JoinKind, Query, Relation, SourceKind};
 use crate::bind::{Scope, bind};
-use crate::catalog::Source;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Span};
 use crate::eval::Bound;
 
-/// Plans a join of a stream or a table with a table, on the right one's key.
-pub(super) fn join(
-    query: &Query,
-    kind: SourceKind,
-    left: &Source,
-    right: &Source,
-    join: &Join,
-) -> Planned<Body> {
-    let mut mistakes = refused(query, kind, left, right, join);
-    let mut scope = Scope::default();
-    scope.add(left, &query.from.alias);
-    scope.add(right, &join.right.alias);
-    let mut note = |mistake| mistakes.push(mistake);
-    let on = condition(&scope, left, right, &join.on).map_err(&mut note).ok();
-    let filter = query.filter.as_ref();
-    let filter = filter.and_then(|filter| super::condition(&scope, filter).map_err(&mut note).ok());
-    // Events are keyed by what they were joined on, for that is where they met; a table's rows keep their key.
-    let keyed_by = match left.kind {
-        SourceKind::Stream => on.clone().into_iter().collect(),
-        SourceKind::Table => (0..left.key.len()).map(Bound::Column).collect(),
-    };
-    let mut selection = Selection::new(keyed_by, mistakes);
-    for (expr, name) in items(query, &scope) {
-        selection.add(bind(&scope, &expr), name, expr.span);
+/// Reads a query's sources and joins them.
+pub(super) fn sources(query: &Query, planner: &Planner<'_>, builder: &mut Builder) -> Planned<Rows> {
+    let mut rows = entry(&query.from, planner, builder)?;
+    for (place, join) in query.joins.iter().enumerate() {
+        if rows.scope.has(&join.right.alias) {
+            let said = format!("two sources are called {}", join.right.alias);
+            return Err(vec![
+                Diagnostic::new(join.right.name.span, said).help("give one another name behind it"),
+            ]);
+        }
+        let right = entry(&join.right, planner, builder)?;
+        rows = joined(rows, right, join, place == 0, builder).map_err(|mistake| vec![mistake])?;
     }
-    let missing = |_| unselected(query, left, join);
-    selection.finish(&left.value_format, missing, |key, value| {
-        let (left, right, is_outer) = (left.clone(), right.clone(), join.is_outer);
-        Some(QueryPlan::Join { left, right, is_outer, on: on?, filter, key, value })
+    Ok(rows)
+}
+
+fn entry(relation: &Relation, planner: &Planner<'_>, builder: &mut Builder) -> Planned<Rows> {
+    let source = planner.known(&relation.name)?;
+    let mut scope = Scope::default().using(planner.catalog.functions());
+    scope.add(source, &relation.alias);
+    let time = source.timestamp.as_ref().map(|column| moment(&scope, column, relation.name.span));
+    let time = time.transpose().map_err(|mistake| vec![mistake])?;
+    Ok(Rows {
+        end: builder.entry(source.clone(), time),
+        scope,
+        kind: source.kind,
+        key: (0..source.key.len()).map(|place| vec![Bound::Column(place)]).collect(),
+        window: source.window,
+        sources: 1,
     })
 }
 
-fn unselected(query: &Query, left: &Source, join: &Join) -> Diagnostic {
-    if left.kind == SourceKind::Stream {
-        let said = "what the stream is joined on is the key of the result, and is not selected";
-        return Diagnostic::new(join.on.span, said).help("select it too");
-    }
-    let names: Vec<_> =
-        left.key.iter().map(|column| format!("{}.{}", query.from.alias, column.name)).collect();
-    let said = format!("the key of {} is the joined table's key, and is not selected", left.name);
-    Diagnostic::new(query.from.name.span, said).help(format!("select {}", names.join(", ")))
+/// What two sources are joined on: an expression over the left row and one over the right row.
+struct On {
+    left: Bound,
+    right: Bound,
+    /// The right one, over both rows side by side.
+    right_beside: Bound,
+    ty: Type,
+    span: Span,
 }
 
-fn refused(query: &Query, kind: SourceKind, left: &Source, right: &Source, join: &Join) -> Vec<Diagnostic> {
-    let mut mistakes = Vec::new();
-    if right.kind == SourceKind::Stream {
-        let said = format!("{} is a stream; only a table can be joined to another source", right.name);
-        let said = Diagnostic::new(join.right.name.span, said);
-        mistakes.push(said.help("create a table from it with GROUP BY first"));
+fn joined(
+    left: Rows,
+    right: Rows,
+    join: &Join,
+    is_first: bool,
+    builder: &mut Builder,
+) -> Result<Rows, Diagnostic> {
+    kinds(&left, &right, join)?;
+    let on = condition(&left, &right, &join.on)?;
+    match (left.kind, right.kind) {
+        (SourceKind::Stream, SourceKind::Stream) => streams(left, right, join, &on, builder),
+        (SourceKind::Stream, SourceKind::Table) => lookup(left, right, join, &on, builder),
+        _ => tables(left, right, join, &on, is_first, builder),
     }
-    if left.topic == right.topic {
-        let said = format!("both sources read the topic {}", right.topic);
-        let said = Diagnostic::new(join.right.name.span, said);
-        mistakes.push(said.help("create a table that copies one of them, and join that"));
-    }
-    if kind != left.kind {
-        let (gives, write) = match left.kind {
-            SourceKind::Stream => ("a stream joined with a table gives a stream", "write CREATE STREAM"),
-            SourceKind::Table => ("two joined tables give a table", "write CREATE TABLE"),
-        };
-        mistakes.push(Diagnostic::new(query.from.name.span, gives).help(write));
-    }
-    if query.from.alias == join.right.alias {
-        let said = format!("both sources are called {}", join.right.alias);
-        mistakes.push(Diagnostic::new(join.right.name.span, said).help("give one another name behind it"));
-    }
-    if let Some(by) = query.group_by.first() {
-        let said = Diagnostic::new(by.span, "a join can't be grouped in the same statement");
-        mistakes.push(said.help("create a table from the join, and group that"));
-    }
-    if let Some(by) = query.partition_by.first() {
-        let said = Diagnostic::new(by.span, "a join can't be partitioned anew in the same statement");
-        mistakes.push(said.help("create a stream from the join, and partition that"));
-    }
-    if let Some(having) = query.having.as_ref().filter(|_| query.group_by.is_empty()) {
-        mistakes.push(Diagnostic::new(having.span, "HAVING needs a GROUP BY").help("use WHERE"));
-    }
-    mistakes
 }
 
-/// `left expression = right key`, either way round.
-fn condition(scope: &Scope, left: &Source, right: &Source, on: &At<Expr>) -> Result<Bound, Diagnostic> {
+/// Which sources can be joined how.
+fn kinds(left: &Rows, right: &Rows, join: &Join) -> Result<(), Diagnostic> {
+    let span = join.right.name.span;
+    let name = &join.right.alias;
+    match (left.kind, right.kind, &join.within) {
+        (SourceKind::Stream, SourceKind::Stream, None) => {
+            Err(Diagnostic::new(span, "streams are joined within a time, for all that was can't be kept")
+                .help("write WITHIN, such as WITHIN 10 MINUTES"))
+        }
+        (SourceKind::Table, SourceKind::Stream, _) => {
+            let said = format!("{name} is a stream; a table has no moment at which its row meets an event");
+            Err(Diagnostic::new(span, said).help("join the table to the stream: FROM stream JOIN table"))
+        }
+        (_, SourceKind::Table, Some(within)) => {
+            Err(Diagnostic::new(within.span, "a table has its rows at any time, so WITHIN says nothing")
+                .help("leave it out"))
+        }
+        (SourceKind::Stream, SourceKind::Table, None)
+            if matches!(join.kind, JoinKind::Full | JoinKind::Right) =>
+        {
+            let said =
+                "an event meets a table's row and never the other way round, so the join is INNER or LEFT";
+            Err(Diagnostic::new(span, said))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// `left expression = right expression`, either way round.
+fn condition(left: &Rows, right: &Rows, on: &At<Expr>) -> Result<On, Diagnostic> {
     let Expr::Binary(one, BinaryOp::Eq, other) = &on.node else {
         return Err(Diagnostic::new(on.span, "sources are joined on one equality")
-            .help("write ON left.column = right.key"));
+            .help("write ON left.column = right.column"));
     };
-    let right_key = left.width();
-    let is_right_key = |bound: &Bound| *bound == Bound::Column(right_key) && right.key.len() == 1;
-    let ((one_bound, one_type), (other_bound, other_type)) = (bind(scope, one)?, bind(scope, other)?);
-    if one_type != other_type {
-        return Err(Diagnostic::new(on.span, format!("{one_type} and {other_type} can't be equal"))
-            .help("convert one with CAST"));
-    }
-    let expression = match (is_right_key(&one_bound), is_right_key(&other_bound)) {
-        (false, true) => one_bound,
-        (true, false) => other_bound,
+    let mut both = left.scope.clone();
+    both.extend(right.scope.clone());
+    let width = left.scope.width();
+    let ((one_bound, one_type), (other_bound, other_type)) = (bind(&both, one)?, bind(&both, other)?);
+    let side = |bound: &Bound| {
+        let columns = bound.columns();
+        let is_left = columns.iter().all(|column| *column < width);
+        let is_right = columns.iter().all(|column| *column >= width);
+        (!columns.is_empty() && (is_left || is_right)).then_some(is_left)
+    };
+    let (left_side, right_side) = match (side(&one_bound), side(&other_bound)) {
+        (Some(true), Some(false)) => (one, other),
+        (Some(false), Some(true)) => (other, one),
         _ => {
-            let key: Vec<_> = right.key.iter().map(|column| column.name.as_str()).collect();
-            let said = format!("one side must be the key of {}, which is ({})", right.name, key.join(", "));
+            let said = "each side of the equality is of one source, one of the left and one of the right";
             return Err(Diagnostic::new(on.span, said));
         }
     };
-    if one_type == Type::Double {
-        return Err(Diagnostic::new(on.span, "DOUBLE is no key: equal numbers may have different bytes"));
+    if one_type != other_type {
+        return Err(Diagnostic::new(on.span, format!("{one_type} and {other_type} can't be joined on"))
+            .help("convert one with CAST"));
     }
-    let used = expression.columns();
-    if used.iter().any(|column| *column >= left.width()) {
-        return Err(Diagnostic::new(
-            on.span,
-            format!("the side of {} names columns of {}", left.name, right.name),
-        ));
+    let (left, _) = bind(&left.scope, left_side)?;
+    let (right, _) = bind(&right.scope, right_side)?;
+    let (right_beside, _) = bind(&both, right_side)?;
+    Ok(On { left, right, right_beside, ty: one_type, span: on.span })
+}
+
+/// The column that an expression is, if it is one.
+pub(super) fn column(of: &Bound) -> Option<usize> {
+    match of {
+        Bound::Column(place) => Some(*place),
+        _ => None,
     }
-    // A table row's expression then never changes, so that one partition alone decides on each joined row.
-    if left.kind == SourceKind::Table && used.iter().any(|column| *column >= left.key.len()) {
-        let said = format!("the left side must be made of the key of {} alone", left.name);
+}
+
+fn is_key(rows: &Rows, of: &Bound) -> bool {
+    matches!(rows.key.as_slice(), [same] if same.contains(of))
+}
+
+/// Rows whose keys belong to windows meet by these keys, and can't be given others.
+fn windowed(left: &Rows, right: &Rows, on: &On) -> Result<(), Diagnostic> {
+    for (rows, of) in [(left, &on.left), (right, &on.right)] {
+        if rows.window.is_some() && !is_key(rows, of) {
+            let said = "a source whose keys belong to windows is joined on its key alone";
+            return Err(Diagnostic::new(on.span, said));
+        }
+    }
+    let shape = |rows: &Rows| rows.window.map(|window| window.size_ms().is_some());
+    if shape(left) != shape(right) {
+        let said = "the keys of both sources must belong to windows of one kind";
         return Err(
-            Diagnostic::new(on.span, said).help("group the left table by what it is joined on as well")
+            Diagnostic::new(on.span, said).help("join sources with sessions, or with windows, or with none")
         );
     }
-    Ok(expression)
+    Ok(())
+}
+
+fn streams(left: Rows, right: Rows, join: &Join, on: &On, builder: &mut Builder) -> Result<Rows, Diagnostic> {
+    windowed(&left, &right, on)?;
+    let Some(within) = &join.within else {
+        return Err(Diagnostic::new(on.span, "streams are joined within a time"));
+    };
+    let ends = [
+        builder.then(left.end, exchange(Some(vec![on.left.clone()]))),
+        builder.then(right.end, exchange(Some(vec![on.right.clone()]))),
+    ];
+    let end = builder.join(
+        &ends,
+        Act::Meet {
+            kind: join.kind,
+            before_ms: within.node.before_ms,
+            after_ms: within.node.after_ms,
+            grace_ms: within.node.grace_ms,
+            left_width: left.scope.width(),
+            right_width: right.scope.width(),
+        },
+    );
+    let window = left.window;
+    Ok(Rows { end, kind: SourceKind::Stream, window, ..beside(left, right, join.kind, on) })
+}
+
+fn lookup(left: Rows, right: Rows, join: &Join, on: &On, builder: &mut Builder) -> Result<Rows, Diagnostic> {
+    if !is_key(&right, &on.right) {
+        return Err(not_the_key(&right, on, join));
+    }
+    if left.window.is_some() || right.window.is_some() {
+        windowed(&left, &right, on)?;
+    }
+    let ends = [
+        builder.then(left.end, exchange(Some(vec![on.left.clone()]))),
+        builder.then(right.end, exchange(None)),
+    ];
+    let end = builder.join(
+        &ends,
+        Act::Lookup {
+            is_outer: join.kind == JoinKind::Left,
+            left_width: left.scope.width(),
+            right_width: right.scope.width(),
+        },
+    );
+    let window = left.window;
+    Ok(Rows { end, kind: SourceKind::Stream, window, ..beside(left, right, join.kind, on) })
+}
+
+fn not_the_key(right: &Rows, on: &On, join: &Join) -> Diagnostic {
+    let first = right.key.iter().filter_map(|same| column(same.first()?));
+    let names: Vec<_> = first.filter_map(|at| right.scope.at(at)).collect();
+    let names: Vec<_> = names.iter().map(|column| column.name.as_str()).collect();
+    let said = format!(
+        "a table is joined on its primary key, which is ({}) in {}",
+        names.join(", "),
+        join.right.alias
+    );
+    Diagnostic::new(on.span, said)
+}
+
+fn tables(
+    left: Rows,
+    right: Rows,
+    join: &Join,
+    on: &On,
+    is_first: bool,
+    builder: &mut Builder,
+) -> Result<Rows, Diagnostic> {
+    if !is_key(&right, &on.right) {
+        return Err(not_the_key(&right, on, join));
+    }
+    if !is_key(&left, &on.left) {
+        return foreign(left, right, join, on, is_first, builder);
+    }
+    windowed(&left, &right, on)?;
+    let ends = [builder.then(left.end, exchange(None)), builder.then(right.end, exchange(None))];
+    let (left_width, right_width) = (left.scope.width(), right.scope.width());
+    let end = builder.join(&ends, Act::Merge { kind: join.kind, left_width, right_width });
+    let window = left.window;
+    Ok(Rows { end, kind: SourceKind::Table, window, ..beside(left, right, join.kind, on) })
+}
+
+/// A table joined on something else than its own key.
+fn foreign(
+    left: Rows,
+    right: Rows,
+    join: &Join,
+    on: &On,
+    is_first: bool,
+    builder: &mut Builder,
+) -> Result<Rows, Diagnostic> {
+    if left.window.is_some() || right.window.is_some() {
+        return Err(Diagnostic::new(
+            on.span,
+            "tables whose keys belong to windows are joined on these keys alone",
+        ));
+    }
+    if !is_first {
+        let said = "only the first two tables are joined on something else than the left one's key";
+        return Err(
+            Diagnostic::new(on.span, said).help("create a table from the joins before, and join that")
+        );
+    }
+    if matches!(join.kind, JoinKind::Right | JoinKind::Full) {
+        let said = "a table that is joined on something else than its key is joined by INNER or LEFT";
+        return Err(Diagnostic::new(on.span, said));
+    }
+    let (left_width, right_width) = (left.scope.width(), right.scope.width());
+    let is_outer = join.kind == JoinKind::Left;
+    let key = vec![on.left.clone()];
+    let left_end = builder.then(left.end, Act::Subscribe { foreign: key.clone(), is_outer, right_width });
+    let right_end = builder.then(right.end, exchange(None));
+    let refer = Act::Refer { is_outer, foreign: key, left_width, right_width };
+    let end = builder.join(&[left_end, right_end], refer);
+    let mut scope = left.scope;
+    scope.extend(right.scope);
+    Ok(Rows { end, scope, kind: SourceKind::Table, key: left.key, window: None, sources: 2 })
+}
+
+/// Both rows side by side, and their key behind them.
+fn beside(left: Rows, right: Rows, kind: JoinKind, on: &On) -> Rows {
+    let mut scope = left.scope;
+    scope.extend(right.scope);
+    let mut same = match kind {
+        JoinKind::Full => Vec::new(),
+        JoinKind::Right => vec![on.right_beside.clone(), on.left.clone()],
+        JoinKind::Inner | JoinKind::Left => vec![on.left.clone(), on.right_beside.clone()],
+    };
+    // What the key was already called in joins before is the same value.
+    for known in left.key.iter().filter(|known| kind != JoinKind::Full && known.contains(&on.left)) {
+        let others: Vec<_> = known.iter().filter(|known| !same.contains(known)).cloned().collect();
+        same.extend(others);
+    }
+    // A column is the better key.
+    same.sort_by_key(|same| column(same).is_none());
+    if same.iter().all(|same| column(same).is_none()) {
+        let name = (0..).map(|n| if n == 0 { "ROWKEY".to_owned() } else { format!("ROWKEY_{n}") });
+        let name = name.clone().find(|name| !scope.is_known(name)).unwrap_or_default();
+        same.insert(0, Bound::Column(scope.push_first(&name, on.ty.clone())));
+    } else {
+        scope.push("", "", on.ty.clone());
+    }
+    Rows {
+        end: left.end,
+        scope,
+        kind: left.kind,
+        key: vec![same],
+        window: None,
+        sources: left.sources + right.sources,
+    }
 }

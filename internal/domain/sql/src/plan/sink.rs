@@ -1,158 +1,283 @@
-use millstream_model::{Column, FormatOptions};
+use millstream_model::{Column, FormatOptions, Type};
 
-use super::Body;
-use crate::ast::{At, ColumnDef, CreateAs, CreateSource, SourceKind};
-use crate::catalog::{SchemaSource, Source};
-use crate::diagnostic::Diagnostic;
+use super::query::Body;
+use super::with::With;
+use crate::ast::{At, ColumnDef, ColumnPlace, CreateAs, CreateSource, SourceKind};
+use crate::bind::Scope;
+use crate::catalog::{Catalog, HeaderColumn, RegisteredColumns, SchemaSource, Source, is_reserved};
+use crate::diagnostic::{Diagnostic, Span};
+use crate::eval::Bound;
+use crate::format::{Format, has_map};
 
-const FORMATS: &[&str] = &["AVRO", "JSON", "JSON_SR", "DELIMITED", "KAFKA", "NONE"];
-const PROPERTIES: &[&str] = &["KAFKA_TOPIC", "KEY_FORMAT", "VALUE_FORMAT", "FORMAT", "PARTITIONS"];
-
-/// The properties of WITH, each known.
-struct With<'a>(&'a [(At<String>, At<String>)]);
-
-impl With<'_> {
-    fn check(&self) -> Result<(), Diagnostic> {
-        let is_second =
-            |place: usize, name: &str| self.0.iter().take(place).any(|(other, _)| other.node == name);
-        if let Some((_, (name, _))) =
-            self.0.iter().enumerate().find(|(place, (name, _))| is_second(*place, &name.node))
-        {
-            return Err(Diagnostic::new(name.span, format!("the property {} is set twice", name.node)));
-        }
-        let unknown = self.0.iter().find(|(name, _)| !PROPERTIES.contains(&name.node.as_str()));
-        unknown.map_or(Ok(()), |(name, _)| {
-            let said = Diagnostic::new(name.span, format!("the property {} can't be used", name.node));
-            Err(said.help(format!("there are {}", PROPERTIES.join(", "))))
-        })
-    }
-
-    fn get(&self, name: &str) -> Option<&At<String>> {
-        self.0.iter().find(|(known, _)| known.node == name).map(|(_, value)| value)
-    }
-
-    fn format(&self, name: &str) -> Result<Option<String>, Diagnostic> {
-        let Some(value) = self.get(name).or_else(|| self.get("FORMAT")) else { return Ok(None) };
-        let format = value.node.to_uppercase();
-        if FORMATS.contains(&format.as_str()) {
-            return Ok(Some(format));
-        }
-        Err(Diagnostic::new(value.span, format!("the format {format} can't be read or written"))
-            .help(format!("there are {}", FORMATS.join(", "))))
-    }
-
-    fn partitions(&self) -> Result<Option<u32>, Diagnostic> {
-        let Some(value) = self.get("PARTITIONS") else { return Ok(None) };
-        match value.node.parse() {
-            Ok(count @ 1..) => Ok(Some(count)),
-            _ => Err(Diagnostic::new(value.span, "expected a number of partitions, at least 1")),
-        }
-    }
-}
+type Declared<T> = Result<T, Diagnostic>;
 
 /// A source over a topic that somebody else writes.
-pub(super) fn declared(create: &CreateSource, schemas: &dyn SchemaSource) -> Result<Source, Diagnostic> {
-    let with = With(&create.with);
-    with.check()?;
+pub(super) fn declared(
+    create: &CreateSource,
+    catalog: &Catalog,
+    schemas: &dyn SchemaSource,
+) -> Declared<Source> {
+    let span = create.name.span;
+    let with = With::new(&create.with, span)?;
     distinct(&create.columns)?;
     let topic = with.get("KAFKA_TOPIC").ok_or_else(|| {
-        Diagnostic::new(create.name.span, format!("{} has no topic", create.name.node))
+        Diagnostic::new(span, format!("{} has no topic", create.name.node))
             .help("name it in WITH (KAFKA_TOPIC='…')")
     })?;
-    let value_format = with.format("VALUE_FORMAT")?.ok_or_else(|| {
-        Diagnostic::new(create.name.span, format!("{} has no value format", create.name.node))
-            .help("name it in WITH (VALUE_FORMAT='…')")
-    })?;
-    let column = |is_key: bool| create.columns.iter().filter(move |column| column.is_key == is_key);
-    let columns = |is_key| {
-        column(is_key)
-            .map(|column| Column::new(column.name.node.as_str(), column.ty.clone()))
-            .collect::<Vec<_>>()
+    let (key_format, mut key_options) = with.key_half(catalog, None)?;
+    let (value_format, mut value_options) = with.value_half(catalog, None)?;
+    let mut source = Source {
+        name: create.name.node.clone(),
+        kind: create.kind,
+        topic: topic.node.clone(),
+        key_format: key_format.name.to_owned(),
+        value_format: value_format.name.to_owned(),
+        key_options: key_options.clone(),
+        value_options: FormatOptions::default(),
+        key: in_place(&create.columns, &ColumnPlace::Key),
+        value: in_place(&create.columns, &ColumnPlace::Value),
+        headers: headers(&create.columns)?,
+        window: with.window()?,
+        timestamp: None,
+        partitions: with.count("PARTITIONS")?,
+        is_read_only: create.is_read_only,
     };
-    let (key, mut value) = (columns(true), columns(false));
-    if create.kind == SourceKind::Table && key.is_empty() {
-        return Err(Diagnostic::new(create.name.span, format!("table {} has no key", create.name.node))
+    with.count("REPLICAS")?;
+    let find = Find { create, topic, schemas };
+    source.key = find.columns(source.key, true, key_format, &mut key_options)?;
+    source.value = find.columns(source.value, false, value_format, &mut value_options)?;
+    source.key_options = key_options;
+    // A column that stands in the key too is read from there.
+    let key = source.key.clone();
+    source.value.retain(|column| key.iter().all(|key| key.name != column.name));
+    if source.value.is_empty() && source.headers.is_empty() {
+        let said = Diagnostic::new(span, format!("{} has no columns in its value", source.name));
+        return Err(said.help("declare them"));
+    }
+    if create.kind == SourceKind::Table && source.key.is_empty() {
+        return Err(Diagnostic::new(span, format!("table {} has no key", source.name))
             .help("mark one column PRIMARY KEY"));
     }
-    if value.is_empty() {
-        value = inferred(create, topic, &value_format, schemas)?;
-        // A column that stands in the key too is read from there.
-        value.retain(|column| key.iter().all(|key| key.name != column.name));
+    if let Some(window) = create.with.iter().find(|(name, _)| name.node == "WINDOW_TYPE")
+        && source.key.is_empty()
+    {
+        return Err(Diagnostic::new(window.0.span, "windows are of keys, and there is no key column"));
     }
-    let key_format = with.format("KEY_FORMAT")?.unwrap_or_else(|| "KAFKA".to_owned());
-    one_column_in_kafka(&key_format, &key, create.name.span)?;
-    let (name, kind, partitions) = (create.name.node.clone(), create.kind, with.partitions()?);
-    let (key_options, value_options) = (FormatOptions::bare(), FormatOptions::default());
-    let topic = topic.node.clone();
-    Ok(Source {
-        name,
-        kind,
-        topic,
-        key_format,
-        value_format,
-        key_options,
-        value_options,
-        key,
-        value,
-        partitions,
-    })
+    value_options.is_bare = with.is_bare(catalog, value_format, &source.value)? || value_options.is_bare;
+    source.value_options = value_options;
+    held(&source, (key_format, value_format), span)?;
+    source.timestamp = time_of(&with, &source)?.map(|(column, _)| column);
+    Ok(source)
 }
 
-fn distinct(columns: &[ColumnDef]) -> Result<(), Diagnostic> {
+/// The column that tells a source's times, as its statement says it.
+pub(super) fn time_of(
+    with: &With<'_>,
+    source: &Source,
+) -> Declared<Option<(crate::catalog::TimestampColumn, Bound)>> {
+    let mut scope = Scope::default();
+    scope.add(source, "");
+    with.timestamp(&scope)
+}
+
+/// Formats hold what they are to hold, and keys hold no maps.
+fn held(source: &Source, (key, value): (Format, Format), span: Span) -> Declared<()> {
+    if let Some(column) = source.key.iter().find(|column| has_map(&column.ty)) {
+        let said = format!("{column} can't be a key: equal maps may have different bytes");
+        return Err(Diagnostic::new(span, said));
+    }
+    if let Some(reason) = key.refuses(&source.key) {
+        return Err(Diagnostic::new(span, format!("the key can't be written: {reason}"))
+            .help("set another KEY_FORMAT in WITH"));
+    }
+    if let Some(reason) = value.refuses(&source.value) {
+        return Err(Diagnostic::new(span, format!("the value can't be written: {reason}"))
+            .help("set another VALUE_FORMAT in WITH"));
+    }
+    Ok(())
+}
+
+fn distinct(columns: &[ColumnDef]) -> Declared<()> {
     for (place, column) in columns.iter().enumerate() {
         let name = &column.name;
         if columns.iter().take(place).any(|before| before.name.node == name.node) {
             return Err(Diagnostic::new(name.span, format!("a second column is called {}", name.node)));
         }
+        if is_reserved(&name.node) {
+            let said = format!("{} is what every row has, so no column can be called so", name.node);
+            return Err(Diagnostic::new(name.span, said).help("give it another name"));
+        }
     }
     Ok(())
 }
 
-fn inferred(
-    create: &CreateSource,
-    topic: &At<String>,
-    format: &str,
-    schemas: &dyn SchemaSource,
-) -> Result<Vec<Column>, Diagnostic> {
-    if format != "AVRO" {
-        let said =
-            Diagnostic::new(create.name.span, format!("{} has no columns in its value", create.name.node));
-        return Err(said.help(format!(
-            "declare them; only those of AVRO are found by themselves, not those of {format}"
-        )));
-    }
-    schemas.value_columns(&topic.node).map_err(|reason| Diagnostic::new(topic.span, reason))
+fn in_place(columns: &[ColumnDef], place: &ColumnPlace) -> Vec<Column> {
+    let there = columns.iter().filter(|column| column.place == *place);
+    there.map(|column| Column::new(column.name.node.as_str(), column.ty.clone())).collect()
 }
 
-/// The source that a query fills.
-pub(super) fn filled(create: &CreateAs, body: &Body) -> Result<Source, Diagnostic> {
-    let with = With(&create.with);
-    with.check()?;
-    let name = create.name.node.clone();
-    let key_format = with.format("KEY_FORMAT")?.unwrap_or_else(|| "KAFKA".to_owned());
-    one_column_in_kafka(&key_format, &body.key, create.name.span)?;
-    Ok(Source {
+/// The columns in headers, each of the type that headers are of.
+fn headers(columns: &[ColumnDef]) -> Declared<Vec<HeaderColumn>> {
+    let mut all: Vec<HeaderColumn> = Vec::new();
+    let mut place = 0;
+    for column in columns {
+        let pair = vec![Column::new("KEY", Type::String), Column::new("VALUE", Type::Bytes)];
+        let (header, wanted) = match &column.place {
+            ColumnPlace::Value => {
+                place += 1;
+                continue;
+            }
+            ColumnPlace::Key => continue,
+            ColumnPlace::Header(name) => (Some(name.clone()), Type::Bytes),
+            ColumnPlace::Headers => (None, Type::Array(Box::new(Type::Struct(pair)))),
+        };
+        if column.ty != wanted {
+            let said = format!("{} is of headers, so it is {wanted}, not {}", column.name.node, column.ty);
+            return Err(Diagnostic::new(column.name.span, said));
+        }
+        if header.is_none() && all.iter().any(|other| other.header.is_none()) {
+            return Err(Diagnostic::new(column.name.span, "a second column is of all headers"));
+        }
+        if all.iter().any(|other| other.header == header || other.header.is_none())
+            || (header.is_none() && !all.is_empty())
+        {
+            let said = "columns are of all headers or of single ones, each once";
+            return Err(Diagnostic::new(column.name.span, said));
+        }
+        all.push(HeaderColumn { column: Column::new(column.name.node.as_str(), wanted), header, place });
+    }
+    Ok(all)
+}
+
+/// Finds the columns that a statement leaves out.
+struct Find<'a> {
+    create: &'a CreateSource,
+    topic: &'a At<String>,
+    schemas: &'a dyn SchemaSource,
+}
+
+impl Find<'_> {
+    fn columns(
+        &self,
+        declared: Vec<Column>,
+        is_key: bool,
+        format: Format,
+        options: &mut FormatOptions,
+    ) -> Declared<Vec<Column>> {
+        let place = if is_key { "KEY_SCHEMA_ID" } else { "VALUE_SCHEMA_ID" };
+        if !declared.is_empty() {
+            if options.schema_id.is_some() {
+                let said = format!("{place} says what the columns are, so they can't be declared beside it");
+                return Err(Diagnostic::new(self.create.name.span, said));
+            }
+            return Ok(declared);
+        }
+        if !format.has_schemas {
+            return Ok(declared);
+        }
+        let found = self.schemas.columns(&self.topic.node, is_key, format.name, options.schema_id);
+        let RegisteredColumns { mut columns, is_bare } =
+            found.map_err(|reason| Diagnostic::new(self.topic.span, reason))?;
+        if is_key {
+            // A single key stands by itself, whatever it is: also a record is one column.
+            let ty = match columns.as_slice() {
+                [only] if is_bare => only.ty.clone(),
+                _ => Type::Struct(columns),
+            };
+            return Ok(vec![Column::new("ROWKEY", ty)]);
+        }
+        let said = self.create.with.iter().find(|(name, _)| name.node == "WRAP_SINGLE_VALUE");
+        let is_unwrapped = said.is_some_and(|(_, value)| value.node.eq_ignore_ascii_case("false"));
+        if is_bare {
+            for column in &mut columns {
+                "ROWVAL".clone_into(&mut column.name);
+            }
+            options.is_bare = true;
+        } else if is_unwrapped {
+            columns = vec![Column::new("ROWVAL", Type::Struct(columns))];
+            options.is_bare = true;
+        }
+        Ok(columns)
+    }
+}
+
+/// The source that a query fills, and the time of its rows where a column tells it.
+pub(super) fn filled(
+    create: &CreateAs,
+    body: &Body,
+    catalog: &Catalog,
+    schemas: &dyn SchemaSource,
+) -> Declared<(Source, Option<Bound>)> {
+    let span = create.name.span;
+    let with = With::new(&create.with, span)?;
+    for refused in ["WINDOW_TYPE", "WINDOW_SIZE"] {
+        if let Some(value) = with.get(refused) {
+            return Err(Diagnostic::new(value.span, "the windows are those of the query")
+                .help(format!("leave {refused} out")));
+        }
+    }
+    // A key where there was none before is not kept in a format for nothing.
+    let inherited = body.key_half.clone();
+    let inherited = inherited.filter(|half| half.format != "NONE" || body.key.is_empty());
+    let (key_format, key_options) = with.key_half(catalog, inherited.as_ref())?;
+    let (value_format, mut value_options) = with.value_half(catalog, Some(&body.value_half))?;
+    value_options.is_bare = with.is_bare(catalog, value_format, &body.value)?;
+    let prefix = catalog.setting("ksql.output.topic.name.prefix").unwrap_or_default();
+    let mut source = Source {
+        name: create.name.node.clone(),
         kind: create.kind,
-        topic: with.get("KAFKA_TOPIC").map_or_else(|| name.clone(), |topic| topic.node.clone()),
-        key_format,
-        value_format: with.format("VALUE_FORMAT")?.unwrap_or_else(|| body.format.clone()),
-        key_options: FormatOptions::bare(),
-        value_options: FormatOptions::default(),
+        topic: with.text("KAFKA_TOPIC").unwrap_or_else(|| format!("{prefix}{}", create.name.node)),
+        key_format: key_format.name.to_owned(),
+        value_format: value_format.name.to_owned(),
+        key_options,
+        value_options,
         key: body.key.clone(),
         value: body.value.clone(),
-        partitions: with.partitions()?,
-        name,
-    })
+        headers: Vec::new(),
+        window: body.window,
+        timestamp: None,
+        partitions: with.count("PARTITIONS")?,
+        is_read_only: false,
+    };
+    with.count("REPLICAS")?;
+    held(&source, (key_format, value_format), span)?;
+    for (is_key, half, columns) in
+        [(true, source.key_half(), &source.key), (false, source.value_half(), &source.value)]
+    {
+        if let Some(id) = half.options.schema_id {
+            let found = schemas.columns(&source.topic, is_key, &half.format, Some(id));
+            let found = found.map_err(|reason| Diagnostic::new(span, reason))?;
+            fits(columns, &found, id, span)?;
+        }
+    }
+    // Over the sink's value alone: a row's key is not what it is told by.
+    let mut scope = Scope::default();
+    for column in &source.value {
+        scope.push_shown("", &column.name, column.ty.clone());
+    }
+    for column in &source.key {
+        scope.push_shown("", &column.name, column.ty.clone());
+    }
+    let time = with.timestamp(&scope)?;
+    let (column, moment) = time.map_or((None, None), |(column, moment)| (Some(column), Some(moment)));
+    source.timestamp = column;
+    Ok((source, moment))
 }
 
-fn one_column_in_kafka(
-    format: &str,
-    key: &[Column],
-    span: crate::diagnostic::Span,
-) -> Result<(), Diagnostic> {
-    if format != "KAFKA" || key.len() <= 1 {
-        return Ok(());
+/// Whether rows of these columns can be written by a schema: it has them all, and in their order.
+fn fits(columns: &[Column], found: &RegisteredColumns, id: u32, span: Span) -> Declared<()> {
+    let is_alone = found.is_bare && columns.len() == 1;
+    let mut rest = found.columns.iter();
+    for column in columns {
+        let is_same = |known: &Column| known.ty == column.ty && (is_alone || known.name == column.name);
+        if !rest.next().is_some_and(is_same) {
+            let list: Vec<_> = found.columns.iter().map(ToString::to_string).collect();
+            let said =
+                format!("{column} is not in its place in schema {id}, which has ({})", list.join(", "));
+            return Err(
+                Diagnostic::new(span, said).help("select columns of these names and types, in this order")
+            );
+        }
     }
-    let said = Diagnostic::new(span, format!("a key of {} columns can't be written as KAFKA", key.len()));
-    Err(said.help("set KEY_FORMAT='AVRO' or KEY_FORMAT='JSON' in WITH"))
+    Ok(())
 }

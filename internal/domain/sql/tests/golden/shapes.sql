@@ -27,7 +27,7 @@ CREATE TABLE pages AS
 
 -- Rows put together.
 CREATE TABLE cities AS
-  SELECT home->city AS city, COUNT(*) AS people, COLLECT_SET(name) AS names
+  SELECT home->city AS city, COUNT(*) AS people, COLLECT_LIST(name) AS names
   FROM users
   WHERE "Level" >= 2
   GROUP BY home->city;

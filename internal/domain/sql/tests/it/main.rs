@@ -2,32 +2,28 @@
 #![allow(missing_docs, reason = "tests")]
 
 use millstream_model::{Column, Type};
-use millstream_sql::{Catalog, SchemaSource, explain, plan, render};
+use millstream_sql::{Catalog, RegisteredColumns, SchemaSource, explain, plan, render};
 
 struct Registered;
 
 impl SchemaSource for Registered {
-    fn value_columns(&self, topic: &str) -> Result<Vec<Column>, String> {
+    fn columns(&self, topic: &str, _: bool, _: &str, _: Option<u32>) -> Result<RegisteredColumns, String> {
         let text = |name: &str| Column::new(name, Type::String);
-        match topic {
-            "asked" => Ok(vec![text("PROMPT"), text("USER"), Column::new("ASKED_AT", Type::Timestamp)]),
+        let amount = Column::new("AMOUNT", Type::Decimal { precision: 12, scale: 2 });
+        let columns = match topic {
+            "asked" | "analytic_products_find" => {
+                vec![text("PROMPT"), text("USER"), Column::new("ASKED_AT", Type::Timestamp)]
+            }
             "offered" => {
-                let amount = Type::Decimal { precision: 12, scale: 2 };
-                Ok(vec![
-                    text("ID"),
-                    text("NAME"),
-                    Column::new("PRICE", Type::Struct(vec![Column::new("AMOUNT", amount)])),
-                ])
+                vec![text("ID"), text("NAME"), Column::new("PRICE", Type::Struct(vec![amount]))]
             }
-            "analytic_products_find" => self.value_columns("asked"),
             "analytic_products_filtered" => {
-                let amount = Type::Decimal { precision: 12, scale: 2 };
-                let price = vec![Column::new("AMOUNT", amount), text("CURRENCY")];
-                let price = Column::new("PRICE", Type::Struct(price));
-                Ok(vec![text("ID"), text("NAME"), price, text("BRAND"), text("STORE_ID")])
+                let price = Column::new("PRICE", Type::Struct(vec![amount, text("CURRENCY")]));
+                vec![text("ID"), text("NAME"), price, text("BRAND"), text("STORE_ID")]
             }
-            other => Err(format!("no schema is registered for '{other}'")),
-        }
+            other => return Err(format!("no schema is registered for '{other}'")),
+        };
+        Ok(RegisteredColumns { columns, is_bare: false })
     }
 }
 
@@ -41,9 +37,9 @@ macro_rules! golden {
 #[test]
 fn files_that_run_become_rules() {
     for (name, text) in golden!("": "recommendations", "shapes") {
-        let (rules, mistakes) = plan(text, &mut Catalog::new(), &Registered);
+        let (plan, mistakes) = plan(text, &mut Catalog::new(), &Registered);
         assert!(mistakes.is_empty(), "{}", render(name, text, &mistakes));
-        insta::assert_snapshot!(format!("runs_{name}"), explain(&rules));
+        insta::assert_snapshot!(format!("runs_{name}"), explain(&plan.rules));
     }
 }
 
@@ -60,7 +56,7 @@ fn files_that_do_not_are_told_everything_that_is_wrong() {
 #[test]
 fn the_rule_that_is_shipped_runs() {
     let text = include_str!("../../../../../rules/personal_recom.sql");
-    let (rules, mistakes) = plan(text, &mut Catalog::new(), &Registered);
+    let (plan, mistakes) = plan(text, &mut Catalog::new(), &Registered);
     assert!(mistakes.is_empty(), "{}", render("personal_recom.sql", text, &mistakes));
-    insta::assert_snapshot!(explain(&rules));
+    insta::assert_snapshot!(explain(&plan.rules));
 }

@@ -1,7 +1,6 @@
 use millstream_model::{Column, Type, Value};
-use millstream_ports::base64_text;
+use millstream_ports::{base64_text, double_text};
 
-use super::number::shortest;
 use crate::document::Document;
 
 /// Columns as an object, in their order.
@@ -19,8 +18,8 @@ pub(super) fn value(of: &Value, ty: &Type) -> Result<Document, String> {
             Document::Number(value.to_string())
         }
         (Value::Bigint(value) | Value::Timestamp(value), _) => Document::Number(value.to_string()),
-        (Value::Double(value), _) if value.is_finite() => Document::Number(shortest(*value)),
-        (Value::Double(value), _) => Document::Text(shortest(*value)),
+        (Value::Double(value), _) if value.is_finite() => Document::Number(double_text(*value)),
+        (Value::Double(value), _) => Document::Text(double_text(*value)),
         (Value::Decimal(value), _) => Document::Number(value.to_string()),
         (Value::String(text), _) => Document::Text(text.to_string()),
         (Value::Bytes(bytes), _) => Document::Text(base64_text(bytes)),

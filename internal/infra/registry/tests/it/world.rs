@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use millstream_model::{Headers, Offset, Partition, RecordView, Timestamp, TopicName};
 use millstream_ports::{
-    GroupLog, Outlet, Polled, PortError, SendRecord, Start, TableId, TableStore, Tag, Tail, Tally,
+    Delivery, GroupLog, Outlet, Polled, PortError, SendRecord, Start, TableId, TableStore, Tag, Tail, Tally,
     TopicDescription, TopicSpec, World,
 };
 
@@ -210,6 +210,18 @@ impl GroupLog for Nothing {
         match *self {}
     }
 
+    fn abort(&mut self) -> Result<(), PortError> {
+        match *self {}
+    }
+
+    fn pause(&mut self) -> Result<(), PortError> {
+        match *self {}
+    }
+
+    fn resume(&mut self) -> Result<(), PortError> {
+        match *self {}
+    }
+
     fn lag(&self, _: usize, _: Partition) -> Option<u64> {
         match *self {}
     }
@@ -259,7 +271,7 @@ impl World for Memory {
     type Outlet = MemoryOutlet;
     type Store = Nothing;
 
-    fn join_group(&self, _: &str, _: usize, _: &[TopicName]) -> Result<Nothing, PortError> {
+    fn join_group(&self, _: &str, _: usize, _: &[TopicName], _: Delivery) -> Result<Nothing, PortError> {
         Err(PortError::stop("there are no groups here"))
     }
 
@@ -288,6 +300,10 @@ impl World for Memory {
     fn create_topic(&self, spec: &TopicSpec) -> Result<(), PortError> {
         self.locked().topics.entry(spec.name.clone()).or_insert_with(|| (spec.clone(), Vec::new()));
         Ok(())
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::ZERO
     }
 
     fn now(&self) -> Timestamp {

@@ -2,23 +2,24 @@ use std::collections::BTreeMap;
 
 use millstream_model::{Column, Type, Value};
 
-use crate::ops::{Emission, SourceRecord, State, StepError};
-use crate::{Catalog, Rule, SchemaSource, plan};
+use crate::ops::{Emission, SinkRow, SourceRecord, State, StepError};
+use crate::{Catalog, RegisteredColumns, Rule, SchemaSource, plan};
 
 /// The schemas that the shop registers, as far as the rules look at them.
 pub(super) struct Schemas;
 
 impl SchemaSource for Schemas {
-    fn value_columns(&self, topic: &str) -> Result<Vec<Column>, String> {
+    fn columns(&self, topic: &str, _: bool, _: &str, _: Option<u32>) -> Result<RegisteredColumns, String> {
         let text = |name: &str| Column::new(name, Type::String);
-        match topic {
-            "asked" => Ok(vec![text("PROMPT"), text("USER"), Column::new("ASKED_AT", Type::Timestamp)]),
+        let columns = match topic {
+            "asked" => vec![text("PROMPT"), text("USER"), Column::new("ASKED_AT", Type::Timestamp)],
             "offered" => {
                 let price = vec![Column::new("AMOUNT", Type::Int), text("CURRENCY")];
-                Ok(vec![text("ID"), text("NAME"), Column::new("PRICE", Type::Struct(price))])
+                vec![text("ID"), text("NAME"), Column::new("PRICE", Type::Struct(price))]
             }
-            _ => Err(format!("no schema for '{topic}'")),
-        }
+            _ => return Err(format!("no schema for '{topic}'")),
+        };
+        Ok(RegisteredColumns { columns, is_bare: false })
     }
 }
 
@@ -61,7 +62,7 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new(text: &str) -> Self {
-        let (rules, mistakes) = plan(text, &mut Catalog::new(), &Schemas);
+        let (plan, mistakes) = plan(text, &mut Catalog::new(), &Schemas);
         assert_eq!(mistakes, [], "{}", crate::render("test.sql", text, &mistakes));
         let running = |rule: Rule| Running {
             read: vec![0; rule.query.sources().len()],
@@ -71,7 +72,7 @@ impl World {
             at_source: Memory::default(),
             at_key: BTreeMap::new(),
         };
-        Self { topics: BTreeMap::new(), rules: rules.into_iter().map(running).collect() }
+        Self { topics: BTreeMap::new(), rules: plan.rules.into_iter().map(running).collect() }
     }
 
     /// Writes a record, and lets the rules run until nothing is left to do.
@@ -135,7 +136,7 @@ impl Running {
         for emission in emissions {
             match emission {
                 Emission::Repartition { key, message } => self.sent.push((key, message)),
-                Emission::Sink { key, value } => {
+                Emission::Sink(SinkRow { key, value, .. }) => {
                     topics.entry(self.rule.sink.topic.clone()).or_default().push((key, value));
                 }
             }
@@ -148,7 +149,17 @@ impl Running {
         sources.iter().zip(&self.read).enumerate().find_map(|(side, (source, read))| {
             let (key, value) = topics.get(&source.topic)?.get(*read)?.clone();
             let offset = i64::try_from(*read).unwrap();
-            Some((side, SourceRecord { key, value, timestamp: 100 + offset, partition: 3, offset }))
+            Some((
+                side,
+                SourceRecord {
+                    key,
+                    value,
+                    timestamp: 100 + offset,
+                    partition: 3,
+                    offset,
+                    ..SourceRecord::default()
+                },
+            ))
         })
     }
 }

@@ -1,0 +1,101 @@
+use super::Failure;
+
+/// What LIKE looks for: `%` stands for any characters, `_` for one, and what stands behind the escape for itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pattern(Vec<Want>);
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Want {
+    Any,
+    One,
+    Character(char),
+}
+
+impl Pattern {
+    /// Reads a pattern.
+    ///
+    /// # Errors
+    /// When nothing stands behind the escape.
+    pub(crate) fn new(text: &str, escape: Option<char>) -> Result<Self, Failure> {
+        let mut wants = Vec::with_capacity(text.len());
+        let mut characters = text.chars();
+        while let Some(c) = characters.next() {
+            wants.push(match c {
+                c if Some(c) == escape => Want::Character(
+                    characters.next().ok_or_else(|| Failure::new("a pattern ends with its escape"))?,
+                ),
+                '%' => Want::Any,
+                '_' => Want::One,
+                c => Want::Character(c),
+            });
+        }
+        Ok(Self(wants))
+    }
+
+    /// Walks back to the last `%` on a mismatch, so it takes time by the product of the lengths at worst.
+    pub(super) fn matches(&self, text: &str) -> bool {
+        let (mut rest, mut want, mut star) = (text.chars(), 0, None);
+        loop {
+            let at = rest.clone();
+            match (self.0.get(want), rest.next()) {
+                (Some(Want::Any), _) => {
+                    star = Some((want + 1, at.clone()));
+                    (rest, want) = (at, want + 1);
+                }
+                (None, None) => return true,
+                (Some(Want::One), Some(_)) => want += 1,
+                (Some(Want::Character(wanted)), Some(c)) if *wanted == c => want += 1,
+                _ => {
+                    let Some((behind, seen)) = &mut star else { return false };
+                    if seen.next().is_none() {
+                        return false;
+                    }
+                    (rest, want) = (seen.clone(), *behind);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wildcards_stand_for_what_they_should() {
+        for (text, pattern, escape, expected) in [
+            ("oak lamp", "%lamp", None, true),
+            ("oak lamp", "o_k%", None, true),
+            ("oak lamp", "lamp%", None, false),
+            ("", "%", None, true),
+            ("", "_", None, false),
+            ("aXbXc", "%X%X%", None, true),
+            ("aab", "%ab", None, true),
+            ("50%", "50!%", Some('!'), true),
+            ("500", "50!%", Some('!'), false),
+            ("a!b", "a!!b", Some('!'), true),
+            ("a\nb", "a_b", None, true),
+            ("лампа", "л_м%", None, true),
+        ] {
+            let pattern_read = Pattern::new(pattern, escape).unwrap();
+            assert_eq!(pattern_read.matches(text), expected, "{text} LIKE {pattern}");
+        }
+        assert!(Pattern::new("a!", Some('!')).is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn it_agrees_with_a_naive_walk(text in "[ab]{0,8}", pattern in "[ab%_]{0,6}") {
+            fn naive(text: &[char], pattern: &[char]) -> bool {
+                match (pattern.split_first(), text.split_first()) {
+                    (None, rest) => rest.is_none(),
+                    (Some(('%', more)), rest) => naive(text, more) || rest.is_some_and(|(_, rest)| naive(rest, pattern)),
+                    (Some((want, more)), Some((c, rest))) => (*want == '_' || want == c) && naive(rest, more),
+                    (Some(_), None) => false,
+                }
+            }
+            let (t, p): (Vec<_>, Vec<_>) = (text.chars().collect(), pattern.chars().collect());
+            proptest::prop_assert_eq!(Pattern::new(&pattern, None).unwrap().matches(&text), naive(&t, &p));
+        }
+    }
+}

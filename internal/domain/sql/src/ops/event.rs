@@ -1,0 +1,244 @@
+use millstream_model::{Headers, Value};
+
+use super::{SourceRecord, StepError, value_bytes};
+use crate::eval::Bound;
+use crate::plan::{Entry, Wire};
+
+/// From when to when a window is, in milliseconds since 1970; its end is the first moment behind it, save a session's, which
+/// is that of its last record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Bounds {
+    /// Its first moment.
+    pub start: i64,
+    /// Its end.
+    pub end: i64,
+}
+
+/// Which record a row came from, and which of the rows that came from it it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Origin {
+    pub(super) side: i32,
+    pub(super) partition: i32,
+    pub(super) offset: i64,
+    pub(super) place: i32,
+}
+
+/// The row of a table that another one takes the place of.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Before {
+    /// Nobody kept it.
+    Unknown,
+    /// There was none.
+    Nothing,
+    Row(Vec<Value>),
+}
+
+impl Before {
+    /// One that was kept, if there was one.
+    pub(super) fn of(row: Option<Vec<Value>>) -> Self {
+        row.map_or(Self::Nothing, Self::Row)
+    }
+
+    pub(super) fn row_mut(&mut self) -> Option<&mut Vec<Value>> {
+        match self {
+            Self::Row(row) => Some(row),
+            _ => None,
+        }
+    }
+}
+
+/// A row on its way through the steps.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Event {
+    pub(super) key: Vec<Value>,
+    /// Nothing where a table's row is gone, or an event has no value.
+    pub(super) row: Option<Vec<Value>>,
+    pub(super) time: i64,
+    pub(super) window: Option<Bounds>,
+    pub(super) headers: Headers,
+    /// The row before this one.
+    pub(super) before: Before,
+    /// Where the row came from, as long as it came from one record alone.
+    pub(super) origin: Option<Origin>,
+}
+
+/// A moment in milliseconds; a time before 1970 is none.
+pub(super) fn moment(of: &Bound, row: &[Value]) -> Result<i64, StepError> {
+    match of.eval(row) {
+        Value::Bigint(time) | Value::Timestamp(time) if time >= 0 => Ok(time),
+        other => Err(StepError::Value(format!("{other:?} is no time"))),
+    }
+}
+
+impl Event {
+    /// A record's row: key, value, headers and pseudo columns. A record whose time can't be told is left out.
+    pub(super) fn of(entry: &Entry, side: usize, record: &SourceRecord) -> Result<Option<Self>, StepError> {
+        let mut time = record.timestamp;
+        let row_at = |time: i64| {
+            let value = record.value.as_ref()?;
+            let headers =
+                entry.source.headers.iter().map(|header| header_value(header.header.as_deref(), record));
+            let pseudo = [Value::Bigint(time), Value::Int(record.partition), Value::Bigint(record.offset)];
+            let bounds = record.window.filter(|_| entry.source.window.is_some());
+            let bounds = bounds.map(|bounds| [Value::Bigint(bounds.start), Value::Bigint(bounds.end)]);
+            let all = record.key.iter().chain(value).cloned().chain(headers).chain(pseudo);
+            Some(all.chain(bounds.into_iter().flatten()).collect::<Vec<_>>())
+        };
+        let mut row = row_at(time);
+        if let (Some(of), Some(before)) = (&entry.time, &row) {
+            match moment(of, before) {
+                Ok(told) => time = told,
+                Err(_) => return Ok(None),
+            }
+            row = row_at(time);
+        }
+        let side = i32::try_from(side).map_err(|_| StepError::Damaged("a source's place"))?;
+        Ok(Some(Self {
+            // Several columns that are all null are no key at all.
+            key: if record.key.len() > 1 && record.key.iter().all(Value::is_null) {
+                Vec::new()
+            } else {
+                record.key.clone()
+            },
+            row,
+            before: Before::Unknown,
+            time,
+            window: record.window,
+            headers: record.headers.clone(),
+            origin: Some(Origin { side, partition: record.partition, offset: record.offset, place: 0 }),
+        }))
+    }
+
+    /// Where its key belongs; a key in a window belongs apart from the same in another.
+    pub(super) fn place(&self) -> Vec<u8> {
+        let bounds = self.window.iter().flat_map(|bounds| [bounds.start, bounds.end]).map(Value::Bigint);
+        value_bytes(&Value::Struct(self.key.iter().cloned().chain(bounds).collect()))
+    }
+
+    /// The message that takes it to a step.
+    pub(super) fn sent(self, wire: Wire) -> Value {
+        let number = |number: usize| Value::Int(i32::try_from(number).unwrap_or(i32::MAX));
+        let bounds =
+            |bounds: Bounds| Value::Struct(vec![Value::Bigint(bounds.start), Value::Bigint(bounds.end)]);
+        let header = |(name, value): (String, Option<Vec<u8>>)| {
+            let value = value.map_or(Value::Null, |value| Value::Bytes(value.into()));
+            Value::Struct(vec![Value::text(name), value])
+        };
+        Value::Struct(vec![
+            number(wire.step),
+            number(wire.side),
+            Value::Struct(self.key),
+            self.row.map_or(Value::Null, Value::Struct),
+            Value::Bigint(self.time),
+            self.window.map_or(Value::Null, bounds),
+            Value::Array(self.headers.0.into_iter().map(header).collect()),
+            self.origin.map_or(Value::Null, Origin::value),
+        ])
+    }
+
+    /// What a message says.
+    pub(super) fn received(message: Value) -> Result<(Wire, Self), StepError> {
+        let damaged = || StepError::Damaged("a record between steps");
+        let Value::Struct(parts) = message else { return Err(damaged()) };
+        let parts = <[Value; 8]>::try_from(parts).map_err(|_| damaged())?;
+        let [
+            Value::Int(step),
+            Value::Int(side),
+            Value::Struct(key),
+            row,
+            Value::Bigint(time),
+            window,
+            headers,
+            origin,
+        ] = parts
+        else {
+            return Err(damaged());
+        };
+        let place = |number: i32| usize::try_from(number).map_err(|_| damaged());
+        let row = match row {
+            Value::Struct(row) => Some(row),
+            _ => None,
+        };
+        let (window, headers) = (bounds_of(&window), headers_of(headers).ok_or_else(damaged)?);
+        let origin = Origin::of(&origin);
+        Ok((
+            Wire { step: place(step)?, side: place(side)? },
+            Self { key, row, before: Before::Unknown, time, window, headers, origin },
+        ))
+    }
+}
+
+/// The bounds that a value stands for.
+fn bounds_of(value: &Value) -> Option<Bounds> {
+    match value {
+        Value::Struct(bounds) => match bounds.as_slice() {
+            [Value::Bigint(start), Value::Bigint(end)] => Some(Bounds { start: *start, end: *end }),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn headers_of(value: Value) -> Option<Headers> {
+    let Value::Array(entries) = value else { return None };
+    let header = |entry: Value| {
+        let Value::Struct(parts) = entry else { return None };
+        match <[Value; 2]>::try_from(parts).ok()? {
+            [Value::String(name), Value::Bytes(value)] => Some((name.into(), Some(value.into()))),
+            [Value::String(name), _] => Some((name.into(), None)),
+            _ => None,
+        }
+    };
+    entries.into_iter().map(header).collect::<Option<Vec<_>>>().map(Headers)
+}
+
+/// A header's last value, or all headers as structs of their name and value.
+fn header_value(name: Option<&str>, record: &SourceRecord) -> Value {
+    let bytes = |bytes: &[u8]| Value::Bytes(bytes.into());
+    if let Some(name) = name {
+        return record.headers.last(name).map_or(Value::Null, bytes);
+    }
+    let each = record.headers.0.iter().map(|(name, value)| {
+        Value::Struct(vec![Value::text(name), value.as_deref().map_or(Value::Null, bytes)])
+    });
+    Value::Array(each.collect())
+}
+
+impl Origin {
+    fn value(self) -> Value {
+        Value::Struct(vec![
+            Value::Int(self.side),
+            Value::Int(self.partition),
+            Value::Bigint(self.offset),
+            Value::Int(self.place),
+        ])
+    }
+
+    pub(super) fn of(value: &Value) -> Option<Self> {
+        let Value::Struct(parts) = value else { return None };
+        match parts.as_slice() {
+            [Value::Int(side), Value::Int(partition), Value::Bigint(offset), Value::Int(place)] => {
+                Some(Self { side: *side, partition: *partition, offset: *offset, place: *place })
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether it is ahead of all seen of its partition; it is then noted.
+    pub(super) fn advance(self, seen: &mut Vec<Value>) -> bool {
+        for known in &mut *seen {
+            let Some(before) =
+                Self::of(known).filter(|known| (known.side, known.partition) == (self.side, self.partition))
+            else {
+                continue;
+            };
+            let is_ahead = (self.offset, self.place) > (before.offset, before.place);
+            if is_ahead {
+                *known = self.value();
+            }
+            return is_ahead;
+        }
+        seen.push(self.value());
+        true
+    }
+}

@@ -1,0 +1,191 @@
+use millstream_model::{Headers, Value};
+
+use super::event::{Before, Event};
+use super::table_join::{kept, side_by_side, taken};
+use super::{Done, Run, StepError, key_values};
+use crate::ast::JoinKind;
+use crate::plan::{Act, Wire};
+
+/// How late events may come where that was not said, in milliseconds, less what the windows span themselves.
+const LATENESS_MS: i64 = 86_400_000;
+
+/// A join of streams, as it was planned.
+#[derive(Clone, Copy)]
+struct Meeting {
+    kind: JoinKind,
+    before_ms: i64,
+    after_ms: i64,
+    grace_ms: i64,
+    /// Events without a partner are told when none can come any more, and not at once.
+    is_patient: bool,
+    widths: (usize, usize),
+}
+
+impl Meeting {
+    fn of(act: &Act) -> Result<Self, StepError> {
+        let Act::Meet { kind, before_ms, after_ms, grace_ms, left_width, right_width } = act else {
+            return Err(StepError::Damaged("a join of streams"));
+        };
+        let span = before_ms.saturating_add(*after_ms);
+        Ok(Self {
+            kind: *kind,
+            before_ms: *before_ms,
+            after_ms: *after_ms,
+            grace_ms: grace_ms.unwrap_or_else(|| LATENESS_MS.saturating_sub(span).max(0)),
+            is_patient: grace_ms.is_some(),
+            widths: (*left_width, *right_width),
+        })
+    }
+
+    /// How long an event is kept.
+    fn kept_ms(self) -> i64 {
+        self.before_ms.saturating_add(self.after_ms).saturating_add(self.grace_ms)
+    }
+
+    fn keeps(self, is_left: bool) -> bool {
+        matches!(
+            (self.kind, is_left),
+            (JoinKind::Full, _) | (JoinKind::Left, true) | (JoinKind::Right, false)
+        )
+    }
+
+    /// From when to when partners of an event may be.
+    fn reach(self, is_left: bool, time: i64) -> (i64, i64) {
+        let (before, after) =
+            if is_left { (self.before_ms, self.after_ms) } else { (self.after_ms, self.before_ms) };
+        (time.saturating_sub(before).max(0), time.saturating_add(after))
+    }
+
+    fn pair(self, is_left: bool, own: &[Value], other: Option<&[Value]>, key: &[Value]) -> Vec<Value> {
+        let (left, right) = if is_left { (Some(own), other) } else { (other, Some(own)) };
+        side_by_side(left, right, self.widths, key)
+    }
+}
+
+impl Run<'_> {
+    /// An event of one stream meets those of the other that have its key and are near in time.
+    pub(super) fn meet(&mut self, wire: Wire, key: &[u8], event: Event) -> Done {
+        let meeting = Meeting::of(self.act(wire)?)?;
+        let is_left = wire.side == 0;
+        let Some(row) = event.row.clone() else { return Ok(()) };
+        let now = self.stream_time(wire, event.time)?;
+        if meeting.is_patient && event.time == now {
+            self.tell_unmet(wire, meeting, now)?;
+        }
+        let (own, other) = if is_left { (b'l', b'r') } else { (b'r', b'l') };
+        let own_place = Self::place(wire, own, key);
+        self.keep_event(&own_place, kept(row.clone(), event.time), now, meeting)?;
+        let (from, to) = meeting.reach(is_left, event.time);
+        let mut is_met = false;
+        for partner in self.list(&Self::place(wire, other, key))? {
+            let (partner, time) = taken(partner)?;
+            if time < from || time > to || time <= now.saturating_sub(meeting.kept_ms()) {
+                continue;
+            }
+            is_met = true;
+            if meeting.is_patient && meeting.keeps(!is_left) {
+                self.forget_unmet(wire, !is_left, key, time)?;
+            }
+            let row = meeting.pair(is_left, &row, Some(&partner), &event.key);
+            let joined = Event { row: Some(row), time: event.time.max(time), origin: None, ..event.clone() };
+            self.push(self.behind(wire), joined)?;
+        }
+        if is_met || !meeting.keeps(is_left) {
+            return Ok(());
+        }
+        let alone = meeting.pair(is_left, &row, None, &event.key);
+        if meeting.is_patient && to >= now {
+            return self.note_unmet(wire, is_left, key, (event.time, alone));
+        }
+        self.push(self.behind(wire), Event { row: Some(alone), origin: None, ..event })
+    }
+
+    /// Keeps an event among those of its key, in the order of their times, and lets go of what is too old.
+    fn keep_event(&mut self, place: &[u8], event: Value, now: i64, meeting: Meeting) -> Done {
+        let time = |value: &Value| match value {
+            Value::Struct(parts) => match parts.first() {
+                Some(Value::Bigint(time)) => *time,
+                _ => i64::MIN,
+            },
+            _ => i64::MIN,
+        };
+        let oldest = now.saturating_sub(meeting.kept_ms());
+        let own = time(&event);
+        let mut all = self.list(place)?;
+        all.retain(|value| time(value) > oldest);
+        if own > oldest {
+            let behind = all.partition_point(|value| time(value) <= own);
+            all.insert(behind, event);
+        }
+        self.put_list(place, all)
+    }
+
+    /// Notes an event that has no partner yet.
+    fn note_unmet(&mut self, wire: Wire, is_left: bool, key: &[u8], (time, row): (i64, Vec<Value>)) -> Done {
+        let place = Self::place(wire, b'u', &[]);
+        let mut all = self.list(&place)?;
+        let entry = Value::Struct(vec![
+            Value::Bigint(time),
+            Value::Boolean(!is_left),
+            Value::Bytes(key.into()),
+            Value::Struct(row),
+        ]);
+        // Two events of one moment, key and side are one here, and the later counts.
+        let is_same = |other: &Value| match (other, &entry) {
+            (Value::Struct(a), Value::Struct(b)) => a.get(..3) == b.get(..3),
+            _ => false,
+        };
+        all.retain(|other| !is_same(other));
+        let behind = all.partition_point(|other| *other < entry);
+        all.insert(behind, entry);
+        self.put_list(&place, all)
+    }
+
+    fn forget_unmet(&mut self, wire: Wire, is_left: bool, key: &[u8], time: i64) -> Done {
+        let place = Self::place(wire, b'u', &[]);
+        let mut all = self.list(&place)?;
+        let count = all.len();
+        let id = [Value::Bigint(time), Value::Boolean(!is_left), Value::Bytes(key.into())];
+        all.retain(|entry| !matches!(entry, Value::Struct(parts) if parts.get(..3) == Some(&id[..])));
+        if all.len() == count { Ok(()) } else { self.put_list(&place, all) }
+    }
+
+    /// Tells the events that can't get a partner any more, the oldest first.
+    fn tell_unmet(&mut self, wire: Wire, meeting: Meeting, now: i64) -> Done {
+        let place = Self::place(wire, b'u', &[]);
+        let all = self.list(&place)?;
+        let (mut told, mut waiting) = (Vec::new(), Vec::new());
+        for entry in all {
+            let damaged = || StepError::Damaged("an event without a partner");
+            let Value::Struct(parts) = &entry else { return Err(damaged()) };
+            let [Value::Bigint(time), Value::Boolean(is_right), Value::Bytes(key), Value::Struct(row)] =
+                parts.as_slice()
+            else {
+                return Err(damaged());
+            };
+            let (_, to) = meeting.reach(!is_right, *time);
+            if to.saturating_add(meeting.grace_ms) < now {
+                told.push((*time, key_values(key)?, row.clone()));
+            } else {
+                waiting.push(entry);
+            }
+        }
+        if told.is_empty() {
+            return Ok(());
+        }
+        self.put_list(&place, waiting)?;
+        for (time, key, row) in told {
+            let event = Event {
+                key,
+                row: Some(row),
+                before: Before::Unknown,
+                time,
+                window: None,
+                headers: Headers::default(),
+                origin: None,
+            };
+            self.push(self.behind(wire), event)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,124 @@
+//! INSERT INTO: a query's rows, or one row, into a source that is there.
+
+use millstream_model::{Column, Value};
+
+use super::graph::QueryPlan;
+use super::query::query;
+use super::{Insertion, Planned, Planner};
+use crate::ast::{At, InsertSelect, InsertValues, SourceKind};
+use crate::bind::{Scope, assigned, bind};
+use crate::catalog::Source;
+use crate::diagnostic::Diagnostic;
+
+fn target<'p>(name: &At<String>, planner: &'p Planner<'_>) -> Planned<&'p Source> {
+    let sink = planner.known(name)?;
+    let refused = if sink.is_read_only {
+        Some("is a SOURCE, which rules only read")
+    } else if !sink.headers.is_empty() {
+        Some("has columns of headers, which are not written")
+    } else {
+        None
+    };
+    match refused {
+        Some(why) => Err(vec![Diagnostic::new(name.span, format!("{} {why}", sink.name))]),
+        None => Ok(sink),
+    }
+}
+
+/// A query that fills a source beside others.
+pub(super) fn select(insert: &InsertSelect, planner: &Planner<'_>) -> Planned<(Source, QueryPlan)> {
+    let sink = target(&insert.target, planner)?.clone();
+    let span = insert.target.span;
+    if sink.window.is_some() {
+        return Err(vec![Diagnostic::new(
+            span,
+            format!("the windows of {} are those of its own query", sink.name),
+        )]);
+    }
+    let mut body = query(&insert.query, sink.kind, planner)?;
+    if sink.kind == SourceKind::Table && body.kind != sink.kind {
+        return Err(vec![Diagnostic::new(span, format!("{} is a table", sink.name))]);
+    }
+    let types = |columns: &[Column]| columns.iter().map(|column| column.ty.clone()).collect::<Vec<_>>();
+    let names = |columns: &[Column]| columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>();
+    let is_keyed = names(&body.key) == names(&sink.key) && types(&body.key) == types(&sink.key);
+    let mut outputs = Vec::new();
+    if is_keyed && names(&body.value) == names(&sink.value) {
+        for ((bound, from), to) in body.outputs.drain(..).zip(&body.value).zip(&sink.value) {
+            outputs.extend(assigned((bound, from.ty.clone()), &to.ty));
+        }
+    }
+    if !is_keyed || outputs.len() != sink.value.len() {
+        let list =
+            |columns: &[Column]| columns.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let said = format!(
+            "the query gives key ({}) value ({}), where {} has key ({}) value ({})",
+            list(&body.key),
+            list(&body.value),
+            sink.name,
+            list(&sink.key),
+            list(&sink.value)
+        );
+        return Err(vec![
+            Diagnostic::new(span, said).help("select columns of these names and types, in this order"),
+        ]);
+    }
+    body.outputs = outputs;
+    Ok((sink, body.into_plan(None)))
+}
+
+/// One row.
+pub(super) fn values(insert: &InsertValues, planner: &Planner<'_>) -> Planned<Insertion> {
+    let sink = target(&insert.target, planner)?;
+    if sink.window.is_some() {
+        let said =
+            Diagnostic::new(insert.target.span, format!("the keys of {} belong to windows", sink.name));
+        return Err(vec![said.help("rows are written there by its own query alone")]);
+    }
+    let all: Vec<&Column> = sink.key.iter().chain(&sink.value).collect();
+    let names: Vec<At<String>> = if insert.columns.is_empty() {
+        let named = |column: &&Column| At { node: column.name.clone(), span: insert.target.span };
+        all.iter().map(named).collect()
+    } else {
+        insert.columns.clone()
+    };
+    if names.len() != insert.values.len() {
+        let said = format!("{} values stand for {} columns", insert.values.len(), names.len());
+        return Err(vec![Diagnostic::new(insert.target.span, said)]);
+    }
+    let mut row = vec![Value::Null; all.len()];
+    let mut timestamp = None;
+    let scope = Scope::default().using(planner.catalog.functions());
+    for (name, at) in names.iter().zip(&insert.values) {
+        let one = |mistake| vec![mistake];
+        let given = bind(&scope, at).map_err(one)?;
+        if name.node == "ROWTIME" {
+            timestamp = match given.0.eval(&[]) {
+                Value::Bigint(time) | Value::Timestamp(time) => Some(time),
+                Value::Int(time) => Some(i64::from(time)),
+                _ => return Err(one(Diagnostic::new(at.span, "ROWTIME is in milliseconds since 1970"))),
+            };
+            continue;
+        }
+        let found = all.iter().position(|column| column.name == name.node);
+        let Some((place, column)) = found.and_then(|place| Some((place, all.get(place)?))) else {
+            return Err(one(Diagnostic::new(
+                name.span,
+                format!("{} has no column {}", sink.name, name.node),
+            )));
+        };
+        let said = format!("{} is {}, not {}", column.name, column.ty, given.1);
+        let value = assigned(given, &column.ty).ok_or_else(|| one(Diagnostic::new(at.span, said)))?;
+        if let Some(slot) = row.get_mut(place) {
+            *slot = value.eval(&[]);
+        }
+    }
+    let value = row.split_off(sink.key.len());
+    if sink.kind == SourceKind::Table && row.iter().all(Value::is_null) {
+        return Err(vec![Diagnostic::new(
+            insert.target.span,
+            "a table's row is known by its key, and none is given",
+        )]);
+    }
+    Ok(Insertion { sink: sink.clone(), key: row, value, timestamp })
+}
