@@ -17,6 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sql", &["model", "topology", "ports"]),
     ("runtime", &["model", "ports", "topology"]),
     ("rule-engine", &["model", "ports", "topology", "sql", "runtime"]),
+    ("replication", &["model", "ports", "runtime"]),
     ("storefront", &["model", "ports", "topology", "shop", "runtime"]),
 ];
 

@@ -1,13 +1,15 @@
 //! Rows in PostgreSQL against the topics that they replicate, read and decoded by other libraries than the programs'.
 //!
-//! `make verify-stack` starts the stack and the programs, and runs this with where they are in the environment: `SINK` says who
-//! writes the tables, `DEAD_LETTERS` how its dead-letter topics' names end, `TABLES` in which schema of the database.
+//! `make verify-stack` starts the stack and the programs, and runs this with where they are in the environment: `TABLES` says
+//! in which schema of the database the tables are, and `DEAD_LETTERS` what the topic is called that has what no table holds,
+//! with TOPIC for the topic.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stdout,
+    clippy::unused_self,
     clippy::cast_precision_loss,
     unreachable_pub,
     dead_code,
@@ -56,8 +58,13 @@ fn equal(stack: &Stack, topic: &str, table: &str, key: &str) -> usize {
 fn difference(have: &BTreeMap<String, Row>, want: &BTreeMap<String, Row>) -> String {
     let missing = want.keys().filter(|key| !have.contains_key(*key)).count();
     let surplus = have.keys().filter(|key| !want.contains_key(*key)).count();
-    let other = want.iter().find_map(|(key, row)| Some((key, row, have.get(key).filter(|have| *have != row)?)));
-    format!("{} rows for {}, {missing} missing, {surplus} too many; differs: {other:#?}", have.len(), want.len())
+    let other =
+        want.iter().find_map(|(key, row)| Some((key, row, have.get(key).filter(|have| *have != row)?)));
+    format!(
+        "{} rows for {}, {missing} missing, {surplus} too many; differs: {other:#?}",
+        have.len(),
+        want.len()
+    )
 }
 
 #[test]
@@ -87,7 +94,11 @@ fn deletes_updates_and_newer_schemas_arrive() {
     assert_eq!(rows[&keys[2]]["size_width"], 12);
     assert!(rows[&keys[1]]["name"].as_str().unwrap().contains('\u{1f6cb}'));
     writer.restore(&keys[0]);
-    assert_eq!(tables_equal_topics(&stack)["shop_products"], before["shop_products"], "a deleted key may come back");
+    assert_eq!(
+        tables_equal_topics(&stack)["shop_products"],
+        before["shop_products"],
+        "a deleted key may come back"
+    );
 }
 
 #[test]

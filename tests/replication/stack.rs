@@ -35,7 +35,7 @@ impl Stack {
     }
 
     pub fn dead_letters(&self, topic: &str) -> Vec<Seen> {
-        let name = format!("{topic}{}", variable("DEAD_LETTERS"));
+        let name = variable("DEAD_LETTERS").replace("TOPIC", topic);
         if self.has_topic(&name) { read_all(self, &name) } else { Vec::new() }
     }
 
@@ -49,7 +49,8 @@ impl Stack {
 
     fn psql(&self, query: &str) -> String {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("docker/local/postgres.sh");
-        let output = Command::new(script).args(["psql", "-v", "ON_ERROR_STOP=1", "-Atc", query]).output().unwrap();
+        let output =
+            Command::new(script).args(["psql", "-v", "ON_ERROR_STOP=1", "-Atc", query]).output().unwrap();
         assert!(output.status.success(), "{query}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     }
@@ -59,9 +60,8 @@ impl Stack {
     pub fn rows(&self, table: &str) -> BTreeMap<String, Row> {
         let schema = variable("TABLES");
         let of_table = format!("table_schema = '{schema}' and table_name = '{table}'");
-        let columns = self.psql(&format!(
-            "select column_name, data_type from information_schema.columns where {of_table}"
-        ));
+        let columns = self
+            .psql(&format!("select column_name, data_type from information_schema.columns where {of_table}"));
         if columns.is_empty() {
             return BTreeMap::new();
         }

@@ -21,8 +21,10 @@ pub struct Writer<'s> {
 
 impl<'s> Writer<'s> {
     pub fn on(stack: &'s Stack, topic: &str) -> Self {
-        let producer =
-            ClientConfig::new().set("bootstrap.servers", stack.brokers()).set("partitioner", "murmur2").create();
+        let producer = ClientConfig::new()
+            .set("bootstrap.servers", stack.brokers())
+            .set("partitioner", "murmur2")
+            .create();
         let before = read_all(stack, topic);
         Self { stack, topic: topic.to_owned(), producer: producer.unwrap(), before }
     }
@@ -37,7 +39,9 @@ impl<'s> Writer<'s> {
     }
 
     fn newest(&self, key: &str) -> &Seen {
-        let of_key = |seen: &&Seen| seen.key == key.as_bytes() && seen.value.as_ref().is_some_and(|value| value[0] == 0);
+        let of_key = |seen: &&Seen| {
+            seen.key == key.as_bytes() && seen.value.as_ref().is_some_and(|value| value[0] == 0)
+        };
         self.before.iter().rfind(of_key).unwrap()
     }
 
@@ -101,7 +105,8 @@ impl<'s> Writer<'s> {
         let url = format!("{}/subjects/{}-value/versions", self.stack.registry(), self.topic);
         let body = json!({ "schema": schema.to_string() }).to_string();
         let client = reqwest::blocking::Client::new();
-        let request = client.post(url).header("Content-Type", "application/vnd.schemaregistry.v1+json").body(body);
+        let request =
+            client.post(url).header("Content-Type", "application/vnd.schemaregistry.v1+json").body(body);
         let answer: Json = serde_json::from_str(&request.send().unwrap().text().unwrap()).unwrap();
         u32::try_from(answer["id"].as_u64().unwrap_or_else(|| panic!("{answer}"))).unwrap()
     }
