@@ -23,7 +23,8 @@ build: prepare ## Build the programs
 run: build up-local create-topics ## The main job on this machine: stack, topics, products, a search and its recommendation
 	@$(WITH_ENV) docker/local/demo.sh
 
-test: prepare ## All tests, with a real Kafka and registry of their own
+test: prepare ## All tests, with a real Kafka, registry and PostgreSQL of their own
+	docker/local/prepare.sh test
 	docker/local/kafka.sh fetch
 	docker/local/registry.sh fetch
 	cargo build --locked --workspace --bins

@@ -19,6 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("registry-rules", &[]),
     ("runtime", &["model", "ports", "topology"]),
     ("rule-engine", &["model", "ports", "topology", "sql", "runtime"]),
+    ("replication", &["model", "ports", "runtime"]),
     ("storefront", &["model", "ports", "topology", "shop", "runtime"]),
 ];
 

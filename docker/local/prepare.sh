@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs the system packages that building and running need and that are missing, and says which.
 #   prepare.sh          what the programs, Kafka and the registry need
-#   prepare.sh stack    also PostgreSQL, Prometheus, and a compiler for what Kafka Connect runs
+#   prepare.sh test     also PostgreSQL, for the tests
+#   prepare.sh stack    also Prometheus, and a compiler for what Kafka Connect runs
 set -euo pipefail
 
 missing=()
@@ -25,8 +26,10 @@ header_or openssl/ssl.h libssl-dev
 header_or zlib.h zlib1g-dev
 java_17 || missing+=(java)
 
+case ${1:-} in
+test | stack) ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command_or postgres postgresql ;;
+esac
 if [ "${1:-}" = stack ]; then
-  ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command_or postgres postgresql
   command_or prometheus prometheus
   command_or promtool prometheus
   command_or jq jq

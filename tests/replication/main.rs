@@ -1,15 +1,16 @@
 //! Rows in the database against the topics that they replicate, read and decoded by other libraries than the programs'.
 //!
-//! `make verify-stack` starts the stack and the programs, and runs this with where they are in the environment: `SINK` says who
-//! writes the tables, `DEAD_LETTERS` how its dead-letter topics' names end, `TABLES` in which schema of the database.
+//! `make verify-stack` starts the stack and the programs, and runs this with where they are in the environment: `TABLES` says
+//! in which schema of the database the tables are, and `DEAD_LETTERS` what the topic is called that has what no table holds,
+//! with TOPIC for the topic.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stdout,
-    clippy::cast_precision_loss,
     clippy::unused_self,
+    clippy::cast_precision_loss,
     unreachable_pub,
     dead_code,
     deprecated,

@@ -35,7 +35,7 @@ impl Stack {
     }
 
     pub fn dead_letters(&self, topic: &str) -> Vec<Seen> {
-        let name = format!("{topic}{}", variable("DEAD_LETTERS"));
+        let name = variable("DEAD_LETTERS").replace("TOPIC", topic);
         if self.has_topic(&name) { read_all(self, &name) } else { Vec::new() }
     }
 

@@ -18,6 +18,7 @@ pub mod contract;
 mod error;
 mod log;
 mod meter;
+mod replica;
 mod rows;
 mod table;
 mod world;
@@ -26,6 +27,7 @@ pub use codec::{Bytes, Codec, CodecError, DecimalText, Int64, Nullable, Owned, S
 pub use error::{Action, PortError};
 pub use log::{Delivery, GroupLog, Outlet, Polled, SendRecord, Start, Tag, Tail, Tally};
 pub use meter::{Meter, Sample, SampleKind};
+pub use replica::{Advance, Landed, Replica, WholeRow, WholeRows};
 pub use rows::{
     DelimitedRows, FoundColumns, KafkaRows, NoRows, RowCodec, RowFormat, RowSpec, SchemaBook, Side,
     base64_bytes, base64_text, double_text,

@@ -27,6 +27,14 @@ impl WriterSchema {
         Ok(Self { text: text.to_owned(), layout, is_record })
     }
 
+    /// The columns of its records, names in capitals; of another schema, one column without a name.
+    ///
+    /// # Errors
+    /// When a field's type is none that rows have.
+    pub fn columns(&self) -> Result<Vec<millstream_model::Column>, CodecError> {
+        crate::schema::columns_of(&self.text, true).map(|found| found.columns).map_err(CodecError::new)
+    }
+
     /// Reads one datum without a frame, such as a file holds.
     ///
     /// # Errors

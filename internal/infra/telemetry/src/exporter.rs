@@ -124,6 +124,15 @@ impl Meter for Process {
         if let Some(bytes) = resident_bytes() {
             add("process_resident_memory_bytes", "Resident memory, in bytes.", SampleKind::Gauge, bytes);
         }
+        if let Some(count) = entries("/proc/self/fd") {
+            add("process_open_fds", "Open files and connections.", SampleKind::Gauge, count);
+        }
+        if let Some(count) = open_files_max() {
+            add("process_max_fds", "Open files and connections allowed.", SampleKind::Gauge, count);
+        }
+        if let Some(count) = entries("/proc/self/task") {
+            add("process_threads", "Threads.", SampleKind::Gauge, count);
+        }
     }
 }
 
@@ -138,6 +147,18 @@ fn cpu_seconds() -> Option<f64> {
 fn resident_bytes() -> Option<f64> {
     let statm = fs::read_to_string("/proc/self/statm").ok()?;
     Some(statm.split_whitespace().nth(1)?.parse::<f64>().ok()? * PAGE_BYTES)
+}
+
+/// How many entries a folder has.
+fn entries(folder: &str) -> Option<f64> {
+    u32::try_from(fs::read_dir(folder).ok()?.count()).ok().map(f64::from)
+}
+
+/// The soft limit, the first number of its line (proc(5), "limits").
+fn open_files_max() -> Option<f64> {
+    let limits = fs::read_to_string("/proc/self/limits").ok()?;
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_whitespace().next()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -170,6 +191,9 @@ mod tests {
             "millstream_records_in_total{topic=\"a\"} 1",
             "millstream_records_in_total{topic=\"b\\\"\\n\"} 2.5",
             "# TYPE process_resident_memory_bytes gauge",
+            "# TYPE process_open_fds gauge",
+            "# TYPE process_max_fds gauge",
+            "# TYPE process_threads gauge",
         ] {
             assert!(text.lines().any(|have| have == line), "no line {line:?} in\n{text}");
         }

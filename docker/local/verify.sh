@@ -1,0 +1,237 @@
+#!/usr/bin/env bash
+# Starts Kafka, a registry, Kafka Connect, PostgreSQL and Prometheus from packages, runs shop, stream, client, rules and sink on
+# them, breaks things, and prints a table of claims with what came of each. The exit code is 1 if any does not hold.
+#   verify.sh [WORD]    only claims with WORD in their text, beside those that start things
+# PROGRAMS      where the programs are built (target/release)
+# VERIFY_PORTS  the first of sixteen ports to use (28400)
+# PRODUCTS, RATE_PRODUCTS  how many products the shop announces (2000), and for the rate of the sink (100000)
+. "$(dirname "$0")/lib.sh"
+cd "$REPOSITORY"
+PROGRAMS=${PROGRAMS:-target/release}
+PROGRAMS=$(cd "$PROGRAMS" && pwd)
+FIRST=${VERIFY_PORTS:-28400}
+PRODUCTS=${PRODUCTS:-2000}
+RATE_PRODUCTS=${RATE_PRODUCTS:-100000}
+ONLY=${1:-}
+
+# A stack of its own, in a folder that the database's user may enter.
+HOME_OF_RUN=$(mktemp -d)
+chmod 755 "$HOME_OF_RUN"
+export MILLSTREAM_STACK_HOME=$HOME_OF_RUN MILLSTREAM_JARS=$JARS
+STACK=$HOME_OF_RUN
+LOG=$STACK/log
+mkdir -p "$STACK/run" "$LOG" "$STACK/pid" "$STACK/conf" "$STACK/data"
+export KAFKA_PORT=$FIRST REGISTRY_PORT=$((FIRST + 2)) CONNECT_PORT=$((FIRST + 3)) POSTGRES_PORT=$((FIRST + 4)) PROMETHEUS_PORT=$((FIRST + 5)) \
+  KAFKA_METRICS_PORT=$((FIRST + 6)) CONNECT_METRICS_PORT=$((FIRST + 7)) STREAM_HTTP_PORT=$((FIRST + 8)) RULES_HTTP_PORT=$((FIRST + 9)) \
+  SINK_HTTP_PORT=$((FIRST + 10)) POSTGRES_USER=millstream POSTGRES_PASSWORD=millstream POSTGRES_DB=millstream PROMETHEUS_SCRAPE_SECONDS=2
+export KAFKA_BROKERS=127.0.0.1:$KAFKA_PORT SCHEMA_REGISTRY_URL=http://127.0.0.1:$REGISTRY_PORT/apis/ccompat/v7 \
+  DATABASE_DSN=postgres://millstream:millstream@127.0.0.1:$POSTGRES_PORT/millstream \
+  PRODUCT_TOPIC=shop_products PRODUCT_WITH_FULL_IMG_SET_TOPIC=shop_products_full_img_set PRODUCT_FILTERED_TOPIC=analytic_products_filtered \
+  PRODUCT_FIND_TOPIC=analytic_products_find RECOMMENDATION_TOPIC=personal_recom XDG_STATE_HOME=$STACK/state
+PROMETHEUS=http://127.0.0.1:$PROMETHEUS_PORT
+
+finish() {
+  local name
+  for name in sink rules stream; do halt "$name"; done
+  for name in prometheus connect postgres registry kafka; do docker/local/$name.sh down >/dev/null 2>&1 || true; done
+  [ "${failed:-1}" -ne 0 ] && echo "logs are in $LOG" >&2 || rm -rf "$HOME_OF_RUN"
+}
+trap finish EXIT
+
+names=() results=() seconds=() failed=0
+# claim TEXT COMMAND...: what the command says is kept in a log, and shown where it fails
+claim() {
+  local text=$1 began=$SECONDS said=$LOG/claim-${#names[@]}.log result=holds
+  shift
+  printf '%s … ' "$text" >&2
+  # In the background, where a command that fails ends the claim; in a condition it would not.
+  (set -e; "$@") >"$said" 2>&1 &
+  wait $! || result=FAILS
+  echo "$result" >&2
+  [ "$result" = holds ] || { failed=$((failed + 1)); tail -n 15 "$said" | sed 's/^/    /' >&2; }
+  names+=("$text") results+=("$result") seconds+=($((SECONDS - began)))
+}
+# also: claims that WORD may leave out
+also() { [[ $1 != *"$ONLY"* ]] || claim "$@"; }
+
+psql() { docker/local/postgres.sh psql -v ON_ERROR_STOP=1 -Atc "$1"; }
+get() { curl -fsS --max-time 5 "http://127.0.0.1:$1/$2"; }
+# within SECONDS COMMAND...: the command comes to succeed
+within() {
+  local deadline=$((SECONDS + $1))
+  shift
+  until "$@" >/dev/null 2>&1; do
+    [ "$SECONDS" -lt "$deadline" ] || { echo "not within the time: $*"; "$@"; return 1; }
+    sleep 0.5
+  done
+}
+firing() { curl -fsS "$PROMETHEUS/api/v1/alerts" | jq -e --arg name "$1" '[.data.alerts[] | select(.labels.alertname == $name and .state == "firing")] | length > 0'; }
+not_firing() { ! firing "$1"; }
+program() { # NAME PORT ARGUMENTS...: in the background, until it is ready
+  local name=$1 port=$2
+  shift 2
+  cd "$STACK/run"
+  launch "$name" "$port" "$PROGRAMS/$name" "$@" --http "127.0.0.1:$port"
+  await "$name" 60 get "$port" readyz
+}
+stream() { program stream "$STREAM_HTTP_PORT" --no-repl; }
+rules() { program rules "$RULES_HTTP_PORT" run "$REPOSITORY/rules/"; }
+sink() { program sink "$SINK_HTTP_PORT" postgres --schema ours; }
+shop() { (cd "$STACK/run" && "$PROGRAMS/shop" "$@"); }
+
+topics_twice() {
+  "$PROGRAMS/stream" topics create
+  local said
+  said=$("$PROGRAMS/stream" topics create)
+  echo "$said"
+  [ "$(grep -c ^verified <<<"$said")" -ge 5 ] && ! grep -q ^created <<<"$said"
+}
+connectors_twice() {
+  docker/connectors/create.sh
+  local said
+  said=$(docker/connectors/create.sh)
+  echo "$said"
+  [ "$(grep -c ' runs$' <<<"$said")" -eq 5 ] && ! grep -q ' is new$' <<<"$said"
+}
+announces() { shop --count "$1" --seed "$2" | tee /dev/stderr | grep -q ', 0 failed'; }
+recommends() { (cd "$STACK/run" && "$PROGRAMS/client" --user verify --once 'Oak desk lamp' --wait 60) | tee /dev/stderr | grep -q '"products":\[{'; }
+# tables SCHEMA DEAD_LETTERS TEST: rows against topics, by tests/replication
+tables() { TABLES=$1 DEAD_LETTERS=$2 cargo test --locked --test replication -- --ignored --exact --test-threads=1 "$3"; }
+by_connect() { tables public TOPIC-sink-dead-letters "$1"; }
+by_sink() { tables ours sink-TOPIC-dead-letters "$1"; }
+same_tables() {
+  local table columns
+  for table in shop_products analytic_products_filtered shop_products_full_img_set analytic_products_find personal_recom; do
+    columns=$(psql "select string_agg(quote_ident(column_name), ', ' order by column_name) from information_schema.columns where table_schema = 'public' and table_name = '$table'")
+    [ "$(psql "select string_agg(column_name || ' ' || data_type, ', ' order by column_name) from information_schema.columns where table_schema = 'public' and table_name = '$table'")" = \
+      "$(psql "select string_agg(column_name || ' ' || data_type, ', ' order by column_name) from information_schema.columns where table_schema = 'ours' and table_name = '$table'")" ] || { echo "$table has other columns"; return 1; }
+    [ "$(psql "select count(*) from ((select $columns from public.$table except select $columns from ours.$table) union all (select $columns from ours.$table except select $columns from public.$table)) as x")" = 0 ] ||
+      { echo "$table has other rows"; return 1; }
+  done
+}
+sink_rate() {
+  shop --count "$RATE_PRODUCTS" --seed 77 --stores 9
+  psql 'create schema if not exists rate'
+  local began records took
+  began=$(date +%s%N)
+  records=$(cd "$STACK/run" && "$PROGRAMS/sink" postgres --topics shop_products --schema rate --once --http off 2>/dev/null | awk '/records were replicated/ {print $1}')
+  took=$((($(date +%s%N) - began) / 1000000))
+  echo "$records records in $took ms: $((records * 1000 / took)) a second"
+  [ $((records * 1000 / took)) -ge 20000 ]
+}
+sink_killed() {
+  psql 'drop schema if exists killed cascade; create schema killed' >/dev/null
+  local run
+  for run in 1 2 3 4; do
+    (cd "$STACK/run" && exec timeout -s KILL "1.$run" "$PROGRAMS/sink" postgres --topics shop_products --schema killed --http off) || true
+  done
+  (cd "$STACK/run" && "$PROGRAMS/sink" postgres --topics shop_products --schema killed --once --http off)
+  [ "$(psql 'select count(*) from (select * from killed.shop_products except select * from ours.shop_products) as x')" = 0 ] &&
+    [ "$(psql 'select count(*) from killed.shop_products')" = "$(psql 'select count(*) from ours.shop_products')" ]
+}
+scraped() { within 30 test 5 = "$(curl -fsS "$PROMETHEUS/api/v1/targets" | jq '[.data.activeTargets[] | select(.health == "up")] | length')"; }
+expressions() {
+  # Rates need movement in the minute before.
+  shop --count 400 --seed 3 --rate 40 &
+  recommends
+  wait
+  within 30 grafana/check.sh "$PROMETHEUS"
+}
+silent() {
+  curl -fsS "$PROMETHEUS/api/v1/alerts" | jq -c '.data.alerts[] | [.labels.alertname, .state]'
+  [ "$(curl -fsS "$PROMETHEUS/api/v1/alerts" | jq '[.data.alerts[] | select(.state == "firing")] | length')" = 0 ]
+}
+alert_tests() { promtool test rules grafana/alerts/millstream.test.yaml; }
+dead_letters_alert() { within 60 firing MillstreamSinkDeadLetters && within 60 firing ConnectDeadLetters && within 60 firing MillstreamDeadLetters; }
+
+database_away() {
+  docker/local/postgres.sh down
+  announces 50 11
+  within 120 firing MillstreamSinkWaiting && within 60 firing ConnectTaskFailed
+  get "$SINK_HTTP_PORT" healthz
+  if get "$SINK_HTTP_PORT" readyz; then return 1; fi
+  docker/local/postgres.sh up
+  within 60 get "$SINK_HTTP_PORT" readyz
+  docker/connectors/create.sh
+  within 60 not_firing MillstreamSinkWaiting && within 60 not_firing ConnectTaskFailed
+}
+broker_away() {
+  docker/local/kafka.sh down
+  sleep 5
+  get "$STREAM_HTTP_PORT" healthz && get "$SINK_HTTP_PORT" healthz
+  docker/local/kafka.sh up
+  announces 50 12
+  recommends
+}
+registry_away() {
+  docker/local/registry.sh down
+  announces 50 13 && return 1
+  get "$STREAM_HTTP_PORT" healthz && get "$SINK_HTTP_PORT" healthz
+  docker/local/registry.sh up
+  announces 50 13
+}
+sentence() { # CODE PATTERN COMMAND...: the command ends with the code, and a sentence that fits
+  local code=0 said wanted=$1 pattern=$2
+  shift 2
+  said=$(cd "$STACK/run" && "$@" 2>&1) || code=$?
+  echo "$code: $said"
+  [ "$code" = "$wanted" ] && grep -q "$pattern" <<<"$said"
+}
+wrong_password() { sentence 1 'password authentication failed' env DATABASE_DSN="postgres://millstream:hunter2@127.0.0.1:$POSTGRES_PORT/millstream" "$PROGRAMS/sink" postgres --http off; }
+missing_setting() { sentence 2 'DATABASE_DSN is not set' env -u DATABASE_DSN "$PROGRAMS/sink" postgres --http off; }
+no_broker() { sentence 1 . env KAFKA_BROKERS="127.0.0.1:$((FIRST + 15))" timeout 120 "$PROGRAMS/sink" postgres --http off; }
+ends_well() {
+  local name pid
+  for name in sink rules stream; do
+    read -r pid _ <"$STACK/pid/$name"
+    kill -INT "$pid"
+    within 30 test ! -e "/proc/$pid"
+    if grep -i panicked "$LOG/$name.log"; then return 1; fi
+  done
+}
+
+claim 'Kafka starts from packages' docker/local/kafka.sh up
+claim 'a schema registry starts from packages' docker/local/registry.sh up
+claim 'PostgreSQL starts from packages' docker/local/postgres.sh up
+claim 'Kafka Connect starts from packages, with Debezium and the Avro converter' docker/local/connect.sh up
+claim 'topics are created, and verified the second time' topics_twice
+claim 'connectors are created, and the same ones run the second time' connectors_twice
+psql 'create schema ours' >/dev/null
+claim 'stream starts and is ready' stream
+claim 'rules start and are ready' rules
+claim 'the sink starts and is ready' sink
+claim 'Prometheus starts from packages' docker/local/prometheus.sh up
+claim "the shop announces $PRODUCTS products, and none fails" announces "$PRODUCTS" 7
+claim 'a search finds its recommendation' recommends
+also 'Prometheus reaches all five' scraped
+also 'every expression of every panel and alert is answered' expressions
+also 'no alert fires while all is well' silent
+also 'every alert fires and stays silent where it should (promtool)' alert_tests
+also 'tables by Kafka Connect equal the topics' by_connect tables_are_what_their_topics_say
+also 'tables by the sink equal the topics' by_sink tables_are_what_their_topics_say
+also 'by Kafka Connect, deletes, updates and newer schemas arrive' by_connect deletes_updates_and_newer_schemas_arrive
+also 'by the sink, deletes, updates and newer schemas arrive' by_sink deletes_updates_and_newer_schemas_arrive
+also 'by Kafka Connect, what no table holds is set aside' by_connect what_no_table_holds_is_set_aside_and_the_rest_goes_on
+also 'by the sink, what no table holds is set aside' by_sink what_no_table_holds_is_set_aside_and_the_rest_goes_on
+also 'dead letters raise their alerts' dead_letters_alert
+also 'both keep the same tables' within 30 same_tables
+also 'a database that goes away is told and waited for' database_away
+also 'the tables equal the topics after it' by_sink tables_are_what_their_topics_say
+also 'a broker that goes away is waited for' broker_away
+also 'a registry that goes away is told' registry_away
+also 'the tables equal the topics after both' by_sink tables_are_what_their_topics_say
+also 'wrong credentials are a sentence, and exit code 1' wrong_password
+also 'a missing setting is a sentence, and exit code 2' missing_setting
+also 'a broker that is not there is a sentence' no_broker
+also "the sink writes at least 20,000 rows a second" sink_rate
+also 'a sink that is killed again and again writes each row' sink_killed
+also 'the programs end well' ends_well
+
+echo
+for place in "${!names[@]}"; do
+  printf '%-6s %5d s  %s\n' "${results[place]}" "${seconds[place]}" "${names[place]}"
+done
+echo
+grep -h 'a second$' "$LOG"/claim-*.log 2>/dev/null || true
+echo "$((${#names[@]} - failed)) passed, $failed failed"
+[ "$failed" -eq 0 ]

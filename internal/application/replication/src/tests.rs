@@ -1,0 +1,144 @@
+mod fakes;
+
+use std::collections::BTreeMap;
+
+use millstream_model::{Offset, Partition};
+
+use fakes::{Bench, Fault};
+
+fn rows(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+#[test]
+fn a_table_follows_its_topic() {
+    let bench = Bench::new(2);
+    bench.write(0, &[("a", Some("1")), ("b", Some("2")), ("a", Some("3"))]);
+    bench.write(1, &[("c", Some("4")), ("d", Some("5")), ("c", None)]);
+    let mut replicator = bench.replicator();
+    bench.settle(&mut replicator);
+    assert_eq!(bench.rows(), rows(&[("a", "3"), ("b", "2"), ("d", "5")]));
+    assert_eq!(bench.position(0), Some(Offset(3)));
+    assert_eq!(replicator.figures().lag(), Some(0));
+    bench.write(1, &[("c", Some("6"))]);
+    bench.settle(&mut replicator);
+    assert_eq!(bench.rows()["c"], "6");
+    assert_eq!(bench.applied(), 7, "each record once");
+}
+
+#[test]
+fn another_member_goes_on_where_the_table_is_and_not_where_the_group_is() {
+    let bench = Bench::new(1);
+    bench.write(0, &[("a", Some("1"))]);
+    bench.settle(&mut bench.replicator());
+    bench.write(0, &[("b", Some("2"))]);
+    bench.settle(&mut bench.replicator());
+    assert_eq!((bench.rows(), bench.applied()), (rows(&[("a", "1"), ("b", "2")]), 2));
+}
+
+#[test]
+fn a_commit_whose_answer_was_lost_is_not_done_again() {
+    let bench = Bench::new(1);
+    bench.write(0, &[("a", Some("1")), ("b", Some("2"))]);
+    for fault in [Fault::LandsUnseen, Fault::Retry] {
+        bench.fail_next(fault);
+    }
+    bench.settle(&mut bench.replicator());
+    assert_eq!((bench.rows(), bench.applied()), (rows(&[("a", "1"), ("b", "2")]), 2));
+}
+
+#[test]
+fn a_member_that_lost_its_partition_unknowingly_changes_nothing() {
+    let bench = Bench::new(1);
+    bench.write(0, &[("a", Some("1"))]);
+    let mut late = bench.replicator();
+    bench.settle(&mut late);
+    bench.write(0, &[("a", Some("2")), ("a", None)]);
+    bench.settle(&mut bench.replicator());
+    bench.write(0, &[("b", Some("3"))]);
+    bench.settle(&mut late);
+    assert_eq!((bench.rows(), bench.applied()), (rows(&[("b", "3")]), 4));
+}
+
+#[test]
+fn what_no_table_holds_is_set_aside_and_the_rest_goes_on() {
+    let bench = Bench::new(1);
+    bench.write(
+        0,
+        &[
+            ("a", Some("1")),
+            ("bad key", Some("2")),
+            ("b", Some("bad value")),
+            ("c", Some("bad row")),
+            ("d", Some("4")),
+        ],
+    );
+    bench.settle(&mut bench.replicator());
+    assert_eq!(bench.rows(), rows(&[("a", "1"), ("d", "4")]));
+    let letters = bench.letters();
+    assert_eq!(letters.iter().map(|letter| letter.offset.as_str()).collect::<Vec<_>>(), ["1", "2", "3"]);
+    assert_eq!(letters[0].reason, "key: bad key");
+}
+
+#[test]
+fn a_row_that_the_database_refuses_is_found_among_thousands() {
+    let bench = Bench::new(1);
+    let keys: Vec<String> = (0..3000).map(|number| format!("k{number}")).collect();
+    let records: Vec<_> = keys
+        .iter()
+        .map(|key| (key.as_str(), Some(if key == "k1717" { "refused" } else { "fine" })))
+        .collect();
+    bench.write(0, &records);
+    let mut replicator = bench.replicator();
+    bench.settle(&mut replicator);
+    assert_eq!((bench.rows().len(), bench.applied()), (2999, 2999));
+    let letters = bench.letters();
+    assert_eq!((letters.len(), letters[0].offset.as_str()), (1, "1717"));
+}
+
+#[test]
+fn a_record_whose_schema_can_not_be_had_now_is_waited_for() {
+    let bench = Bench::new(1);
+    bench.write(0, &[("a", Some("1")), ("b", Some("later")), ("c", Some("3"))]);
+    bench.registry_is_down(true);
+    let mut replicator = bench.replicator();
+    bench.turn(&mut replicator, 20);
+    assert_eq!(bench.rows(), rows(&[("a", "1")]), "what is before it is written, what is behind it waits");
+    assert!(replicator.figures().ready().is_err());
+    bench.registry_is_down(false);
+    bench.settle(&mut replicator);
+    assert_eq!(bench.rows(), rows(&[("a", "1"), ("b", "later"), ("c", "3")]));
+    assert!(bench.letters().is_empty());
+}
+
+#[test]
+fn a_topic_made_anew_is_not_taken_for_the_old_one() {
+    let bench = Bench::new(1);
+    bench.write(0, &[("a", Some("1")), ("b", Some("2"))]);
+    bench.settle(&mut bench.replicator());
+    bench.make_topic_anew();
+    bench.write(0, &[("z", Some("1"))]);
+    let mut replicator = bench.replicator();
+    let error = (0..10).find_map(|_| replicator.turn().err()).unwrap().to_string();
+    assert!(
+        error.contains("offset 2 of things/0, which ends at 1") && error.contains("millstream_positions"),
+        "{error}"
+    );
+}
+
+#[test]
+fn partitions_given_up_are_left_as_they_are() {
+    let bench = Bench::new(2);
+    bench.write(0, &[("a", Some("1"))]);
+    let mut replicator = bench.replicator();
+    bench.settle(&mut replicator);
+    bench.revoke(&[0, 1]);
+    bench.turn(&mut replicator, 3);
+    bench.write(0, &[("b", Some("2"))]);
+    bench.turn(&mut replicator, 3);
+    assert_eq!(bench.rows(), rows(&[("a", "1")]));
+    assert_eq!(replicator.figures().lag(), None);
+    bench.assign(&[Partition::new(0)]);
+    bench.settle(&mut replicator);
+    assert_eq!(bench.rows(), rows(&[("a", "1"), ("b", "2")]));
+}
