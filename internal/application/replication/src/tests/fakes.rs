@@ -201,6 +201,18 @@ impl GroupLog for Group {
         Err(PortError::retry("nobody may depend on the group's offsets"))
     }
 
+    fn abort(&mut self) -> Result<(), PortError> {
+        panic!("nothing is sent in a transaction")
+    }
+
+    fn pause(&mut self) -> Result<(), PortError> {
+        Ok(())
+    }
+
+    fn resume(&mut self) -> Result<(), PortError> {
+        panic!("the group's own reading stays paused")
+    }
+
     fn lag(&self, _topic: usize, _partition: Partition) -> Option<u64> {
         None
     }
