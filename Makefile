@@ -9,7 +9,7 @@ export PEERS ?= $(wildcard ../shared/peers)
 # A deed is often written as several targets in their order, such as 'make up-local create-topics'.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help prepare build run test check audit bench doc clean up down create-topics create-connectors ksqldb-migration up-local down-local wipe-local up-replication verify-stack
+.PHONY: help prepare build run demo demo-clean test check audit bench doc clean up down create-topics create-connectors ksqldb-migration up-local down-local wipe-local up-replication verify-stack
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-18s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -17,11 +17,18 @@ help: ## List the targets
 prepare: ## Install the system packages that are missing, saying which
 	@docker/local/prepare.sh
 
-build: prepare ## Build the programs
+build: ## Build the programs
+	@docker/local/prepare.sh build
 	cargo build --release --locked --workspace --bins
 
-run: build up-local create-topics ## The main job on this machine: stack, topics, products, a search and its recommendation
+run: prepare build up-local create-topics ## The main job on this machine: stack, topics, products, a search and its recommendation
 	@$(WITH_ENV) docker/local/demo.sh
+
+demo: build ## The same with nothing but this repository: an embedded broker and registry, until Ctrl-C
+	@$(WITH_ENV) exec target/release/dev demo
+
+demo-clean: build ## Remove what the demo has kept
+	@target/release/dev wipe
 
 test: prepare ## All tests, with a real Kafka, registry and PostgreSQL of their own
 	docker/local/prepare.sh test
@@ -30,7 +37,8 @@ test: prepare ## All tests, with a real Kafka, registry and PostgreSQL of their 
 	cargo build --locked --workspace --bins
 	cargo test --locked --workspace
 
-check: prepare ## Format, lints, docs, dependencies
+check: ## Format, lints, docs, dependencies
+	@docker/local/prepare.sh build
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Installs the system packages that building and running need and that are missing, and says which.
+#   prepare.sh build    what the programs need
 #   prepare.sh          what the programs, Kafka and the registry need
 #   prepare.sh test     also PostgreSQL, for the tests
 #   prepare.sh stack    also Prometheus, and a compiler for what Kafka Connect runs
@@ -19,12 +20,14 @@ command_or c++ g++
 command_or make make
 command_or pkg-config pkg-config
 command_or curl curl
-command_or flock util-linux
-command_or ps procps
-command_or mvn maven
 header_or openssl/ssl.h libssl-dev
 header_or zlib.h zlib1g-dev
-java_17 || missing+=(java)
+if [ "${1:-}" != build ]; then
+  command_or flock util-linux
+  command_or ps procps
+  command_or mvn maven
+  java_17 || missing+=(java)
+fi
 
 case ${1:-} in
 test | stack) ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || command_or postgres postgresql ;;

@@ -1,5 +1,6 @@
 //! A broker for trying out, developing and testing on one machine: Kafka's protocol without Kafka.
 
+mod demo;
 mod schemas;
 mod settings;
 
@@ -12,15 +13,17 @@ use std::sync::mpsc::{Receiver, channel};
 use anyhow::Context as _;
 use clap::Parser;
 use millstream_broker::{Broker, BrokerError, BrokerSettings};
+use millstream_registry::Registry;
 use millstream_telemetry::{Verbosity, init_logs};
 
-use settings::{Arguments, Deed, Schemas, Up};
+use settings::{Arguments, Deed, Demo, Schemas, Up};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     init_logs(if arguments.verbose { Verbosity::Verbose } else { Verbosity::Quiet });
     let done = match &arguments.deed {
         Deed::Up(up) => serve(up),
+        Deed::Demo(demo) => show(demo),
         Deed::Registry(schemas) => serve_schemas(schemas),
         Deed::Wipe { data } => wipe(data),
     };
@@ -37,25 +40,57 @@ fn main() -> ExitCode {
 /// Serves until a signal comes.
 fn serve(up: &Up) -> anyhow::Result<()> {
     let stopped = signals()?;
-    let broker = Broker::start(settings_of(up))?;
-    say(&format!("Kafka's protocol on {}, data in {}", broker.address(), up.data.display()));
-    say(&format!("export KAFKA_BROKERS={}", broker.address()));
-    let registry = if up.no_registry {
-        None
-    } else {
-        let listen = (up.listen, up.registry_port).into();
-        Some(schemas::serve(&broker.address().to_string(), listen, up.listen_anywhere)?)
-    };
-    if let Some(registry) = &registry {
-        say(&format!("export SCHEMA_REGISTRY_URL=http://{}", registry.address()));
+    let stack = Stack::start(up)?;
+    say(&format!("Kafka's protocol on {}, data in {}", stack.brokers(), up.data.display()));
+    say(&format!("export KAFKA_BROKERS={}", stack.brokers()));
+    if stack.registry.is_some() {
+        say(&format!("export SCHEMA_REGISTRY_URL={}", stack.registry_url()));
     }
     say("Ctrl-C stops it; the data stays");
     // The handler lives as long as the process, so this ends by a signal only.
     let _ = stopped.recv();
-    drop(registry);
-    broker.stop();
-    say("stopped");
+    stack.stop();
     Ok(())
+}
+
+/// Shows the platform until a signal comes.
+fn show(demo: &Demo) -> anyhow::Result<()> {
+    anyhow::ensure!(!demo.up.no_registry, "the platform needs the schema registry; leave --no-registry out");
+    let stopped = signals()?;
+    let stack = Stack::start(&demo.up)?;
+    let shown = demo::run(demo, &stack, &stopped);
+    stack.stop();
+    shown
+}
+
+/// A broker, and a registry that keeps its schemas there.
+struct Stack {
+    broker: Broker,
+    registry: Option<Registry>,
+}
+
+impl Stack {
+    fn start(up: &Up) -> anyhow::Result<Self> {
+        let broker = Broker::start(settings_of(up))?;
+        let listen = (up.listen, up.registry_port).into();
+        let registry = || schemas::serve(&broker.address().to_string(), listen, up.listen_anywhere);
+        let registry = (!up.no_registry).then(registry).transpose()?;
+        Ok(Self { broker, registry })
+    }
+
+    fn brokers(&self) -> String {
+        self.broker.address().to_string()
+    }
+
+    fn registry_url(&self) -> String {
+        self.registry.as_ref().map_or_else(String::new, |registry| format!("http://{}", registry.address()))
+    }
+
+    fn stop(self) {
+        drop(self.registry);
+        self.broker.stop();
+        say("stopped");
+    }
 }
 
 /// Serves schemas until a signal comes.

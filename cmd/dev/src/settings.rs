@@ -21,6 +21,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Deed {
     /// Serve until Ctrl-C; a second start finds the data again
     Up(Up),
+    /// Show the whole platform: broker, registry, rules, stream, products, and a search with its recommendation
+    Demo(Demo),
     /// Serve schemas alone, over any Kafka, until Ctrl-C
     Registry(Schemas),
     /// Remove the data
@@ -54,6 +56,21 @@ pub(crate) struct Up {
     /// Wait for the disk before each acknowledgement, so that records also survive a loss of power
     #[arg(long)]
     pub(crate) fsync: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    #[command(flatten)]
+    pub(crate) up: Up,
+    /// How many products the shop emits, once in the life of the data
+    #[arg(long, default_value_t = 10_000)]
+    pub(crate) count: u64,
+    /// What is searched for
+    #[arg(long, value_name = "PRODUCT", default_value = "Oak desk lamp")]
+    pub(crate) search: String,
+    /// The folder of the SQL rules
+    #[arg(long, value_name = "FOLDER", default_value = "rules")]
+    pub(crate) rules: PathBuf,
 }
 
 #[derive(Debug, Args)]
