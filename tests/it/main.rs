@@ -1,7 +1,8 @@
-//! The platform and the library on a real Kafka and a real schema registry, started for these tests alone.
+//! The platform and the library on the embedded broker and registry, and on a real Kafka with a real schema registry, started
+//! for these tests alone.
 //!
-//! One test runs the scenarios one after another, since they share the stack and its two processors' worth of machine;
-//! `SCENARIO` picks those with these words in their names.
+//! The scenarios of a stack run one after another, since they share it; `SCENARIO` picks those with these words in their
+//! names.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -16,6 +17,7 @@
 )]
 
 mod crash;
+mod dev;
 mod edges;
 mod exactly_once;
 mod main_job;
@@ -28,23 +30,44 @@ mod terminal;
 
 use stack::Stack;
 
+type Scenario = (&'static str, fn(&Stack));
+
+/// What is held to a real Kafka as well.
+const MAIN: [Scenario; 2] =
+    [("the main job", main_job::run), ("exactly once, through kills", exactly_once::run)];
+
+const REST: [Scenario; 5] = [
+    ("what can't work is refused in a sentence", refusals::run),
+    ("loops, joins, views and emitters", edges::run),
+    ("records that fail, by policy", policies::run),
+    ("a kill in mid-flow", crash::run),
+    ("recovery whatever partitioned the input", recovery::run),
+];
+
 #[test]
 fn the_platform_works_on_a_real_kafka() {
-    let stack = Stack::up();
+    run(&Stack::real(), &MAIN);
+}
+
+#[test]
+fn the_platform_works_on_the_embedded_stack() {
+    let stack = Stack::embedded();
+    run(&stack, &MAIN);
+    run(&stack, &REST);
+}
+
+#[test]
+fn the_demo_is_up_at_once_and_finds_its_data_again() {
+    dev::demo();
+}
+
+fn run(stack: &Stack, scenarios: &[Scenario]) {
     let wanted = std::env::var("SCENARIO").ok();
-    for (name, scenario) in [
-        ("what can't work is refused in a sentence", refusals::run as fn(&Stack)),
-        ("loops, joins, views and emitters", edges::run),
-        ("records that fail, by policy", policies::run),
-        ("the main job", main_job::run),
-        ("a kill in mid-flow", crash::run),
-        ("recovery whatever partitioned the input", recovery::run),
-        ("exactly once, through kills", exactly_once::run),
-    ] {
+    for (name, scenario) in scenarios {
         if !wanted.as_ref().is_none_or(|wanted| name.contains(wanted.as_str())) {
             continue;
         }
         println!("scenario: {name}");
-        scenario(&stack);
+        scenario(stack);
     }
 }

@@ -7,11 +7,19 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// Kafka and a registry on ports of their own, stopped and removed with this.
+use crate::dev::Dev;
+
+/// A broker and a registry on ports of their own, stopped and removed with this.
 pub struct Stack {
     home: TempDir,
-    kafka_port: u16,
-    registry_port: u16,
+    servers: Servers,
+}
+
+enum Servers {
+    /// Apache Kafka and Apicurio's registry.
+    Real { kafka_port: u16, registry_port: u16 },
+    /// Our own, in one process.
+    Embedded { dev: Dev, brokers: String, registry: String },
 }
 
 pub fn repository() -> &'static Path {
@@ -46,31 +54,52 @@ fn free_pair() -> u16 {
 }
 
 impl Stack {
-    pub fn up() -> Self {
-        let stack =
-            Self { home: TempDir::new().unwrap(), kafka_port: free_pair(), registry_port: free_pair() };
+    pub fn real() -> Self {
+        let servers = Servers::Real { kafka_port: free_pair(), registry_port: free_pair() };
+        let stack = Self { home: TempDir::new().unwrap(), servers };
         for script in ["kafka.sh", "registry.sh"] {
-            assert!(stack.script(script).arg("up").status().unwrap().success(), "{script} did not come up");
+            assert!(stack.script(script, "up"), "{script} did not come up");
         }
         stack
     }
 
-    fn script(&self, name: &str) -> Command {
+    pub fn embedded() -> Self {
+        let home = TempDir::new().unwrap();
+        let mut command = Command::new(program_path("dev"));
+        let data = home.path().join("dev").display().to_string();
+        command.args(["up", "--kafka-port", "0", "--registry-port", "0", "--data", &data]);
+        let dev = Dev::start(command);
+        let (brokers, registry) = (dev.exported("KAFKA_BROKERS"), dev.exported("SCHEMA_REGISTRY_URL"));
+        Self { home, servers: Servers::Embedded { dev, brokers, registry } }
+    }
+
+    /// Runs a script of the real servers; answers whether it ended well.
+    fn script(&self, name: &str, deed: &str) -> bool {
+        let Servers::Real { kafka_port, registry_port } = &self.servers else { return true };
         let mut command = Command::new(repository().join("docker/local").join(name));
         command
+            .arg(deed)
             .env("MILLSTREAM_STACK_HOME", self.home.path())
             .env("MILLSTREAM_JARS", repository().join(".stack/jars"))
-            .env("KAFKA_PORT", self.kafka_port.to_string())
-            .env("REGISTRY_PORT", self.registry_port.to_string());
-        command
+            .env("KAFKA_PORT", kafka_port.to_string())
+            .env("REGISTRY_PORT", registry_port.to_string());
+        command.status().unwrap().success()
     }
 
     pub fn brokers(&self) -> String {
-        format!("127.0.0.1:{}", self.kafka_port)
+        match &self.servers {
+            Servers::Real { kafka_port, .. } => format!("127.0.0.1:{kafka_port}"),
+            Servers::Embedded { brokers, .. } => brokers.clone(),
+        }
     }
 
     pub fn registry(&self) -> String {
-        format!("http://127.0.0.1:{}/apis/ccompat/v7", self.registry_port)
+        match &self.servers {
+            Servers::Real { registry_port, .. } => {
+                format!("http://127.0.0.1:{registry_port}/apis/ccompat/v7")
+            }
+            Servers::Embedded { registry, .. } => registry.clone(),
+        }
     }
 
     pub fn folder(&self, name: &str) -> PathBuf {
@@ -125,7 +154,10 @@ impl Stack {
 impl Drop for Stack {
     fn drop(&mut self) {
         for script in ["registry.sh", "kafka.sh"] {
-            let _ = self.script(script).arg("down").status();
+            self.script(script, "down");
+        }
+        if let Servers::Embedded { dev, .. } = &mut self.servers {
+            dev.stop();
         }
     }
 }
