@@ -85,12 +85,11 @@ impl<S: TableStore> PartitionTask<S> {
         self.ledger.roll_back();
     }
 
-    /// Forgets what was not committed.
+    /// Forgets all that is not in the stores.
     pub(crate) fn discard(&mut self) {
         for table in &mut self.tables {
             table.layer.discard();
         }
-        self.ledger.committed();
     }
 }
 

@@ -81,7 +81,7 @@ impl<W: World> Recovery<W> {
         for (topic, table) in task.tables.iter_mut().enumerate() {
             // An earlier attempt may have come this far.
             if tail.position(topic, task.partition).is_err() {
-                (table.next, table.end) = begin(tail, topic, task.partition, table.layer.store())?;
+                (table.next, table.end) = begin(tail, topic, task.partition, &mut table.layer)?;
                 table.replayed = 0;
             }
         }
@@ -142,23 +142,51 @@ impl<W: World> Recovery<W> {
     }
 }
 
-/// Begins reading a table's topic where its store left off, or from the start when the store can't be of this topic: it is
-/// ahead of the topic's end, or the topic no longer has all that came after it.
-pub(crate) fn begin<T: Tail, S: TableStore>(
+/// A table that is brought forward by its topic.
+pub(crate) trait Replayed {
+    /// How far it has come; `None` when it is new.
+    fn covered(&self) -> Result<Option<Offset>, PortError>;
+    /// Makes it new.
+    fn clear(&mut self) -> Result<(), PortError>;
+}
+
+impl<S: TableStore> Replayed for TableLayer<S> {
+    fn covered(&self) -> Result<Option<Offset>, PortError> {
+        self.covered()
+    }
+
+    fn clear(&mut self) -> Result<(), PortError> {
+        self.clear()
+    }
+}
+
+impl<S: TableStore> Replayed for &S {
+    fn covered(&self) -> Result<Option<Offset>, PortError> {
+        self.changelog_offset()
+    }
+
+    fn clear(&mut self) -> Result<(), PortError> {
+        S::clear(self)
+    }
+}
+
+/// Begins reading a table's topic where the table left off, or from the start when it can't be of this topic: it is ahead
+/// of the topic's end, or the topic no longer has all that came after it.
+pub(crate) fn begin<T: Tail>(
     tail: &mut T,
     topic: usize,
     partition: Partition,
-    store: &S,
+    table: &mut impl Replayed,
 ) -> Result<(Offset, Offset), PortError> {
-    let Some(stored) = store.changelog_offset()? else {
+    let Some(covered) = table.covered()? else {
         return tail.add(topic, partition, Start::Earliest);
     };
-    let (first, end) = tail.add(topic, partition, Start::At(stored))?;
-    if first == stored && stored <= end {
+    let (first, end) = tail.add(topic, partition, Start::At(covered))?;
+    if first == covered && covered <= end {
         return Ok((first, end));
     }
-    tracing::warn!(topic, %partition, %stored, %first, %end, "the store does not fit its topic; it is built anew");
-    store.clear()?;
+    tracing::warn!(topic, %partition, %covered, %first, %end, "the table does not fit its topic; it is built anew");
+    table.clear()?;
     tail.remove(topic, partition)?;
     tail.add(topic, partition, Start::Earliest)
 }
