@@ -10,13 +10,15 @@ use millstream::{
     Bytes, FjallTables, GroupGraph, KafkaLog, KafkaWorld, Partition, Processor, Settings, SledTables, Table,
     TopicName, TopicSpec, World,
 };
+use millstream_fjall_table::FjallTable;
 use millstream_model::NoHeaders;
-use millstream_ports::{Outlet, SendRecord, TableStore, Tag};
+use millstream_ports::{Outlet, PortError, SendRecord, TableStore, Tag};
 
 use crate::{bytes_in, key, memory_mb};
 
 const KEYS: usize = 1_000_000;
 const PARTITIONS: u32 = 4;
+const UPDATES: usize = 100_000;
 const VALUE_BYTES: usize = 100;
 
 fn brokers() -> String {
@@ -26,26 +28,33 @@ fn brokers() -> String {
 /// Fills a changelog, and recovers it under three circumstances, each in a process of its own.
 pub(crate) fn run(store: &str) {
     let group = format!("recovery-{}", id());
-    fill(&group);
+    let world = KafkaWorld::new(log(), |_| Err::<FjallTable, _>(PortError::stop("no tables here")));
+    fill(&group, &world);
     let folder = tempfile::tempdir().unwrap();
     let mut cold = Member::start(store, &group, folder.path());
     cold.tell("on an empty folder");
-    thread::sleep(Duration::from_millis(1_500));
+    thread::sleep(Duration::from_secs(30));
+    println!("  30 s later: {} MB on disk", bytes_in(folder.path()) >> 20);
+    send(&group, &world, UPDATES);
+    // Within the time that committed entries wait for the store.
+    thread::sleep(Duration::from_secs(4));
     cold.child.kill().unwrap();
     cold.child.wait().unwrap();
     let mut killed = Member::start(store, &group, folder.path());
-    killed.tell("after a kill while stores were written");
-    thread::sleep(Duration::from_secs(30));
-    println!("  30 s later: {} MB on disk", bytes_in(folder.path()) >> 20);
+    killed.tell("after a kill, 100,000 updates after the store was written");
     killed.stop();
     let mut clean = Member::start(store, &group, folder.path());
     clean.tell("after a clean stop");
     clean.stop();
 }
 
-fn fill(group: &str) {
-    let log = KafkaLog::new(brokers());
-    let world = KafkaWorld::new(log, |_| -> Result<millstream_sled_table::SledTable, _> { unreachable!() });
+/// The cluster. A member that comes again under its name has its partitions at once.
+fn log() -> KafkaLog {
+    let properties = [("group.instance.id".to_owned(), "bench".to_owned())].into();
+    KafkaLog::new(brokers()).with_properties(properties).unwrap()
+}
+
+fn fill<W: World>(group: &str, world: &W) {
     let topic = |name: String, policy: &str| {
         let settings = BTreeMap::from([("cleanup.policy".to_owned(), policy.to_owned())]);
         let name = TopicName::new(name).unwrap();
@@ -55,13 +64,21 @@ fn fill(group: &str) {
     };
     topic(format!("{group}-in"), "delete");
     let changelog = topic(format!("{group}-table"), "compact");
+    write(world, &changelog, KEYS, b'v');
+}
+
+/// Sends records of the first keys to the group.
+fn send<W: World>(group: &str, world: &W, count: usize) {
+    write(world, &TopicName::new(format!("{group}-in")).unwrap(), count, b'w');
+}
+
+fn write<W: World>(world: &W, topic: &TopicName, count: usize, fill: u8) {
     let mut outlet = world.outlet("fill").unwrap();
-    for number in 0..KEYS {
-        let (key, value) = (key(number), [b'v'; VALUE_BYTES]);
+    for number in 0..count {
+        let (key, value) = (key(number), [fill; VALUE_BYTES]);
         let partition = Some(Partition::new(number as u32 % PARTITIONS));
         let (key, value, headers) = (Some(&key[..]), Some(&value[..]), &NoHeaders);
-        let record =
-            SendRecord { topic: &changelog, partition, key, value, headers, timestamp: None, tag: Tag::NONE };
+        let record = SendRecord { topic, partition, key, value, headers, timestamp: None, tag: Tag::NONE };
         outlet.send(&record).unwrap();
     }
     outlet.settle().unwrap();
@@ -102,7 +119,7 @@ impl Member {
 pub(crate) fn member(store: &str, folder: &str) {
     let begun = Instant::now();
     let (sled, fjall) = (SledTables::at(folder), FjallTables::at(folder));
-    let log = KafkaLog::new(brokers());
+    let log = log();
     match store {
         "sled" => work(KafkaWorld::new(log, move |id| sled.open(id)), begun),
         "fjall" => work(KafkaWorld::new(log, move |id| fjall.open(id)), begun),
@@ -113,8 +130,9 @@ pub(crate) fn member(store: &str, folder: &str) {
 fn work<S: TableStore>(world: KafkaWorld<S>, begun: Instant) {
     let group = env::var("GROUP").unwrap();
     let table = Table::new(Bytes);
+    let kept = table.clone();
     let graph = GroupGraph::define(group.as_str())
-        .input(format!("{group}-in"), Bytes, Bytes, |_, _, _| Ok(()))
+        .input(format!("{group}-in"), Bytes, Bytes, move |context, _, value| Ok(context.set(&kept, &value)?))
         .persist(&table)
         .build()
         .unwrap();
