@@ -23,8 +23,8 @@ pub(crate) struct PartitionTask<S> {
 pub(crate) enum Phase {
     /// Its stores are not open yet; another owner may still be closing them.
     Opening,
-    /// Its tables are being brought up to their topics' ends.
-    Recovering,
+    /// Its tables are being brought up to their topics' ends, since this moment.
+    Recovering(Duration),
     /// Its inputs are processed.
     Running,
 }
@@ -60,6 +60,22 @@ impl<S: TableStore> PartitionTable<S> {
 impl<S: TableStore> PartitionTask<S> {
     pub(crate) fn new(partition: Partition, inputs: usize) -> Self {
         Self { partition, phase: Phase::Opening, tables: Vec::new(), ledger: OffsetLedger::new(inputs) }
+    }
+
+    /// Table records still to be read before it runs.
+    pub(crate) fn remaining(&self) -> u64 {
+        self.tables.iter().map(|table| table.next.until(table.end)).sum()
+    }
+
+    pub(crate) fn replayed(&self) -> u64 {
+        self.tables.iter().map(|table| table.replayed).sum()
+    }
+
+    pub(crate) fn recovering_since(&self) -> Option<Duration> {
+        match self.phase {
+            Phase::Recovering(since) => Some(since),
+            Phase::Opening | Phase::Running => None,
+        }
     }
 
     /// The tables as a callback sees them: the group's own, and the joined ones.
