@@ -30,7 +30,10 @@ fn partition(status: &PartitionStatus) -> String {
     let state = if status.is_running {
         "running".to_owned()
     } else {
-        format!("recovering, {} records to go", status.remaining)
+        let left =
+            status.recovery_left().map_or_else(String::new, |left| format!(", {} s left", left.as_secs()));
+        let rate = status.replay_rate().map_or_else(String::new, |rate| format!(" at {rate}/s"));
+        format!("recovering, {} records to go{rate}{left}", status.remaining)
     };
     let lag = status.lag.map_or_else(|| "unknown".to_owned(), |lag| lag.to_string());
     format!("partition {}: {state}, replayed {}, lag {lag}", status.partition, status.replayed)
@@ -99,12 +102,14 @@ mod tests {
             is_running: true,
             replayed: 7,
             remaining: 0,
+            recovering: None,
             lag: Some(3),
         };
         let recovering = PartitionStatus {
             partition: Partition::new(1),
             is_running: false,
             remaining: 12,
+            recovering: Some(std::time::Duration::from_secs(2)),
             lag: None,
             ..running.clone()
         };
@@ -121,7 +126,7 @@ mod tests {
             [
                 "filter: \"lamp\"",
                 "partition 0: running, replayed 7, lag 3",
-                "partition 1: recovering, 12 records to go, replayed 7, lag unknown",
+                "partition 1: recovering, 12 records to go at 3/s, 4 s left, replayed 7, lag unknown",
                 "in: products 40 (4/s)",
                 "out: filtered 10, complete 2 (1/s)",
                 "set aside: 1 dead letters, 0 skipped",

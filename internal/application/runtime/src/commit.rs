@@ -5,7 +5,7 @@ use millstream_ports::{Delivery, GroupLog, Outlet, PortError, SendRecord, Tag, W
 
 use crate::desk::Desk;
 use crate::effects::Effect;
-use crate::partition::Plan;
+use crate::partition::{Phase, Plan};
 
 /// Sends what callbacks emitted. It is in doubt until the next [`commit`].
 pub(crate) fn send<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result<(), PortError> {
@@ -117,11 +117,13 @@ fn hand_to_stores<W: World>(log: &W::Group, desk: &mut Desk<W>) -> Result<(), Po
     Ok(())
 }
 
-/// Brings stores forward by one batch each, where that is due or under way; answers whether there was any.
+/// Brings stores of running partitions forward by one batch each, where that is due or under way; answers whether there was
+/// any. Those that are being recovered are in a hurry.
 pub(crate) fn write_behind<W: World>(desk: &mut Desk<W>) -> Result<bool, PortError> {
     let plan = desk.plan.clone();
     let (settings, now, mut wrote) = (&plan.settings, desk.world.elapsed(), false);
-    for table in desk.owned().flat_map(|task| &mut task.tables) {
+    let running = desk.owned().filter(|task| task.phase == Phase::Running);
+    for table in running.flat_map(|task| &mut task.tables) {
         if table.layer.is_store_due(now, settings.store_interval, settings.store_bytes_max) {
             table.layer.begin_writing()?;
         }

@@ -132,6 +132,22 @@ impl<S: TableStore> TableLayer<S> {
         self.logged_to = Some((next, since));
     }
 
+    /// How far the changelog is in the layer or its store; `None` for a new table.
+    pub(crate) fn covered(&self) -> Result<Option<Offset>, PortError> {
+        let logged = self.logged_to.map(|(next, _)| next);
+        match logged.or_else(|| self.writing.as_ref().map(Writing::next)) {
+            Some(next) => Ok(Some(next)),
+            None => self.store.changelog_offset(),
+        }
+    }
+
+    /// Makes the table new.
+    pub(crate) fn clear(&mut self) -> Result<(), PortError> {
+        self.discard();
+        self.cache = Cache::new(self.cache.bytes());
+        self.store.clear()
+    }
+
     /// Bytes that the changelog has and the store lacks, the newest write of each key.
     pub(crate) fn logged_bytes(&self) -> usize {
         self.logged_bytes + self.writing.as_ref().map_or(0, |writing| writing.bytes)

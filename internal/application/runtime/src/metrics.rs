@@ -16,6 +16,10 @@ const REPLAYED: (&str, &str) =
     ("millstream_recovery_replayed_records", "Table records replayed since the partition was assigned.");
 const REMAINING: (&str, &str) =
     ("millstream_recovery_remaining_records", "Table records still to be replayed.");
+const REPLAY_RATE: (&str, &str) =
+    ("millstream_recovery_records_per_second", "Table records replayed a second while a partition recovers.");
+const RECOVERY_LEFT: (&str, &str) =
+    ("millstream_recovery_left_seconds", "Time that the rest of a recovery takes at the rate it has.");
 const FAILED: (&str, &str) = ("millstream_processor_failed", "1 once the processor can't go on.");
 const STALLED: (&str, &str) =
     ("millstream_processor_stalled", "1 while a record waits for what its codec asks, such as a registry.");
@@ -51,7 +55,9 @@ fn gauges(partition: &PartitionStatus) -> impl Iterator<Item = ((&'static str, &
         (REPLAYED, float(partition.replayed)),
         (REMAINING, float(partition.remaining)),
     ];
-    known.into_iter().chain(partition.lag.map(|lag| (LAG, float(lag))))
+    let rate = partition.replay_rate().map(|rate| (REPLAY_RATE, float(rate)));
+    let left = partition.recovery_left().map(|left| (RECOVERY_LEFT, left.as_secs_f64()));
+    known.into_iter().chain(partition.lag.map(|lag| (LAG, float(lag)))).chain(rate).chain(left)
 }
 
 /// Exact up to 2^53, far beyond what a process counts.

@@ -23,8 +23,8 @@ pub(crate) struct PartitionTask<S> {
 pub(crate) enum Phase {
     /// Its stores are not open yet; another owner may still be closing them.
     Opening,
-    /// Its tables are being brought up to their topics' ends.
-    Recovering,
+    /// Its tables are being brought up to their topics' ends, since this moment.
+    Recovering(Duration),
     /// Its inputs are processed.
     Running,
 }
@@ -62,6 +62,22 @@ impl<S: TableStore> PartitionTask<S> {
         Self { partition, phase: Phase::Opening, tables: Vec::new(), ledger: OffsetLedger::new(inputs) }
     }
 
+    /// Table records still to be read before it runs.
+    pub(crate) fn remaining(&self) -> u64 {
+        self.tables.iter().map(|table| table.next.until(table.end)).sum()
+    }
+
+    pub(crate) fn replayed(&self) -> u64 {
+        self.tables.iter().map(|table| table.replayed).sum()
+    }
+
+    pub(crate) fn recovering_since(&self) -> Option<Duration> {
+        match self.phase {
+            Phase::Recovering(since) => Some(since),
+            Phase::Opening | Phase::Running => None,
+        }
+    }
+
     /// The tables as a callback sees them: the group's own, and the joined ones.
     pub(crate) fn access(
         &mut self,
@@ -85,12 +101,11 @@ impl<S: TableStore> PartitionTask<S> {
         self.ledger.roll_back();
     }
 
-    /// Forgets what was not committed.
+    /// Forgets all that is not in the stores.
     pub(crate) fn discard(&mut self) {
         for table in &mut self.tables {
             table.layer.discard();
         }
-        self.ledger.committed();
     }
 }
 

@@ -3,12 +3,12 @@ use std::collections::BTreeMap;
 use millstream_model::Partition;
 use millstream_ports::{Delivery, GroupLog, PortError, World};
 
-use crate::commit::{commit, settle_stores, take_back};
+use crate::commit::{commit, take_back};
 use crate::desk::Desk;
 use crate::partition::{PartitionTask, Phase};
 use crate::recovery::Recovery;
 
-/// Partitions between a revocation and the next assignment: their stores stay open, in case they come back.
+/// Partitions between a revocation and the next assignment: their tables stay as they are, in case they come back.
 pub(crate) type Parked<S> = BTreeMap<Partition, PartitionTask<S>>;
 
 /// Takes over what the group assigned.
@@ -31,7 +31,9 @@ pub(crate) fn assigned<W: World>(
     Ok(())
 }
 
-/// Commits what was processed, and nothing more, then lets the partitions go.
+/// Commits what was processed, and nothing more, then lets the partitions go. What their stores lack is in their
+/// changelogs: to read it from there takes the next owner no longer than it would take to write it here, with the whole
+/// group waiting.
 pub(crate) fn revoked<W: World>(
     log: &mut W::Group,
     desk: &mut Desk<W>,
@@ -45,7 +47,6 @@ pub(crate) fn revoked<W: World>(
         tracing::warn!(%error, "could not commit before giving partitions up");
         forget(log, desk)?;
     }
-    settle_stores(desk)?;
     let_go(log, desk, recovery, parked, partitions)
 }
 
@@ -62,6 +63,11 @@ pub(crate) fn lost<W: World>(
         "partitions lost to another member; what was not committed is repeated there"
     );
     forget(log, desk)?;
+    for partition in partitions {
+        if let Some(task) = desk.task(*partition) {
+            task.discard();
+        }
+    }
     let_go(log, desk, recovery, parked, partitions)
 }
 
@@ -83,7 +89,7 @@ fn let_go<W: World>(
 ) -> Result<(), PortError> {
     for partition in partitions {
         let Some(mut task) = desk.tasks.get_mut(partition.index()).and_then(Option::take) else { continue };
-        task.discard();
+        task.roll_back();
         task.phase = Phase::Opening;
         parked.insert(*partition, task);
     }

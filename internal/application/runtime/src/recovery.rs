@@ -11,6 +11,9 @@ use crate::partition::{PartitionTable, PartitionTask, Phase};
 /// Changelog records read at a time.
 const BATCH_RECORDS_MAX: usize = 20_000;
 
+/// Time between two lines of log about a recovery.
+const TELL_INTERVAL: Duration = Duration::from_secs(5);
+
 /// Brings tables up to their topics' ends, and keeps joined tables there.
 ///
 /// Topics are numbered as a partition's tables are: the changelog first where there is one, then the joins.
@@ -18,6 +21,7 @@ pub(crate) struct Recovery<W: World> {
     tail: Option<W::Tail>,
     topics: Vec<TopicName>,
     has_table: bool,
+    told_at: Duration,
 }
 
 impl<W: World> Recovery<W> {
@@ -26,7 +30,7 @@ impl<W: World> Recovery<W> {
         let topics: Vec<_> = spec.changelog.iter().chain(&spec.joins).cloned().collect();
         let name = format!("{}-recovery-{instance}", spec.group);
         let tail = if topics.is_empty() { None } else { Some(desk.world.tail(&name, &topics)?) };
-        Ok(Self { tail, topics, has_table: spec.changelog.is_some() })
+        Ok(Self { tail, topics, has_table: spec.changelog.is_some(), told_at: desk.world.elapsed() })
     }
 
     /// Whether there is something to do beside processing.
@@ -45,6 +49,7 @@ impl<W: World> Recovery<W> {
         let opened = self.open_stores(desk)?;
         let read = self.read(desk, wait)?;
         let started = self.start_current(log, desk)?;
+        self.tell(desk);
         Ok(opened || read || started)
     }
 
@@ -52,10 +57,10 @@ impl<W: World> Recovery<W> {
         let mut opened = false;
         let Desk { world, plan, tasks, .. } = desk;
         let owner = plan.graph.spec.group.as_str();
-        let cache = plan.settings.cache_bytes_per_table;
+        let (cache, now) = (plan.settings.cache_bytes_per_table, world.elapsed());
         for task in tasks.iter_mut().flatten().filter(|task| task.phase == Phase::Opening) {
             match self.open(world, owner, cache, task) {
-                Ok(()) => (task.phase, opened) = (Phase::Recovering, true),
+                Ok(()) => (task.phase, opened) = (Phase::Recovering(now), true),
                 Err(error) if error.action() == Action::Retry => {
                     tracing::debug!(partition = %task.partition, %error, "waiting for the table's store");
                 }
@@ -81,7 +86,7 @@ impl<W: World> Recovery<W> {
         for (topic, table) in task.tables.iter_mut().enumerate() {
             // An earlier attempt may have come this far.
             if tail.position(topic, task.partition).is_err() {
-                (table.next, table.end) = begin(tail, topic, task.partition, table.layer.store())?;
+                (table.next, table.end) = begin(tail, topic, task.partition, &mut table.layer)?;
                 table.replayed = 0;
             }
         }
@@ -115,19 +120,40 @@ impl<W: World> Recovery<W> {
 
     fn start_current(&mut self, log: &mut W::Group, desk: &mut Desk<W>) -> Result<bool, PortError> {
         let mut started = false;
-        for task in desk.owned().filter(|task| task.phase == Phase::Recovering) {
+        let now = desk.world.elapsed();
+        for task in desk.owned() {
+            let Some(since) = task.recovering_since() else { continue };
             if !task.tables.iter().all(PartitionTable::is_current) {
                 continue;
             }
             if let (true, Some(tail)) = (self.has_table, &mut self.tail) {
                 tail.remove(0, task.partition)?;
             }
-            let replayed: u64 = task.tables.iter().map(|table| table.replayed).sum();
-            tracing::info!(partition = %task.partition, replayed, "partition ready");
+            let (replayed, took) = (task.replayed(), now.saturating_sub(since));
+            tracing::info!(partition = %task.partition, replayed, ?took, "partition ready");
             log.start(task.partition)?;
             (task.phase, started) = (Phase::Running, true);
         }
         Ok(started)
+    }
+
+    /// Says from time to time how far a long recovery is.
+    fn tell(&mut self, desk: &mut Desk<W>) {
+        let now = desk.world.elapsed();
+        if now.saturating_sub(self.told_at) < TELL_INTERVAL {
+            return;
+        }
+        self.told_at = now;
+        let recovering = desk.owned().filter_map(|task| Some((task.recovering_since()?, &*task)));
+        let sum = |(count, replayed, left, begun), (since, task): (Duration, &PartitionTask<W::Store>)| {
+            (count + 1, replayed + task.replayed(), left + task.remaining(), since.min(begun))
+        };
+        let (partitions, replayed, remaining, begun) = recovering.fold((0, 0_u64, 0_u64, now), sum);
+        if partitions > 0 {
+            let rate = replayed / now.saturating_sub(begun).as_secs().max(1);
+            let left_s = remaining.checked_div(rate);
+            tracing::info!(partitions, replayed, remaining, rate, left_s, "recovering tables");
+        }
     }
 
     /// Stops following the tables of partitions that go away.
@@ -142,23 +168,51 @@ impl<W: World> Recovery<W> {
     }
 }
 
-/// Begins reading a table's topic where its store left off, or from the start when the store can't be of this topic: it is
-/// ahead of the topic's end, or the topic no longer has all that came after it.
-pub(crate) fn begin<T: Tail, S: TableStore>(
+/// A table that is brought forward by its topic.
+pub(crate) trait Replayed {
+    /// How far it has come; `None` when it is new.
+    fn covered(&self) -> Result<Option<Offset>, PortError>;
+    /// Makes it new.
+    fn clear(&mut self) -> Result<(), PortError>;
+}
+
+impl<S: TableStore> Replayed for TableLayer<S> {
+    fn covered(&self) -> Result<Option<Offset>, PortError> {
+        self.covered()
+    }
+
+    fn clear(&mut self) -> Result<(), PortError> {
+        self.clear()
+    }
+}
+
+impl<S: TableStore> Replayed for &S {
+    fn covered(&self) -> Result<Option<Offset>, PortError> {
+        self.changelog_offset()
+    }
+
+    fn clear(&mut self) -> Result<(), PortError> {
+        S::clear(self)
+    }
+}
+
+/// Begins reading a table's topic where the table left off, or from the start when it can't be of this topic: it is ahead
+/// of the topic's end, or the topic no longer has all that came after it.
+pub(crate) fn begin<T: Tail>(
     tail: &mut T,
     topic: usize,
     partition: Partition,
-    store: &S,
+    table: &mut impl Replayed,
 ) -> Result<(Offset, Offset), PortError> {
-    let Some(stored) = store.changelog_offset()? else {
+    let Some(covered) = table.covered()? else {
         return tail.add(topic, partition, Start::Earliest);
     };
-    let (first, end) = tail.add(topic, partition, Start::At(stored))?;
-    if first == stored && stored <= end {
+    let (first, end) = tail.add(topic, partition, Start::At(covered))?;
+    if first == covered && covered <= end {
         return Ok((first, end));
     }
-    tracing::warn!(topic, %partition, %stored, %first, %end, "the store does not fit its topic; it is built anew");
-    store.clear()?;
+    tracing::warn!(topic, %partition, %covered, %first, %end, "the table does not fit its topic; it is built anew");
+    table.clear()?;
     tail.remove(topic, partition)?;
     tail.add(topic, partition, Start::Earliest)
 }

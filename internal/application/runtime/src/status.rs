@@ -100,8 +100,24 @@ pub struct PartitionStatus {
     pub replayed: u64,
     /// Table records still to be replayed.
     pub remaining: u64,
+    /// How long its tables have been recovering, while they are.
+    pub recovering: Option<Duration>,
     /// Records waiting in its inputs, when known.
     pub lag: Option<u64>,
+}
+
+impl PartitionStatus {
+    /// Table records replayed a second, while it recovers.
+    pub fn replay_rate(&self) -> Option<u64> {
+        let millis = self.recovering?.as_millis().max(1);
+        u64::try_from(u128::from(self.replayed) * 1_000 / millis).ok()
+    }
+
+    /// How long the rest of its recovery takes at the rate it has, while it recovers.
+    pub fn recovery_left(&self) -> Option<Duration> {
+        let rate = self.replay_rate().filter(|rate| *rate > 0)?;
+        Some(Duration::from_millis(self.remaining.saturating_mul(1_000) / rate))
+    }
 }
 
 /// What a processor is doing, for people and metrics. Its figures are at most a tenth of a second old.
@@ -152,7 +168,7 @@ impl Status {
         desk.status.published = Some(now);
         desk.status.warned = false;
         let inputs = self.inputs.len();
-        let partitions = desk.owned().map(|task| partition_status(task, inputs, log)).collect();
+        let partitions = desk.owned().map(|task| partition_status(task, inputs, log, now)).collect();
         let stalled = desk.stalled.as_ref().map(|stalled| stalled.reason.clone());
         let counted = &desk.status;
         let figures = Figures {
@@ -214,13 +230,15 @@ fn partition_status<S: millstream_ports::TableStore, L: GroupLog>(
     task: &PartitionTask<S>,
     inputs: usize,
     log: &L,
+    now: Duration,
 ) -> PartitionStatus {
     let lags: Vec<u64> = (0..inputs).filter_map(|input| log.lag(input, task.partition)).collect();
     PartitionStatus {
         partition: task.partition,
         is_running: task.phase == Phase::Running,
-        replayed: task.tables.iter().map(|table| table.replayed).sum(),
-        remaining: task.tables.iter().map(|table| table.next.until(table.end)).sum(),
+        replayed: task.replayed(),
+        remaining: task.remaining(),
+        recovering: task.recovering_since().map(|since| now.saturating_sub(since)),
         lag: (!lags.is_empty()).then(|| lags.iter().sum()),
     }
 }
@@ -233,4 +251,24 @@ fn by_topic(topics: &[TopicName], all: &[Figures], of: fn(&Figures) -> &Vec<u64>
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // The data is replaced whole, so a panic elsewhere leaves nothing half-written.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recovery_says_how_fast_it_is_and_when_it_ends() {
+        let of = |replayed, remaining, recovering| {
+            let partition = Partition::new(0);
+            let status =
+                PartitionStatus { partition, is_running: false, replayed, remaining, recovering, lag: None };
+            (status.replay_rate(), status.recovery_left().map(|left| left.as_secs()))
+        };
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        assert_eq!(of(1_000, 3_000, seconds(2)), (Some(500), Some(6)));
+        assert_eq!(of(0, 3_000, seconds(2)), (Some(0), None), "who knows");
+        assert_eq!(of(0, 3_000, seconds(0)), (Some(0), None));
+        assert_eq!(of(1_000, 0, None), (None, None), "it is over");
+    }
 }

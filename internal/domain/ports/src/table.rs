@@ -4,8 +4,9 @@ use crate::PortError;
 
 /// One partition of a table on local storage.
 ///
-/// The store is a cache of its changelog: it holds exactly the entries up to [`TableStore::changelog_offset`], or an older
-/// such state, or nothing. An adapter MUST apply a batch and its offset together or not at all, also when the process is
+/// The store is a cache of its changelog: it holds the entries up to [`TableStore::changelog_offset`], or an older such
+/// state, or nothing. Who brings it forward by several batches repeats the offset until the last of them; between two it may
+/// hold some later entries too, which reading the changelog from its offset on makes whole. An adapter MUST apply a batch and its offset together or not at all, also when the process is
 /// killed; MUST survive losing its last batches; and MUST refuse, rather than repair by guessing, what it finds damaged.
 pub trait TableStore: Send + Sync + 'static {
     /// Appends the value of `key` to `out`; answers whether there is one.

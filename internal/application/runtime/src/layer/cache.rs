@@ -40,6 +40,11 @@ impl Cache {
         self.young.insert(key, value);
     }
 
+    /// How much it may keep.
+    pub(super) fn bytes(&self) -> usize {
+        self.half_bytes * 2
+    }
+
     /// The value of a key that was touched or inserted last.
     pub(super) fn get(&self, key: &[u8]) -> Option<&[u8]> {
         self.young.get(key).and_then(|value| value.as_deref())

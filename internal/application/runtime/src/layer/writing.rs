@@ -25,6 +25,11 @@ impl Writing {
         Self { entries, bytes, before: before.unwrap_or(Offset::ZERO), next }
     }
 
+    /// Where the changelog is once all is written.
+    pub(super) fn next(&self) -> Offset {
+        self.next
+    }
+
     /// The value that is on its way for a key; `None` for a key that is not.
     pub(super) fn get(&self, key: &[u8]) -> Option<&Option<Box<[u8]>>> {
         let place = self.entries.binary_search_by(|(other, _)| key.cmp(other)).ok()?;

@@ -73,7 +73,7 @@ impl<W: World> Follower<W> {
     /// Whether every partition's reading has begun; one that has records in doubt waits for them.
     fn begin_all(&mut self) -> Result<bool, PortError> {
         for (index, store) in self.copy.stores.iter().enumerate().skip(self.places.len()) {
-            match begin(&mut self.tail, 0, partition(index), store) {
+            match begin(&mut self.tail, 0, partition(index), &mut &*store) {
                 Ok((next, end)) => self.places.push(Place { next, end }),
                 Err(error) if error.action() == Action::Retry => {
                     tracing::debug!(topic = %self.copy.topic, %error, "waiting to read the table");

@@ -97,15 +97,15 @@ impl Run {
             35..43 if self.processes.len() < 3 => self.start(),
             43..46 => self.stop(),
             46..49 => self.crash(),
-            49..52 => {
+            49..56 => {
                 self.tell("a member is not heard of for too long");
                 self.sim.expire_member(GROUP, self.chance.below(3));
             }
-            52 => {
+            56 => {
                 self.tell("rebalance");
                 self.sim.rebalance(GROUP);
             }
-            53 => self.set_faults(),
+            57 => self.set_faults(),
             _ => self.step(),
         }
     }
