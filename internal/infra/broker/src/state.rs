@@ -65,10 +65,7 @@ impl State {
             _lock: lock,
             settings,
         };
-        let unwritten = locked(&state.coordinator).transactions.unwritten();
-        for ending in unwritten {
-            state.carry_out(&ending).map_err(data)?;
-        }
+        state.carry_out_what_is_left().map_err(data)?;
         Ok(state)
     }
 
@@ -109,6 +106,9 @@ impl State {
                     return;
                 }
             }
+        }
+        if let Err(error) = self.carry_out_what_is_left() {
+            warn!(%error, "can't end a transaction");
         }
         if let Err(error) = self.tidy_journal() {
             warn!(%error, "can't write the journal anew");
