@@ -56,7 +56,7 @@ impl Log {
 
     /// Where readers of committed records stop: before the oldest open transaction.
     pub(crate) fn stable(&self) -> i64 {
-        self.producers.first_open().unwrap_or(self.next)
+        self.producers.first_open().unwrap_or(self.next).max(self.start)
     }
 
     pub(crate) fn producers(&self) -> &Producers {
