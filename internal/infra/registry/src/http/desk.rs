@@ -56,7 +56,7 @@ impl Desk {
         let turn = turn.map_err(|_| Problem::plain(StatusCode::SERVICE_UNAVAILABLE))?;
         let (mut parts, body) = request.into_parts();
         let body = self.body(&parts, body).await?;
-        let is_text = parts.uri.path().ends_with("/schema");
+        let is_text = parts.uri.path().trim_end_matches('/').ends_with("/schema");
         // Paths of no parameters have none to give.
         let path = Path::from_request_parts(&mut parts, &())
             .await

@@ -26,6 +26,8 @@ fn a_schema_is_registered_and_found_in_every_way() {
     assert_eq!(asked.register("s-value", TWO), 2);
 
     assert_eq!(asked.get("/subjects"), json!(["s-value", "t-value"]));
+    assert_eq!(asked.get("/subjects/"), json!(["s-value", "t-value"]));
+    assert_eq!(asked.get("/subjects/s-value/versions/"), json!([1, 2]));
     assert_eq!(asked.get("/subjects?subjectPrefix=t"), json!(["t-value"]));
     assert_eq!(asked.get("/subjects?offset=1&limit=1"), json!(["t-value"]));
     assert_eq!(asked.get("/subjects/s-value/versions"), json!([1, 2]));
@@ -249,6 +251,11 @@ fn references_metadata_and_other_languages_are_given_back() {
     assert_eq!(told["ruleSet"], body["ruleSet"]);
     assert_eq!(asked.get("/subjects/c/versions/latest/referencedby"), json!([2]));
     assert_eq!(asked.refused("DELETE", "/subjects/c", &Value::Null), (422, 42206));
+
+    let with = |value: &str| format!("/subjects/a/metadata?key=owner&value={value}");
+    assert_eq!(asked.get(&with("us"))["id"], 2);
+    assert_eq!(asked.refused("GET", &with("them"), &Value::Null), (404, 40403));
+    assert_eq!(asked.refused("GET", "/subjects/z/metadata?key=owner&value=us", &Value::Null), (404, 40401));
 
     let proto = json!({ "schema": "syntax = \"proto3\";\nmessage A {}\n", "schemaType": "PROTOBUF" });
     let id = asked.told("POST", "/subjects/p/versions", &proto)["id"].clone();
