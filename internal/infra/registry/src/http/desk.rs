@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
@@ -57,10 +58,12 @@ impl Desk {
         let (mut parts, body) = request.into_parts();
         let body = self.body(&parts, body).await?;
         let is_text = parts.uri.path().trim_end_matches('/').ends_with("/schema");
-        // Paths of no parameters have none to give.
-        let path = Path::from_request_parts(&mut parts, &())
-            .await
-            .map_or_else(|_| HashMap::new(), |Path(path)| path);
+        let path = match Path::from_request_parts(&mut parts, &()).await {
+            Ok(Path(path)) => path,
+            // Paths of no parameters have none to give.
+            Err(PathRejection::MissingPathParams(_)) => HashMap::new(),
+            Err(error) => return Err(Problem::unreadable(&error.to_string())),
+        };
         let query = Query::from_request_parts(&mut parts, &()).await;
         let Query(query) = query.map_err(|error| Problem::unreadable(&error.to_string()))?;
         let takes_more = parts.headers.get(TAKES_MORE).is_some_and(|value| value.as_bytes() == b"true");

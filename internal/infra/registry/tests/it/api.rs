@@ -278,6 +278,31 @@ fn subjects_may_have_any_name_that_a_path_can_tell() {
 }
 
 #[test]
+fn what_can_not_be_read_changes_nothing() {
+    let asked = Asked::new();
+    let level = json!({ "compatibility": "NONE" });
+    for (method, path, body, refusal) in [
+        ("PUT", "/config/%ff", level.clone(), (400, 400)),
+        ("PUT", "/config/%00", level.clone(), (422, 42208)),
+        ("PUT", "/config/:.other:s", level, (422, 42208)),
+        ("DELETE", "/mode/%ff", Value::Null, (400, 400)),
+        ("GET", "/subjects/%ff/versions", Value::Null, (400, 400)),
+        ("PUT", "/mode", json!({ "mode": 1 }), (400, 400)),
+        ("PUT", "/config", json!([]), (400, 400)),
+    ] {
+        assert_eq!(asked.refused(method, path, &body), refusal, "{method} {path}");
+    }
+    assert_eq!(
+        asked.raw("POST", "/subjects/s/versions", Some("application/json"), &"[".repeat(100_000)).status(),
+        400
+    );
+    let deep = format!("{}\"int\"{}", r#"{"type":"array","items":"#.repeat(1000), "}".repeat(1000));
+    assert_eq!(asked.refused("POST", "/subjects/s/versions", &schema(&deep)), (422, 42201));
+    assert_eq!(asked.get("/config"), json!({ "compatibilityLevel": "BACKWARD" }));
+    assert_eq!(asked.get("/subjects"), json!([]));
+}
+
+#[test]
 fn answers_come_in_the_kind_that_is_asked_for() {
     let asked = Asked::new();
     let client = reqwest::blocking::Client::new();
