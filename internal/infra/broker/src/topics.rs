@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::fetch_wait::Waiters;
-use crate::storage::log::Log;
+use crate::storage::log::{Log, flush_names, write_whole};
 use crate::topic_settings::TopicSettings;
 
 /// One partition.
@@ -85,7 +85,7 @@ impl Topic {
 
     fn save(&self, partitions: usize, settings: BTreeMap<String, String>) -> io::Result<()> {
         let file = TopicFile { name: self.name.clone(), partitions, settings };
-        crate::storage::log::write_whole(&topic_file(&self.dir), &serde_json::to_vec_pretty(&file)?)
+        write_whole(&topic_file(&self.dir), &serde_json::to_vec_pretty(&file)?)
     }
 
     /// Takes new settings, each of which was checked, in place of all explicit ones.
@@ -196,6 +196,7 @@ impl Topics {
 
 fn open_topic(dir: PathBuf, id: Uuid, file: TopicFile, flush: bool) -> io::Result<Topic> {
     fs::create_dir_all(&dir)?;
+    dir.parent().map_or(Ok(()), flush_names)?;
     let (explicit, partitions) = (RwLock::new(file.settings), RwLock::new(Vec::new()));
     let topic = Topic { name: file.name, id, dir, explicit, partitions };
     topic.grow(file.partitions, flush)?;

@@ -3,6 +3,8 @@
 pub(crate) mod frame;
 pub(crate) mod shape;
 mod shapes;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use frame::{Frame, FrameError};
 pub(crate) use shapes::{APIS, Api, find};

@@ -127,6 +127,10 @@ impl Log {
     /// Begins a new segment.
     pub(in crate::storage) fn roll(&mut self) -> io::Result<()> {
         let fresh = Segment::create(&self.dir, self.next)?;
+        if self.flush {
+            self.active.flush()?;
+            flush_names(&self.dir)?;
+        }
         self.save_producers()?;
         self.active.save_index()?;
         self.segments.push(std::mem::replace(&mut self.active, fresh));
@@ -227,7 +231,13 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::create(&beside)?;
     file.write_all(bytes)?;
     file.sync_data()?;
-    fs::rename(&beside, path)
+    fs::rename(&beside, path)?;
+    path.parent().map_or(Ok(()), flush_names)
+}
+
+/// Waits until the names in a folder are on the disk.
+pub(crate) fn flush_names(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
 }
 
 /// Writes a file whole or not at all; when the power goes, what is found may be neither, and can be done without.

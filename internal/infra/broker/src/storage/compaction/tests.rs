@@ -167,6 +167,9 @@ fn a_lag_and_a_ratio_are_waited_for() {
 }
 
 proptest! {
+    // Each case writes files.
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
     /// Whatever is written, compacted and opened again: the newest of each key is a plain map's, and offsets never change.
     #[test]
     fn the_newest_of_each_key_is_a_plain_map_s(

@@ -9,7 +9,8 @@ use millstream_cluster::{Aborted, Millis, Producers, Remembered};
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
-use super::{Log, write_hint};
+use super::{Log, flush_names, write_hint};
+use crate::alarm::Clock;
 use crate::storage::batch::Head;
 use crate::storage::segment::Segment;
 use crate::topic_settings::TopicSettings;
@@ -101,6 +102,9 @@ impl Log {
             segments.push(segment);
         }
         let active = segments.pop().map_or_else(|| Segment::create(dir, 0), Ok)?;
+        if flush {
+            flush_names(dir)?;
+        }
         let next = active.end()?;
         let first = segments.first().map_or(active.base, |segment| segment.base);
         let saved = fs::read_to_string(start_path(dir)).ok().and_then(|text| text.trim().parse().ok());
@@ -114,7 +118,7 @@ impl Log {
         Ok(log)
     }
 
-    /// Learns of producers what happened since they were saved.
+    /// Learns of producers what happened since they were saved. When that was is not known: they count as active just now.
     fn learn_producers(&mut self, known_to: i64) -> io::Result<()> {
         let mut seen = Vec::new();
         for segment in self.from(known_to) {
@@ -140,7 +144,7 @@ impl Log {
             Some(segment) if head.is_control() => segment.batch(place, head.size)?,
             _ => Vec::new(),
         };
-        self.note_producer(head, &batch, Millis::try_from(head.max_timestamp).unwrap_or(0));
+        self.note_producer(head, &batch, Clock::new().now());
         Ok(())
     }
 
