@@ -27,6 +27,7 @@ use crate::journal::Journal;
 use answer::{Media, Problem};
 use call::Call;
 use desk::Desk;
+pub(crate) use desk::REQUESTS_MAX;
 
 /// What a request does: reads or writes the journal, and answers JSON.
 type Deed = fn(&Journal, &Call) -> Result<Value, Problem>;
