@@ -13,7 +13,7 @@ use std::sync::mpsc::{Receiver, channel};
 use anyhow::Context as _;
 use clap::Parser;
 use millstream_broker::{Broker, BrokerError, BrokerSettings};
-use millstream_registry::Registry;
+use millstream_registry::{Registry, RegistryError};
 use millstream_telemetry::{Verbosity, init_logs};
 
 use settings::{Arguments, Deed, Demo, Schemas, Up};
@@ -31,7 +31,8 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(stderr(), "dev: {error:#}");
-            let refused = matches!(error.downcast_ref(), Some(BrokerError::NotLoopback(_)));
+            let refused = matches!(error.downcast_ref(), Some(BrokerError::NotLoopback(_)))
+                || matches!(error.downcast_ref(), Some(RegistryError::Open(_)));
             ExitCode::from(if refused { 2 } else { 1 })
         }
     }

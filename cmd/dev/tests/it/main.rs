@@ -37,7 +37,7 @@ impl Dev {
 
     fn up_in(data: &Path, port: &str) -> Self {
         let data = data.to_str().unwrap();
-        let mut command = dev(&["up", "--data", data, "--kafka-port", port]);
+        let mut command = dev(&["up", "--data", data, "--kafka-port", port, "--no-registry"]);
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let export = lines.map(Result::unwrap).find(|line| line.starts_with("export")).unwrap();
@@ -244,7 +244,7 @@ fn a_stop_is_clean_and_a_second_start_finds_the_data() {
 fn other_machines_are_let_in_only_when_it_is_said() {
     let data = TempDir::new().unwrap();
     let folder = data.path().to_str().unwrap();
-    let open = ["up", "--data", folder, "--kafka-port", "0", "--listen", "0.0.0.0"];
+    let open = ["up", "--data", folder, "--kafka-port", "0", "--no-registry", "--listen", "0.0.0.0"];
     let refused = dev(&open).output().unwrap();
     assert_eq!(refused.status.code(), Some(2));
     assert!(told(&refused).contains("reached by other machines"), "{}", told(&refused));

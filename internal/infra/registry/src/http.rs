@@ -27,6 +27,7 @@ use crate::journal::Journal;
 use answer::{Media, Problem};
 use call::Call;
 use desk::Desk;
+pub(crate) use desk::REQUESTS_MAX;
 
 /// What a request does: reads or writes the journal, and answers JSON.
 type Deed = fn(&Journal, &Call) -> Result<Value, Problem>;
@@ -40,6 +41,7 @@ const ROUTES: &[(MethodFilter, &str, Deed)] = &[
     (MethodFilter::GET, "/subjects", subjects::list),
     (MethodFilter::POST, "/subjects/{subject}", subjects::look_up),
     (MethodFilter::DELETE, "/subjects/{subject}", subjects::erase),
+    (MethodFilter::GET, "/subjects/{subject}/metadata", subjects::with_metadata),
     (MethodFilter::GET, "/subjects/{subject}/versions", versions::list),
     (MethodFilter::POST, "/subjects/{subject}/versions", versions::register),
     (MethodFilter::GET, "/subjects/{subject}/versions/{version}", versions::one),
@@ -74,6 +76,10 @@ pub(crate) fn router(journal: Arc<Journal>, settings: &Settings) -> Router {
     for (method, path, deed) in ROUTES {
         let handler = move |State(desk): State<Desk>, request: Request| desk.answer(*deed, request);
         router = router.route(path, on(*method, handler));
+        // Clients with a slash at the end of their addresses ask with one at the end of paths.
+        if *path != "/" {
+            router = router.route(&format!("{path}/"), on(*method, handler));
+        }
     }
     let nowhere = |request: Request| async move { refused(StatusCode::NOT_FOUND, &request) };
     let not_so = |request: Request| async move { refused(StatusCode::METHOD_NOT_ALLOWED, &request) };

@@ -1,6 +1,7 @@
 //! The log that the schemas are kept in: one thread reads it, writers take turns, and everybody reads the state in memory.
 
 mod fault;
+mod gate;
 mod progress;
 mod reader;
 mod topic;
@@ -8,12 +9,14 @@ mod writer;
 
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::thread;
+use std::time::Duration;
 
 use millstream_model::TopicName;
 use millstream_ports::World;
 use millstream_registry_rules::{Decision, Refusal, State};
 
 pub(crate) use fault::Fault;
+use gate::Gate;
 use progress::Progress;
 use reader::Reader;
 use writer::Writer;
@@ -37,7 +40,9 @@ impl Shared {
 /// The journal, open. Dropping it ends its thread.
 pub(crate) struct Journal {
     shared: Arc<Shared>,
+    gate: Gate,
     writer: Mutex<Writer>,
+    wait: Duration,
     thread: Option<thread::JoinHandle<()>>,
 }
 
@@ -55,7 +60,7 @@ impl Journal {
         let body = move || reader.run();
         let thread =
             thread::Builder::new().name("schemas".to_owned()).spawn(body).map_err(RegistryError::Thread)?;
-        Ok(Self { shared, writer, thread: Some(thread) })
+        Ok(Self { shared, gate: Gate::default(), writer, wait: settings.answer_wait, thread: Some(thread) })
     }
 
     /// Answers from what was read.
@@ -79,10 +84,15 @@ impl Journal {
         self.shared.progress.check()?;
         // Most of what is asked for is there already, and needs no writer.
         let at_once = decide(&self.shared.state()).ok().filter(|decision| decision.records.is_empty());
-        match at_once {
-            Some(decision) => Ok(decision.answer),
-            None => self.writer.lock().unwrap_or_else(PoisonError::into_inner).write(decide),
+        if let Some(decision) = at_once {
+            return Ok(decision.answer);
         }
+        let pass = self.gate.enter(self.wait)?;
+        let written = self.writer.lock().unwrap_or_else(PoisonError::into_inner).write(decide);
+        if let Err(fault @ (Fault::Store(_) | Fault::Late(_))) = &written {
+            pass.fail(&fault.to_string());
+        }
+        written
     }
 
     /// Whether it is still read.

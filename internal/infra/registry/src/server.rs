@@ -10,8 +10,8 @@ use tokio::sync::oneshot;
 use crate::journal::Journal;
 use crate::{RegistryError, Settings, http};
 
-/// Threads for requests at most; each waits for the journal, or checks schemas.
-const THREADS_MAX: usize = 64;
+/// Threads for requests at most, of both kinds; each waits for the journal, or checks schemas.
+const THREADS_MAX: usize = 2 * http::REQUESTS_MAX;
 
 /// A registry at work. Dropping it ends it, after the requests in hand.
 pub struct Registry {

@@ -169,15 +169,15 @@ impl State {
         id: u32,
         definition: Definition,
     ) -> Decision<Registered> {
-        let replaced = self
-            .all_versions(subject)
-            .filter(|(older, entry)| entry.is_deleted() && entry.id() == id && *older < version);
-        let mut records: Vec<_> =
-            replaced.map(|(older, _)| Record::Schema(subject.clone(), older, None)).collect();
         // One id answers with one text, however it was spelled elsewhere.
         let definition = self.schema(id).cloned().unwrap_or_else(|_| Arc::new(definition));
         let stored = Stored { id, definition: definition.clone(), is_deleted: false };
-        records.push(Record::Schema(subject.clone(), version, Some(stored)));
+        let replaced = self.all_versions(subject).filter(|(older, entry)| {
+            let is_same = entry.is_deleted() && entry.id() == id && *older < version;
+            is_same && self.referrers(subject, *older).is_empty()
+        });
+        let mut records = vec![Record::Schema(subject.clone(), version, Some(stored))];
+        records.extend(replaced.map(|(older, _)| Record::Schema(subject.clone(), older, None)));
         Decision { records, answer: Registered { id, version, definition, is_deleted: false } }
     }
 }

@@ -81,6 +81,24 @@ impl State {
         })
     }
 
+    /// The newest version whose schema is as `is_wanted` says.
+    ///
+    /// # Errors
+    /// [`Refusal::SubjectNotFound`] or [`Refusal::SchemaNotFound`].
+    pub fn newest(
+        &self,
+        subject: &Subject,
+        filter: Filter,
+        is_wanted: impl Fn(&Definition) -> bool,
+    ) -> Result<(Version, &Entry), Refusal> {
+        if !self.has_subject(subject, filter) {
+            return Err(Refusal::SubjectNotFound(subject.clone()));
+        }
+        let taken = self.all_versions(subject).rev().filter(|(_, entry)| filter.takes(entry.is_deleted()));
+        let mut wanted = taken.filter(|(_, entry)| is_wanted(entry.definition()));
+        wanted.next().ok_or(Refusal::SchemaNotFound)
+    }
+
     /// Every version of the subjects whose names begin with `prefix`, or the newest of each.
     pub fn list(
         &self,

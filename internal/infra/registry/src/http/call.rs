@@ -10,7 +10,7 @@ use super::Problem;
 /// A request, taken apart.
 pub(super) struct Call {
     pub(super) path: HashMap<String, String>,
-    pub(super) query: HashMap<String, String>,
+    pub(super) query: Vec<(String, String)>,
     pub(super) body: Bytes,
     /// Whether the client passes over what it does not know in an answer; old ones break on it.
     pub(super) takes_more: bool,
@@ -40,7 +40,12 @@ impl Call {
     }
 
     pub(super) fn text(&self, name: &str) -> &str {
-        self.query.get(name).map_or("", String::as_str)
+        self.all(name).next().unwrap_or_default()
+    }
+
+    /// The values of a parameter that may come more than once.
+    pub(super) fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
+        self.query.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     pub(super) fn is_set(&self, name: &str) -> bool {

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
@@ -17,8 +18,9 @@ use super::{Call, Deed};
 use crate::Settings;
 use crate::journal::Journal;
 
-/// Requests that are worked on at once; others wait their turn, and their bodies are not read before.
-const REQUESTS_MAX: usize = 64;
+/// Requests of a kind that are worked on at once; others wait their turn, and their bodies are not read before. Those that
+/// only read are a kind of their own, so that they go on while the journal lets writers wait.
+pub(crate) const REQUESTS_MAX: usize = 64;
 
 /// By this header, with the value `true`, clients of Confluent's say that answers may grow.
 const TAKES_MORE: &str = "confluent-accept-unknown-properties";
@@ -27,7 +29,8 @@ const TAKES_MORE: &str = "confluent-accept-unknown-properties";
 #[derive(Clone)]
 pub(super) struct Desk {
     journal: Arc<Journal>,
-    turns: Arc<Semaphore>,
+    readers: Arc<Semaphore>,
+    others: Arc<Semaphore>,
     body_bytes_max: usize,
     wait: Duration,
 }
@@ -36,8 +39,8 @@ impl Desk {
     pub(super) fn new(journal: Arc<Journal>, settings: &Settings) -> Self {
         // The journal gives up first, and says why.
         let wait = settings.answer_wait.saturating_mul(2);
-        let turns = Arc::new(Semaphore::new(REQUESTS_MAX));
-        Self { journal, turns, body_bytes_max: settings.body_bytes_max, wait }
+        let turns = || Arc::new(Semaphore::new(REQUESTS_MAX));
+        Self { journal, readers: turns(), others: turns(), body_bytes_max: settings.body_bytes_max, wait }
     }
 
     /// Does `deed` on a thread that may wait.
@@ -52,15 +55,18 @@ impl Desk {
     }
 
     async fn done(self, deed: Deed, request: Request) -> Result<(Value, bool), Problem> {
-        let turn = self.turns.clone().acquire_owned().await;
+        let turns = if request.method() == Method::GET { &self.readers } else { &self.others };
+        let turn = turns.clone().acquire_owned().await;
         let turn = turn.map_err(|_| Problem::plain(StatusCode::SERVICE_UNAVAILABLE))?;
         let (mut parts, body) = request.into_parts();
         let body = self.body(&parts, body).await?;
-        let is_text = parts.uri.path().ends_with("/schema");
-        // Paths of no parameters have none to give.
-        let path = Path::from_request_parts(&mut parts, &())
-            .await
-            .map_or_else(|_| HashMap::new(), |Path(path)| path);
+        let is_text = parts.uri.path().trim_end_matches('/').ends_with("/schema");
+        let path = match Path::from_request_parts(&mut parts, &()).await {
+            Ok(Path(path)) => path,
+            // Paths of no parameters have none to give.
+            Err(PathRejection::MissingPathParams(_)) => HashMap::new(),
+            Err(error) => return Err(Problem::unreadable(&error.to_string())),
+        };
         let query = Query::from_request_parts(&mut parts, &()).await;
         let Query(query) = query.map_err(|error| Problem::unreadable(&error.to_string()))?;
         let takes_more = parts.headers.get(TAKES_MORE).is_some_and(|value| value.as_bytes() == b"true");

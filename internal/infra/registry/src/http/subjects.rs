@@ -1,3 +1,4 @@
+use millstream_registry_rules::{Definition, Filter};
 use serde_json::Value;
 
 use super::request::SchemaRequest;
@@ -23,6 +24,26 @@ pub(super) fn look_up(journal: &Journal, call: &Call) -> Result<Value, Problem> 
             call.takes_more && found.is_deleted,
             &found.definition,
         ))
+    })?)
+}
+
+/// The newest version whose metadata has all of some properties.
+pub(super) fn with_metadata(journal: &Journal, call: &Call) -> Result<Value, Problem> {
+    let subject = call.subject()?;
+    let has_all = |definition: &Definition| {
+        let metadata =
+            definition.metadata.as_deref().and_then(|json| serde_json::from_str::<Value>(json).ok());
+        let Some(properties) = metadata.as_ref().and_then(|metadata| metadata.get("properties")) else {
+            return false;
+        };
+        let mut wanted = call.all("key").zip(call.all("value"));
+        wanted.all(|(key, value)| properties.get(key).and_then(Value::as_str) == Some(value))
+    };
+    Ok(journal.read(|state| {
+        let filter = if call.is_set("deleted") { Filter::WithDeleted } else { Filter::Live };
+        let (version, entry) = state.newest(&subject, filter, has_all)?;
+        let is_deleted = call.takes_more && entry.is_deleted();
+        Ok(told::version(&subject, version, entry.id(), is_deleted, entry.definition()))
     })?)
 }
 

@@ -26,6 +26,8 @@ fn a_schema_is_registered_and_found_in_every_way() {
     assert_eq!(asked.register("s-value", TWO), 2);
 
     assert_eq!(asked.get("/subjects"), json!(["s-value", "t-value"]));
+    assert_eq!(asked.get("/subjects/"), json!(["s-value", "t-value"]));
+    assert_eq!(asked.get("/subjects/s-value/versions/"), json!([1, 2]));
     assert_eq!(asked.get("/subjects?subjectPrefix=t"), json!(["t-value"]));
     assert_eq!(asked.get("/subjects?offset=1&limit=1"), json!(["t-value"]));
     assert_eq!(asked.get("/subjects/s-value/versions"), json!([1, 2]));
@@ -250,6 +252,11 @@ fn references_metadata_and_other_languages_are_given_back() {
     assert_eq!(asked.get("/subjects/c/versions/latest/referencedby"), json!([2]));
     assert_eq!(asked.refused("DELETE", "/subjects/c", &Value::Null), (422, 42206));
 
+    let with = |value: &str| format!("/subjects/a/metadata?key=owner&value={value}");
+    assert_eq!(asked.get(&with("us"))["id"], 2);
+    assert_eq!(asked.refused("GET", &with("them"), &Value::Null), (404, 40403));
+    assert_eq!(asked.refused("GET", "/subjects/z/metadata?key=owner&value=us", &Value::Null), (404, 40401));
+
     let proto = json!({ "schema": "syntax = \"proto3\";\nmessage A {}\n", "schemaType": "PROTOBUF" });
     let id = asked.told("POST", "/subjects/p/versions", &proto)["id"].clone();
     assert_eq!(asked.get(&format!("/schemas/ids/{id}")), proto);
@@ -268,6 +275,31 @@ fn subjects_may_have_any_name_that_a_path_can_tell() {
     asked.told("POST", path, &schema(ONE));
     assert_eq!(asked.get(path), json!([1]));
     assert_eq!(asked.get("/subjects"), json!(["a/b c:ä"]));
+}
+
+#[test]
+fn what_can_not_be_read_changes_nothing() {
+    let asked = Asked::new();
+    let level = json!({ "compatibility": "NONE" });
+    for (method, path, body, refusal) in [
+        ("PUT", "/config/%ff", level.clone(), (400, 400)),
+        ("PUT", "/config/%00", level.clone(), (422, 42208)),
+        ("PUT", "/config/:.other:s", level, (422, 42208)),
+        ("DELETE", "/mode/%ff", Value::Null, (400, 400)),
+        ("GET", "/subjects/%ff/versions", Value::Null, (400, 400)),
+        ("PUT", "/mode", json!({ "mode": 1 }), (400, 400)),
+        ("PUT", "/config", json!([]), (400, 400)),
+    ] {
+        assert_eq!(asked.refused(method, path, &body), refusal, "{method} {path}");
+    }
+    assert_eq!(
+        asked.raw("POST", "/subjects/s/versions", Some("application/json"), &"[".repeat(100_000)).status(),
+        400
+    );
+    let deep = format!("{}\"int\"{}", r#"{"type":"array","items":"#.repeat(1000), "}".repeat(1000));
+    assert_eq!(asked.refused("POST", "/subjects/s/versions", &schema(&deep)), (422, 42201));
+    assert_eq!(asked.get("/config"), json!({ "compatibilityLevel": "BACKWARD" }));
+    assert_eq!(asked.get("/subjects"), json!([]));
 }
 
 #[test]

@@ -136,8 +136,15 @@ fn an_outage_passes(world: &KafkaWorld<NoTables>, own: &OwnKafka) {
     let asked = Asked::with(world, &settings("outage"));
     let int = asked.register("s", r#""int""#);
     assert!(own.script("down"));
-    assert_eq!(asked.refused("POST", "/subjects/s/versions", &json!({ "schema": "\"long\"" })), (500, 50001));
-    assert_eq!(asked.get(&format!("/schemas/ids/{int}"))["schema"], "\"int\"", "what was read is still told");
+    let ask = || asked.refused("POST", "/subjects/s/versions", &json!({ "schema": "\"long\"" }));
+    thread::scope(|scope| {
+        let waiting: Vec<_> = (0..80).map(|_| scope.spawn(ask)).collect();
+        let read = asked.get(&format!("/schemas/ids/{int}"));
+        assert_eq!(read["schema"], "\"int\"", "what was read is still told, however many wait to write");
+        for answer in waiting {
+            assert_eq!(answer.join().unwrap(), (500, 50001));
+        }
+    });
     assert!(own.script("up"));
     let path = "/subjects/s/versions";
     let mut answers = (0..20).map(|_| asked.ask("POST", path, &json!({ "schema": "\"long\"" })));

@@ -121,3 +121,16 @@ fn what_others_refer_to_stays() {
     delete_all(&mut all, "a", false).unwrap();
     assert_eq!(delete_all(&mut all, "c", false), Ok(vec![1]));
 }
+
+#[test]
+fn a_deleted_version_that_others_refer_to_is_not_replaced() {
+    let mut all = Alone::default();
+    let fixed = r#"{"type":"fixed","name":"C","size":2}"#;
+    all.id("c", fixed);
+    delete_all(&mut all, "c", false).unwrap();
+    let array = referring(r#"{"type":"array","items":"C"}"#, &[("C", "c", 1)]);
+    all.register_as("a", &array).unwrap();
+    assert_eq!(all.register("c", fixed).unwrap().version, 2);
+    assert_eq!(versions(&all, "c", Filter::WithDeleted), Ok(vec![1, 2]));
+    assert!(all.register_as("b", &array).is_ok(), "its types can still be found");
+}
