@@ -129,7 +129,8 @@ sink_killed() {
   [ "$(psql 'select count(*) from (select * from killed.shop_products except select * from ours.shop_products) as x')" = 0 ] &&
     [ "$(psql 'select count(*) from killed.shop_products')" = "$(psql 'select count(*) from ours.shop_products')" ]
 }
-scraped() { within 30 test 5 = "$(curl -fsS "$PROMETHEUS/api/v1/targets" | jq '[.data.activeTargets[] | select(.health == "up")] | length')"; }
+five_up() { [ "$(curl -fsS "$PROMETHEUS/api/v1/targets" | jq '[.data.activeTargets[] | select(.health == "up")] | length')" = 5 ]; }
+scraped() { within 30 five_up; }
 expressions() {
   # Rates need movement in the minute before.
   shop --count 400 --seed 3 --rate 40 &
@@ -179,7 +180,7 @@ sentence() { # CODE PATTERN COMMAND...: the command ends with the code, and a se
 }
 wrong_password() { sentence 1 'password authentication failed' env DATABASE_DSN="postgres://millstream:hunter2@127.0.0.1:$POSTGRES_PORT/millstream" "$PROGRAMS/sink" postgres --http off; }
 missing_setting() { sentence 2 'DATABASE_DSN is not set' env -u DATABASE_DSN "$PROGRAMS/sink" postgres --http off; }
-no_broker() { sentence 1 . env KAFKA_BROKERS="127.0.0.1:$((FIRST + 15))" timeout 120 "$PROGRAMS/sink" postgres --http off; }
+no_broker() { sentence 1 'could not reach the brokers' env KAFKA_BROKERS="127.0.0.1:$((FIRST + 15))" timeout 120 "$PROGRAMS/sink" postgres --http off; }
 ends_well() {
   local name pid
   for name in sink rules stream; do
