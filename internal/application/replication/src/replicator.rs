@@ -297,15 +297,14 @@ impl<G: GroupLog, T: Tail, R: Replica> Replicator<G, T, R> {
         }
     }
 
-    /// Where the partitions end by now; what can't be found out stays as it was.
+    /// Where the partitions end by now; what can't be found out stays as it was, and is not asked for long.
     fn note_ends(&mut self) {
         for partition in self.positions.keys() {
             let found = self.tail.add(ENDS, *partition, Start::Latest);
-            if let (Ok((_, end)), Some(known)) = (found, self.figures.now().partitions.get_mut(partition)) {
+            let removed = self.tail.remove(ENDS, *partition);
+            let (Ok((_, end)), Ok(())) = (found, removed) else { break };
+            if let Some(known) = self.figures.now().partitions.get_mut(partition) {
                 known.1 = end;
-            }
-            if let Err(error) = self.tail.remove(ENDS, *partition) {
-                tracing::debug!(topic = %self.plan.topic, %error, "could not stop looking for an end");
             }
         }
         self.note_positions();

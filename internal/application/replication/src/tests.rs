@@ -142,3 +142,15 @@ fn partitions_given_up_are_left_as_they_are() {
     bench.settle(&mut replicator);
     assert_eq!(bench.rows(), rows(&[("a", "1"), ("b", "2")]));
 }
+
+#[test]
+fn large_records_make_small_transactions() {
+    let bench = Bench::new(1);
+    let large = "x".repeat(9 << 20);
+    let records: Vec<_> = ["a", "b", "c", "d", "e"].map(|key| (key, Some(large.as_str()))).into();
+    bench.write(0, &records);
+    let mut replicator = bench.replicator();
+    bench.settle(&mut replicator);
+    assert_eq!(bench.rows().len(), 5);
+    assert_eq!(bench.commits(), 3, "two of nine million bytes in each");
+}

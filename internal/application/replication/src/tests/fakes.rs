@@ -38,6 +38,7 @@ struct All {
     rows: BTreeMap<String, String>,
     positions: BTreeMap<Partition, Offset>,
     applied: usize,
+    commits: usize,
     faults: VecDeque<Fault>,
     is_registry_down: bool,
 }
@@ -112,6 +113,10 @@ impl Bench {
 
     pub(super) fn applied(&self) -> usize {
         self.with(|all| all.applied)
+    }
+
+    pub(super) fn commits(&self) -> usize {
+        self.with(|all| all.commits)
     }
 
     pub(super) fn position(&self, partition: u32) -> Option<Offset> {
@@ -326,6 +331,7 @@ impl Replica for Table {
                 };
             }
             all.applied += self.staged.len();
+            all.commits += 1;
             all.positions.extend(advances.iter().map(|advance| (advance.partition, advance.to)));
             if fault.is_some() { Err(PortError::retry("no answer")) } else { Ok(Landed::Yes) }
         })?;
