@@ -218,6 +218,13 @@ pub(super) struct Reader {
     places: BTreeMap<Partition, usize>,
 }
 
+impl Replicator<Group, Reader, Table> {
+    /// As Kafka's client does when its offset is none of the topic's any more.
+    pub(super) fn reset_reading(&mut self) {
+        self.tail.places.values_mut().for_each(|place| *place = 0);
+    }
+}
+
 impl Tail for Reader {
     fn add(
         &mut self,
