@@ -203,7 +203,7 @@ impl<G: GroupLog, T: Tail, R: Replica> Replicator<G, T, R> {
     fn check(&self, partition: Partition, at: Offset, first: Offset, end: Offset) -> Result<(), PortError> {
         let topic = &self.plan.topic;
         if at > end {
-            return Err(self.made_anew(partition, at, format!("which ends at {end}")));
+            return Err(self.made_anew(partition, at, &format!("which ends at {end}")));
         }
         if first > at {
             let lost = at.until(first);
@@ -212,7 +212,7 @@ impl<G: GroupLog, T: Tail, R: Replica> Replicator<G, T, R> {
         Ok(())
     }
 
-    fn made_anew(&self, partition: Partition, at: Offset, seen: String) -> PortError {
+    fn made_anew(&self, partition: Partition, at: Offset, seen: &str) -> PortError {
         let topic = &self.plan.topic;
         PortError::stop(format!(
             "the table is at offset {at} of {topic}/{partition}, {seen}: the topic was made anew; \
@@ -234,7 +234,7 @@ impl<G: GroupLog, T: Tail, R: Replica> Replicator<G, T, R> {
             batch.take(&record, &halves, replica, keeps)
         })?;
         if let Some((partition, at, offset)) = behind {
-            return Err(self.made_anew(partition, at, format!("and offset {offset} came of it")));
+            return Err(self.made_anew(partition, at, &format!("and offset {offset} came of it")));
         }
         if !self.batch.is_empty() {
             return Ok(());
