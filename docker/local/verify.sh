@@ -131,6 +131,21 @@ sink_killed() {
     [ "$(psql 'select count(*) from killed.shop_products')" = "$(psql 'select count(*) from ours.shop_products')" ]
 }
 five_up() { [ "$(curl -fsS "$PROMETHEUS/api/v1/targets" | jq '[.data.activeTargets[] | select(.health == "up")] | length')" = 5 ]; }
+# Whoever listens on one of our ports does so on loopback: 127.0.0.1, also as the kernel writes it for IPv6.
+loopback_only() {
+  local port hex
+  for port in $(seq "$FIRST" $((FIRST + 15))); do
+    hex=$(printf %04X "$port")
+    if grep -hE "^ *[0-9]+: [0-9A-F]+:$hex [0-9A-F]+:0000 0A " /proc/net/tcp /proc/net/tcp6 |
+      grep -vE " (0100007F|0000000000000000FFFF00000100007F|00000000000000000000000001000000):$hex "; then return 1; fi
+  done
+}
+compose_files() {
+  local profiles='--profile *'
+  set -f
+  docker compose -f docker/compose.yaml --env-file .env.example $profiles config -q
+  docker compose -f docker/compose.yaml -f docker/compose.three-brokers.yaml --env-file .env.example $profiles config -q
+}
 scraped() { within 30 five_up; }
 expressions() {
   # Rates need movement in the minute before.
@@ -228,6 +243,9 @@ claim 'Prometheus starts from packages' docker/local/prometheus.sh up
 claim "the shop announces $PRODUCTS products, and none fails" announces "$PRODUCTS" 7
 claim 'a search finds its recommendation' recommends
 also 'Prometheus reaches all five' scraped
+also 'nothing listens beyond loopback' loopback_only
+if docker compose version >/dev/null 2>&1; then also 'the compose files are clean' compose_files; fi
+if command -v kubernetes-validate >/dev/null; then also 'the manifests fit the published schemas' kubernetes-validate --strict docker/kubernetes/millstream.yaml; fi
 also 'every expression of every panel and alert is answered' expressions
 also 'no alert fires while all is well' silent
 also 'every alert fires and stays silent where it should (promtool)' alert_tests
