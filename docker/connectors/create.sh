@@ -4,6 +4,7 @@
 #   create.sh [NAME...]   all, or those named, such as shop_products
 # CONNECT_URL          Kafka Connect's address (http://127.0.0.1:8083)
 # CONNECT_WAIT         how many seconds a connector may take to run (60)
+# POSTGRES_SCHEMA      the database's schema that has the tables (public)
 # CONNECT_REPLICATION  copies of the dead-letter topics (1)
 # PRODUCT_TOPIC, PRODUCT_WITH_FULL_IMG_SET_TOPIC, PRODUCT_FILTERED_TOPIC, PRODUCT_FIND_TOPIC, RECOMMENDATION_TOPIC  the topics,
 # where they have other names than the tables
@@ -22,7 +23,7 @@ configuration() {
     -e "s/@PRODUCT_FILTERED_TOPIC@/${PRODUCT_FILTERED_TOPIC:-analytic_products_filtered}/g" \
     -e "s/@PRODUCT_FIND_TOPIC@/${PRODUCT_FIND_TOPIC:-analytic_products_find}/g" \
     -e "s/@RECOMMENDATION_TOPIC@/${RECOMMENDATION_TOPIC:-personal_recom}/g" \
-    -e "s/@REPLICATION@/${CONNECT_REPLICATION:-1}/g" "$1.json"
+    -e "s/@SCHEMA@/${POSTGRES_SCHEMA:-public}/g" -e "s/@REPLICATION@/${CONNECT_REPLICATION:-1}/g" "$1.json"
 }
 
 put() { # NAME

@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
 # Starts Kafka, a registry, Kafka Connect, PostgreSQL and Prometheus from packages, runs shop, stream, client, rules and sink on
 # them, breaks things, and prints a table of claims with what came of each. The exit code is 1 if any does not hold.
-#   verify.sh [WORD]    only claims with WORD in their text, beside those that start things
+#   verify.sh [WORD]    of the later claims only those with WORD in their text
 # PROGRAMS      where the programs are built (target/release)
 # VERIFY_PORTS  the first of sixteen ports to use (28400)
-# PRODUCTS, RATE_PRODUCTS  how many products the shop announces (2000), and for the rate of the sink (100000)
+# PRODUCTS, RATE_PRODUCTS  how many products the shop announces (2000), and for the rate of the sink (200000)
 . "$(dirname "$0")/lib.sh"
 cd "$REPOSITORY"
 PROGRAMS=${PROGRAMS:-target/release}
 PROGRAMS=$(cd "$PROGRAMS" && pwd)
 FIRST=${VERIFY_PORTS:-28400}
 PRODUCTS=${PRODUCTS:-2000}
-RATE_PRODUCTS=${RATE_PRODUCTS:-100000}
+RATE_PRODUCTS=${RATE_PRODUCTS:-200000}
 ONLY=${1:-}
 
 # A stack of its own, in a folder that the database's user may enter.
@@ -32,7 +32,7 @@ PROMETHEUS=http://127.0.0.1:$PROMETHEUS_PORT
 
 finish() {
   local name
-  for name in sink rules stream; do halt "$name"; done
+  for name in gone sink rules stream; do halt "$name"; done
   for name in prometheus connect postgres registry kafka; do docker/local/$name.sh down >/dev/null 2>&1 || true; done
   [ "${failed:-1}" -ne 0 ] && echo "logs are in $LOG" >&2 || rm -rf "$HOME_OF_RUN"
 }
@@ -114,8 +114,9 @@ sink_rate() {
   psql 'create schema if not exists rate'
   local began records took
   began=$(date +%s%N)
-  records=$(cd "$STACK/run" && "$PROGRAMS/sink" postgres --topics shop_products --schema rate --once --http off 2>/dev/null | awk '/records were replicated/ {print $1}')
+  records=$(cd "$STACK/run" && "$PROGRAMS/sink" postgres --topics shop_products --schema rate --once --http off | awk '/records were replicated/ {print $1}')
   took=$((($(date +%s%N) - began) / 1000000))
+  [ "$records" -ge "$RATE_PRODUCTS" ]
   echo "$records records in $took ms: $((records * 1000 / took)) a second"
   [ $((records * 1000 / took)) -ge 20000 ]
 }
@@ -126,10 +127,26 @@ sink_killed() {
     (cd "$STACK/run" && exec timeout -s KILL "1.$run" "$PROGRAMS/sink" postgres --topics shop_products --schema killed --http off) || true
   done
   (cd "$STACK/run" && "$PROGRAMS/sink" postgres --topics shop_products --schema killed --once --http off)
-  [ "$(psql 'select count(*) from (select * from killed.shop_products except select * from ours.shop_products) as x')" = 0 ] &&
+  [ "$(psql 'select count(*) from (select id, name, price_amount, images, updated_at from killed.shop_products except select id, name, price_amount, images, updated_at from ours.shop_products) as x')" = 0 ] &&
     [ "$(psql 'select count(*) from killed.shop_products')" = "$(psql 'select count(*) from ours.shop_products')" ]
 }
-scraped() { within 30 test 5 = "$(curl -fsS "$PROMETHEUS/api/v1/targets" | jq '[.data.activeTargets[] | select(.health == "up")] | length')"; }
+five_up() { [ "$(curl -fsS "$PROMETHEUS/api/v1/targets" | jq '[.data.activeTargets[] | select(.health == "up")] | length')" = 5 ]; }
+# Whoever listens on one of our ports does so on loopback: 127.0.0.1, also as the kernel writes it for IPv6.
+loopback_only() {
+  local port hex
+  for port in $(seq "$FIRST" $((FIRST + 15))); do
+    hex=$(printf %04X "$port")
+    if grep -hE "^ *[0-9]+: [0-9A-F]+:$hex [0-9A-F]+:0000 0A " /proc/net/tcp /proc/net/tcp6 |
+      grep -vE " (0100007F|0000000000000000FFFF00000100007F|00000000000000000000000001000000):$hex "; then return 1; fi
+  done
+}
+compose_files() {
+  local profiles='--profile *'
+  set -f
+  docker compose -f docker/compose.yaml --env-file .env.example $profiles config -q
+  docker compose -f docker/compose.yaml -f docker/compose.three-brokers.yaml --env-file .env.example $profiles config -q
+}
+scraped() { within 30 five_up; }
 expressions() {
   # Rates need movement in the minute before.
   shop --count 400 --seed 3 --rate 40 &
@@ -179,7 +196,29 @@ sentence() { # CODE PATTERN COMMAND...: the command ends with the code, and a se
 }
 wrong_password() { sentence 1 'password authentication failed' env DATABASE_DSN="postgres://millstream:hunter2@127.0.0.1:$POSTGRES_PORT/millstream" "$PROGRAMS/sink" postgres --http off; }
 missing_setting() { sentence 2 'DATABASE_DSN is not set' env -u DATABASE_DSN "$PROGRAMS/sink" postgres --http off; }
-no_broker() { sentence 1 . env KAFKA_BROKERS="127.0.0.1:$((FIRST + 15))" timeout 120 "$PROGRAMS/sink" postgres --http off; }
+no_broker() { sentence 1 'could not reach the brokers' env KAFKA_BROKERS="127.0.0.1:$((FIRST + 15))" timeout 120 "$PROGRAMS/sink" postgres --http off; }
+topic_deleted() {
+  local port=$((FIRST + 11)) pid
+  psql 'create schema gone' >/dev/null
+  docker/local/kafka.sh topics --create --topic gone --partitions 2
+  export PRODUCT_TOPIC=gone
+  announces 100 31
+  cd "$STACK/run"
+  launch gone "$port" "$PROGRAMS/sink" postgres --topics gone --schema gone --http "127.0.0.1:$port"
+  cd "$REPOSITORY"
+  within 60 rows_of gone 100
+  docker/local/kafka.sh topics --delete --topic gone
+  within 60 not_ready "$port"
+  get "$port" healthz
+  docker/local/kafka.sh topics --create --topic gone --partitions 2
+  announces 10 32
+  read -r pid _ <"$STACK/pid/gone"
+  within 60 test ! -e "/proc/$pid"
+  grep 'the topic was made anew; empty the table' "$LOG/gone.log"
+  rows_of gone 100
+}
+rows_of() { [ "$(psql "select count(*) from $1.shop_products")" = "$2" ]; }
+not_ready() { [ "$(curl -sS -o /dev/null -w '%{http_code}' "http://127.0.0.1:$1/readyz")" = 503 ]; }
 ends_well() {
   local name pid
   for name in sink rules stream; do
@@ -204,6 +243,9 @@ claim 'Prometheus starts from packages' docker/local/prometheus.sh up
 claim "the shop announces $PRODUCTS products, and none fails" announces "$PRODUCTS" 7
 claim 'a search finds its recommendation' recommends
 also 'Prometheus reaches all five' scraped
+also 'nothing listens beyond loopback' loopback_only
+if docker compose version >/dev/null 2>&1; then also 'the compose files are clean' compose_files; fi
+if command -v kubernetes-validate >/dev/null; then also 'the manifests fit the published schemas' kubernetes-validate --strict docker/kubernetes/millstream.yaml; fi
 also 'every expression of every panel and alert is answered' expressions
 also 'no alert fires while all is well' silent
 also 'every alert fires and stays silent where it should (promtool)' alert_tests
@@ -223,6 +265,7 @@ also 'the tables equal the topics after both' by_sink tables_are_what_their_topi
 also 'wrong credentials are a sentence, and exit code 1' wrong_password
 also 'a missing setting is a sentence, and exit code 2' missing_setting
 also 'a broker that is not there is a sentence' no_broker
+also 'a topic that is deleted under the sink is told, and one made anew is not mixed with it' topic_deleted
 also "the sink writes at least 20,000 rows a second" sink_rate
 also 'a sink that is killed again and again writes each row' sink_killed
 also 'the programs end well' ends_well

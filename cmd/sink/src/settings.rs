@@ -63,7 +63,8 @@ pub(crate) struct SinkSettings {
     pub(crate) all: Settings,
     pub(crate) routes: Vec<Route>,
     pub(crate) schema: String,
-    pub(crate) group: String,
+    /// What the groups' names begin with, where somebody says it.
+    pub(crate) group: Option<String>,
     pub(crate) http_address: Option<String>,
 }
 
@@ -94,7 +95,7 @@ impl SinkSettings {
         Ok(Self {
             routes: routes(&all, given)?,
             schema: all.get("sink.schema")?.unwrap_or_else(|| "public".to_owned()),
-            group: all.get("sink.group")?.unwrap_or_else(|| "sink".to_owned()),
+            group: all.get("sink.group")?,
             http_address: (http != "off").then_some(http),
             all,
         })

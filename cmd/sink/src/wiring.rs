@@ -31,12 +31,23 @@ fn no_tables(id: &millstream_ports::TableId) -> Result<SledTable, millstream_por
     Err(millstream_ports::PortError::stop(format!("the sink keeps no table {}", id.table)))
 }
 
-fn group(settings: &SinkSettings, topic: &TopicName) -> String {
-    format!("{}-{topic}", settings.group)
+/// A topic's group. Members share partitions, so they must have the same tables in mind: its name has the database in it, and
+/// what tells it from another of that name. Two addresses of one database make two groups, which is waste and no harm.
+fn group(settings: &SinkSettings, database: &Database, topic: &TopicName) -> String {
+    let place = || {
+        let identity = format!("{} {}", database.identity(), settings.schema);
+        format!("sink-{}-{}-{:08x}", database.name(), settings.schema, fingerprint(&identity))
+    };
+    format!("{}-{topic}", settings.group.clone().unwrap_or_else(place))
 }
 
-fn dead_letters(settings: &SinkSettings, topic: &TopicName) -> anyhow::Result<TopicName> {
-    Ok(TopicName::new(format!("{}-dead-letters", group(settings, topic)))?)
+/// The 32-bit FNV-1a hash of a text: the same in every version and on every machine.
+fn fingerprint(text: &str) -> u32 {
+    text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+}
+
+fn dead_letters(topic: &TopicName) -> anyhow::Result<TopicName> {
+    Ok(TopicName::new(format!("sink-{topic}-dead-letters"))?)
 }
 
 /// All topics have to be there; those for dead letters are made.
@@ -49,7 +60,7 @@ fn check_topics(kafka: &KafkaLog, settings: &SinkSettings) -> anyhow::Result<()>
             "there is no topic '{topic}'; create it (the shop's: make create-topics)"
         );
     }
-    let letters = topics.iter().map(|topic| dead_letters(settings, topic)).collect::<Result<Vec<_>, _>>()?;
+    let letters = topics.iter().map(dead_letters).collect::<Result<Vec<_>, _>>()?;
     let found = kafka.describe_topics(&letters)?;
     for name in letters.into_iter().zip(found).filter(|(_, found)| found.is_none()).map(|(name, _)| name) {
         let settings = BTreeMap::from([("retention.ms".to_owned(), "-1".to_owned())]);
@@ -66,7 +77,7 @@ fn follower(
     route: &Route,
 ) -> anyhow::Result<Follower> {
     let topic = &route.topic;
-    let name = group(settings, topic);
+    let name = group(settings, database, topic);
     let group = world
         .join_group(&name, 0, std::slice::from_ref(topic), Delivery::AtLeastOnce)
         .context("could not join the group")?;
@@ -80,9 +91,37 @@ fn follower(
     let plan = Plan {
         topic: topic.clone(),
         group: name,
-        dead_letters: dead_letters(settings, topic)?,
+        dead_letters: dead_letters(topic)?,
         keys: Arc::new(Keys::new(registry, topic)),
         values: Arc::new(AvroWhole::new(registry, topic, Side::Value)),
     };
     Ok(Replicator::new(plan, group, tail, PostgresTable::new(database.clone(), target)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fingerprint_never_changes() {
+        // From the test vectors of the hash's authors.
+        for (text, hash) in [("", 0x811c_9dc5), ("a", 0xe40c_292c), ("foobar", 0xbf9c_f968)] {
+            assert_eq!(fingerprint(text), hash);
+        }
+    }
+
+    #[test]
+    fn groups_are_shared_by_those_who_write_the_same_tables() {
+        let database = |dsn: &str| Database::at(dsn).unwrap().identity();
+        let one = database("postgres://ann:pw@db:5432/shop");
+        assert_eq!(one, database("postgres://bob:other@db:5432/shop?sslmode=disable"));
+        for other in [
+            "postgres://ann:pw@db:5433/shop",
+            "postgres://ann:pw@db2:5432/shop",
+            "postgres://ann:pw@db:5432/ship",
+        ] {
+            assert_ne!(one, database(other));
+        }
+        assert!(!one.contains("pw") && !one.contains("ann"));
+    }
 }

@@ -6,6 +6,9 @@ use millstream_ports::{CodecError, Replica, WholeRows};
 
 use crate::set_aside::SetAside;
 
+/// Bytes of records that a transaction writes, and some more: large records make small transactions.
+const BYTES_MAX: u64 = 16 << 20;
+
 /// Records taken in since the last commit: their rows are staged in the replica.
 #[derive(Default)]
 pub(crate) struct Batch {
@@ -52,7 +55,7 @@ impl Batch {
         let length = |half: Option<&[u8]>| half.map_or(0, <[u8]>::len) as u64;
         self.bytes += length(record.key) + length(record.value);
         self.next.insert(record.partition, record.offset.next());
-        ControlFlow::Continue(())
+        if self.bytes < BYTES_MAX { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     }
 }
 

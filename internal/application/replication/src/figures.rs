@@ -109,7 +109,7 @@ impl Meter for Figures {
             seconds,
         );
         let flag = |is: bool| f64::from(u8::from(is));
-        let waits = "1 while the database does not answer.";
+        let waits = "1 while it waits: the database, the registry or the topic is not there.";
         add("millstream_sink_waiting", waits, SampleKind::Gauge, flag(now.waits.is_some()));
         let failed = "1 once replication of the topic can't go on.";
         add("millstream_sink_failed", failed, SampleKind::Gauge, flag(now.failure.is_some()));

@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -48,7 +49,7 @@ pub struct Plan {
 pub struct Replicator<G, T, R> {
     plan: Plan,
     group: G,
-    tail: T,
+    pub(crate) tail: T,
     replica: R,
     figures: Arc<Figures>,
     /// Partitions that the group gave us, and are not read yet.
@@ -59,6 +60,8 @@ pub struct Replicator<G, T, R> {
     /// Records a transaction writes at most. It falls while transactions are refused, down to the one that is at fault.
     limit: usize,
     again_at: Option<Instant>,
+    /// What is wrong with the topic, while nothing comes of it.
+    trouble: Option<String>,
     told_at: Instant,
 }
 
@@ -78,6 +81,7 @@ impl<G: GroupLog, T: Tail, R: Replica> Replicator<G, T, R> {
             batch: Batch::default(),
             limit: BATCH_RECORDS_MAX,
             again_at: None,
+            trouble: None,
             told_at: Instant::now(),
         }
     }
@@ -134,7 +138,7 @@ impl<G: GroupLog, T: Tail, R: Replica> Replicator<G, T, R> {
         }
         self.commit()?;
         let mut now = self.figures.now();
-        now.waits = None;
+        now.waits.clone_from(&self.trouble);
         now.is_reading = self.to_open.is_empty() && !self.positions.is_empty();
         Ok(())
     }
@@ -159,7 +163,7 @@ impl<G: GroupLog, T: Tail, R: Replica> Replicator<G, T, R> {
     fn attend_group(&mut self) -> Result<(), PortError> {
         let wait =
             if self.positions.is_empty() && self.to_open.is_empty() { PATIENCE } else { Duration::ZERO };
-        match self.group.poll(wait, 1, |_| std::ops::ControlFlow::Continue(()))? {
+        match self.group.poll(wait, 1, |_| ControlFlow::Continue(()))? {
             Polled::Records(_) => return Ok(()),
             Polled::Assigned(partitions) => {
                 tracing::info!(topic = %self.plan.topic, ?partitions, "partitions assigned");
@@ -199,10 +203,7 @@ impl<G: GroupLog, T: Tail, R: Replica> Replicator<G, T, R> {
     fn check(&self, partition: Partition, at: Offset, first: Offset, end: Offset) -> Result<(), PortError> {
         let topic = &self.plan.topic;
         if at > end {
-            return Err(PortError::stop(format!(
-                "the table is at offset {at} of {topic}/{partition}, which ends at {end}: the topic was made anew; \
-                 empty the table, and delete the topic's rows from millstream_positions"
-            )));
+            return Err(self.made_anew(partition, at, &format!("which ends at {end}")));
         }
         if first > at {
             let lost = at.until(first);
@@ -211,10 +212,30 @@ impl<G: GroupLog, T: Tail, R: Replica> Replicator<G, T, R> {
         Ok(())
     }
 
+    fn made_anew(&self, partition: Partition, at: Offset, seen: &str) -> PortError {
+        let topic = &self.plan.topic;
+        PortError::stop(format!(
+            "the table is at offset {at} of {topic}/{partition}, {seen}: the topic was made anew; \
+             empty the table, and delete the topic's rows from millstream_positions"
+        ))
+    }
+
     fn read(&mut self) -> Result<(), PortError> {
         let halves = Halves { keys: &*self.plan.keys, values: &*self.plan.values };
         let (batch, replica, keeps) = (&mut self.batch, &mut self.replica, self.limit == 1);
-        self.tail.poll(PATIENCE, self.limit, |record| batch.take(&record, &halves, replica, keeps))?;
+        let positions = &self.positions;
+        let mut behind = None;
+        self.tail.poll(PATIENCE, self.limit, |record| {
+            let at = positions.get(&record.partition).copied().flatten();
+            if let Some(at) = at.filter(|at| record.offset < *at) {
+                behind = Some((record.partition, at, record.offset));
+                return ControlFlow::Break(());
+            }
+            batch.take(&record, &halves, replica, keeps)
+        })?;
+        if let Some((partition, at, offset)) = behind {
+            return Err(self.made_anew(partition, at, &format!("and offset {offset} came of it")));
+        }
         if !self.batch.is_empty() {
             return Ok(());
         }
@@ -297,18 +318,35 @@ impl<G: GroupLog, T: Tail, R: Replica> Replicator<G, T, R> {
         }
     }
 
-    /// Where the partitions end by now; what can't be found out stays as it was.
+    /// Where the partitions end by now; what can't be found out stays as it was, and is not asked for long.
     fn note_ends(&mut self) {
         for partition in self.positions.keys() {
             let found = self.tail.add(ENDS, *partition, Start::Latest);
-            if let (Ok((_, end)), Some(known)) = (found, self.figures.now().partitions.get_mut(partition)) {
+            let removed = self.tail.remove(ENDS, *partition);
+            let end = match (found, removed) {
+                (Ok((_, end)), Ok(())) => end,
+                (Err(error), _) | (_, Err(error)) => {
+                    self.trouble = self.trouble_of(&error);
+                    return;
+                }
+            };
+            if let Some(known) = self.figures.now().partitions.get_mut(partition) {
                 known.1 = end;
             }
-            if let Err(error) = self.tail.remove(ENDS, *partition) {
-                tracing::debug!(topic = %self.plan.topic, %error, "could not stop looking for an end");
-            }
         }
+        self.trouble = None;
         self.note_positions();
+    }
+
+    /// An outage is no trouble of the topic's; a topic that is gone, or that may not be read any more, is. Told once.
+    fn trouble_of(&self, error: &PortError) -> Option<String> {
+        if error.action() == Action::Retry {
+            return self.trouble.clone();
+        }
+        if self.trouble.is_none() {
+            tracing::warn!(topic = %self.plan.topic, %error, "the topic can't be looked at");
+        }
+        Some(error.to_string())
     }
 
     /// Something staged can't be written. In ever smaller transactions it is found, and set aside.

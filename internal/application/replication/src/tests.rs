@@ -127,6 +127,20 @@ fn a_topic_made_anew_is_not_taken_for_the_old_one() {
 }
 
 #[test]
+fn a_topic_made_anew_while_it_is_read_is_noticed() {
+    let bench = Bench::new(1);
+    bench.write(0, &[("a", Some("1")), ("b", Some("2"))]);
+    let mut replicator = bench.replicator();
+    bench.settle(&mut replicator);
+    bench.make_topic_anew();
+    replicator.reset_reading();
+    bench.write(0, &[("z", Some("1"))]);
+    let error = (0..10).find_map(|_| replicator.turn().err()).unwrap().to_string();
+    assert!(error.contains("offset 2 of things/0, and offset 0 came of it"), "{error}");
+    assert_eq!(bench.rows(), rows(&[("a", "1"), ("b", "2")]));
+}
+
+#[test]
 fn partitions_given_up_are_left_as_they_are() {
     let bench = Bench::new(2);
     bench.write(0, &[("a", Some("1"))]);
@@ -141,4 +155,16 @@ fn partitions_given_up_are_left_as_they_are() {
     bench.assign(&[Partition::new(0)]);
     bench.settle(&mut replicator);
     assert_eq!(bench.rows(), rows(&[("a", "1"), ("b", "2")]));
+}
+
+#[test]
+fn large_records_make_small_transactions() {
+    let bench = Bench::new(1);
+    let large = "x".repeat(9 << 20);
+    let records: Vec<_> = ["a", "b", "c", "d", "e"].map(|key| (key, Some(large.as_str()))).into();
+    bench.write(0, &records);
+    let mut replicator = bench.replicator();
+    bench.settle(&mut replicator);
+    assert_eq!(bench.rows().len(), 5);
+    assert_eq!(bench.commits(), 3, "two of nine million bytes in each");
 }

@@ -38,6 +38,17 @@ impl Database {
         Ok(Self { config, place })
     }
 
+    /// Its hosts, ports and name, as the address has them; no user and no password.
+    pub fn identity(&self) -> String {
+        let ports: Vec<_> = self.config.get_ports().iter().map(ToString::to_string).collect();
+        format!("{} ports {}", self.place, ports.join(","))
+    }
+
+    /// The database's name.
+    pub fn name(&self) -> &str {
+        self.config.get_dbname().unwrap_or("postgres")
+    }
+
     /// How messages call it.
     pub(crate) fn place(&self) -> &str {
         &self.place

@@ -38,6 +38,7 @@ struct All {
     rows: BTreeMap<String, String>,
     positions: BTreeMap<Partition, Offset>,
     applied: usize,
+    commits: usize,
     faults: VecDeque<Fault>,
     is_registry_down: bool,
 }
@@ -112,6 +113,10 @@ impl Bench {
 
     pub(super) fn applied(&self) -> usize {
         self.with(|all| all.applied)
+    }
+
+    pub(super) fn commits(&self) -> usize {
+        self.with(|all| all.commits)
     }
 
     pub(super) fn position(&self, partition: u32) -> Option<Offset> {
@@ -223,6 +228,13 @@ impl GroupLog for Group {
 pub(super) struct Reader {
     bench: Bench,
     places: BTreeMap<Partition, usize>,
+}
+
+impl Replicator<Group, Reader, Table> {
+    /// As Kafka's client does when its offset is none of the topic's any more.
+    pub(super) fn reset_reading(&mut self) {
+        self.tail.places.values_mut().for_each(|place| *place = 0);
+    }
 }
 
 impl Tail for Reader {
@@ -338,6 +350,7 @@ impl Replica for Table {
                 };
             }
             all.applied += self.staged.len();
+            all.commits += 1;
             all.positions.extend(advances.iter().map(|advance| (advance.partition, advance.to)));
             if fault.is_some() { Err(PortError::retry("no answer")) } else { Ok(Landed::Yes) }
         })?;
