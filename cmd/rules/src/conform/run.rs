@@ -1,7 +1,5 @@
-use std::hash::{BuildHasher, RandomState};
 use std::io::{Write, stdout};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, anyhow, bail};
 use millstream_avro_codec::{AvroRows, Registry};
@@ -11,7 +9,7 @@ use millstream_ports::{
     DelimitedRows, KafkaRows, NoRows, RowFormat, RowSpec, Side, base64_bytes, base64_text,
 };
 use millstream_rule_engine::{Formats, Message, Trial, TrialError};
-use millstream_sql::{Catalog, Functions, Outside, Source};
+use millstream_sql::{Catalog, Source};
 
 use super::Verdict;
 use super::case::{Case, Record, Window};
@@ -52,7 +50,7 @@ impl World {
     fn trial(&self) -> Trial {
         let all = self.formats.iter().cloned();
         let formats = all.fold(Formats::default(), |formats, (name, format)| formats.with(name, format));
-        Trial::with_functions(formats, Functions::with(&outside()))
+        Trial::new(formats)
     }
 
     /// Registers the schemas that a case's topics have beforehand.
@@ -79,13 +77,6 @@ fn said_id(case: &Case, half: &str) -> Option<u32> {
         Some(behind.chars().take_while(char::is_ascii_digit).collect::<String>())
     });
     said?.parse().ok()
-}
-
-/// The machine's clock, and numbers that differ each time.
-fn outside() -> Outside {
-    let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let now_ms = move || i64::try_from(now().as_millis()).unwrap_or(i64::MAX);
-    Outside::new(now_ms, || RandomState::new().hash_one(0))
 }
 
 fn judge(case: &Case, registry: &Registry, is_shown: bool) -> anyhow::Result<Verdict> {

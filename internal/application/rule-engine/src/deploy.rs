@@ -3,11 +3,12 @@ use std::collections::BTreeMap;
 use millstream_model::TopicName;
 use millstream_ports::{PortError, TopicSpec, World};
 use millstream_runtime::{Processor, ProcessorError, Running, Settings};
-use millstream_sql::{Catalog, Diagnostic, Rule, SourceKind, Span, plan};
+use millstream_sql::{Catalog, Diagnostic, Functions, Rule, SourceKind, Span, plan};
 use thiserror::Error;
 
 use crate::formats::Formats;
 use crate::lower::lower;
+use crate::outside::outside;
 
 /// Why rules can't be deployed.
 #[derive(Debug, Error)]
@@ -59,7 +60,7 @@ pub struct Engine<W: World> {
 impl<W: World> Engine<W> {
     /// An engine on `world`; `settings` are each rule's.
     pub fn new(world: W, formats: Formats, settings: Settings) -> Self {
-        Self { world, formats, settings, catalog: Catalog::new() }
+        Self { world, formats, settings, catalog: Catalog::new().using(Functions::with(&outside())) }
     }
 
     /// Plans a file. Later files see the sources of earlier ones.

@@ -126,12 +126,14 @@ impl Catalog {
         Self::default()
     }
 
-    /// One whose queries can call these functions.
-    pub fn with_functions(functions: Functions) -> Self {
-        Self { functions, ..Self::default() }
+    /// The same, with other functions than the standard ones.
+    #[must_use]
+    pub fn using(self, functions: Functions) -> Self {
+        Self { functions, ..self }
     }
 
-    pub(crate) fn functions(&self) -> &Functions {
+    /// The functions that statements can call.
+    pub fn functions(&self) -> &Functions {
         &self.functions
     }
 

@@ -4,7 +4,6 @@ use crate::aggregate::Aggregate;
 use crate::ast::{JoinKind, SourceKind, WindowShape};
 use crate::catalog::Source;
 use crate::eval::Bound;
-use crate::tables::TableCall;
 
 /// Where a step's rows go: to which step, and to which side of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +61,7 @@ pub enum Act {
     /// Puts elements behind the row: as many rows as the longest list has elements.
     Explode {
         /// What makes the lists.
-        lists: Vec<TableCall>,
+        lists: Vec<Bound>,
     },
     /// Gives rows another key.
     Rekey {
