@@ -58,9 +58,9 @@ pub(crate) fn table_function(name: &str, arguments: Vec<(Bound, Type)>) -> Resul
     let given: Vec<_> = arguments.iter().map(|(bound, ty)| given(bound, ty)).collect();
     choose(name, &std::iter::once(&signature), &given)?;
     let mut filled = Filled::new();
-    let takes = arguments.into_iter().zip(&signature.parameters);
+    let matched = arguments.into_iter().zip(&signature.parameters);
     let taken: Vec<_> =
-        takes.map(|((bound, ty), parameter)| taken(bound, ty, &parameter.shape, &mut filled)).collect();
+        matched.map(|((bound, ty), parameter)| taken(bound, ty, &parameter.shape, &mut filled)).collect();
     let result = signature.returns.resolved(&filled);
     let result = result.ok_or_else(|| format!("the type of {name} can't be told from its argument"))?;
     let (mut arguments, types): (Vec<_>, Vec<_>) = taken.into_iter().unzip();
