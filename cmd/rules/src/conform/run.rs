@@ -99,7 +99,7 @@ fn judge(case: &Case, registry: &Registry, is_shown: bool) -> anyhow::Result<Ver
             let said = expected.get("message").and_then(Document::as_text).unwrap_or_default();
             return Ok(Verdict::Failed(format!("nothing was refused, where the expectation is: {said}")));
         }
-        (Err(_), Some(_)) => return Ok(Verdict::Passed),
+        (Err(failed), Some(_)) => return Ok(Verdict::Passed(failed.to_string())),
         (Err(failed), None) => bail!("a query failed: {failed}"),
         (Ok(written), None) => written,
     };
@@ -110,7 +110,7 @@ fn judge(case: &Case, registry: &Registry, is_shown: bool) -> anyhow::Result<Ver
         outputs(case, &world, trial.catalog(), &written)?;
     }
     case.sources.iter().try_for_each(|source| known(source, trial.catalog(), &world))?;
-    Ok(Verdict::Passed)
+    Ok(Verdict::Passed(String::new()))
 }
 
 /// A refusal is what was expected, or our own limit, or a mistake of ours.
@@ -119,7 +119,7 @@ fn at_refusal(refused: &TrialError, is_expected: bool, statement: &str) -> Verdi
     let said = format!("{refused} (in: {statement})");
     match (is_unsupported, is_expected) {
         (true, _) => Verdict::Unsupported(said),
-        (false, true) => Verdict::Passed,
+        (false, true) => Verdict::Passed(said),
         (false, false) => Verdict::Failed(said),
     }
 }

@@ -185,7 +185,10 @@ impl<'a> Run<'a> {
             Act::Explode { lists } => self.explode(lists, &event, next),
             Act::Rekey { key } => {
                 // An event without a value still has its key, which stands before the rest in its row.
-                event.key = evaluated(key, event.row.as_deref().unwrap_or(&event.key));
+                event.key = match &event.row {
+                    Some(row) => evaluated(key, row),
+                    None => key.iter().map(|of| of_key(of, &event.key)).collect(),
+                };
                 self.push(next, event)
             }
             Act::Exchange { key, on_null } => {
@@ -301,6 +304,12 @@ impl<'a> Run<'a> {
         let value = if entries.is_empty() { None } else { Some(Value::Array(entries)) };
         self.state.put(place, value.as_ref())
     }
+}
+
+/// What can be told from a key alone; null where more is looked at.
+fn of_key(of: &Bound, key: &[Value]) -> Value {
+    let is_inside = of.columns().into_iter().all(|column| column < key.len());
+    if is_inside { of.eval(key) } else { Value::Null }
 }
 
 fn value_bytes(value: &Value) -> Vec<u8> {

@@ -83,6 +83,13 @@ impl Scope {
         place
     }
 
+    /// Hides what joins before have made.
+    pub(crate) fn forget_made(&mut self) {
+        let columns = &mut self.columns;
+        self.shown.retain(|place| columns.get(*place).is_none_or(|column| !column.source.is_empty()));
+        columns.iter_mut().filter(|column| column.source.is_empty()).for_each(|column| column.name.clear());
+    }
+
     /// Adds another scope's columns behind its own.
     pub(crate) fn extend(&mut self, other: Self) {
         let first = self.columns.len();
