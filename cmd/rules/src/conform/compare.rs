@@ -10,7 +10,9 @@ pub(crate) fn compare(expected: &Document, actual: &Document, is_exact: bool) ->
             number(expected, actual.trim_end_matches('m'), is_exact)
         }
         // An exact number may be expected as a text.
-        (Document::Text(expected), Document::Number(actual)) if actual.ends_with('m') || actual.contains('.') => {
+        (Document::Text(expected), Document::Number(actual))
+            if actual.ends_with('m') || actual.contains('.') =>
+        {
             number(expected, actual.trim_end_matches('m'), is_exact)
         }
         (Document::Array(expected), Document::Array(actual)) if expected.len() == actual.len() => {

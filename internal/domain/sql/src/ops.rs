@@ -191,8 +191,8 @@ impl<'a> Run<'a> {
                 };
                 self.push(next, event)
             }
-            Act::Exchange { key, on_null } => {
-                self.exchange(key.as_deref(), *on_null, event, next);
+            Act::Exchange { key, on_null, by_end } => {
+                self.exchange(key.as_deref(), *on_null, *by_end, event, next);
                 Ok(())
             }
             Act::Subscribe { .. } => self.subscribe(wire, event),
@@ -218,7 +218,14 @@ impl<'a> Run<'a> {
     }
 
     /// Sends a row to the step behind, at where its key belongs.
-    fn exchange(&mut self, key: Option<&[Bound]>, on_null: OnNull, mut event: Event, next: Option<Wire>) {
+    fn exchange(
+        &mut self,
+        key: Option<&[Bound]>,
+        on_null: OnNull,
+        by_end: bool,
+        mut event: Event,
+        next: Option<Wire>,
+    ) {
         let Some(next) = next else { return };
         if let Some(key) = key {
             let Some(row) = event.row.as_deref() else { return };
@@ -227,7 +234,7 @@ impl<'a> Run<'a> {
         if on_null == OnNull::Drop && event.key.iter().all(Value::is_null) {
             return;
         }
-        let key = event.place();
+        let key = event.place(by_end);
         self.send(next, key, event);
     }
 

@@ -62,13 +62,18 @@ struct On {
 }
 
 fn joined(
-    left: Rows,
-    right: Rows,
+    mut left: Rows,
+    mut right: Rows,
     join: &Join,
     is_first: bool,
     builder: &mut Builder,
 ) -> Result<Rows, Diagnostic> {
     kinds(&left, &right, join)?;
+    for rows in [&mut left, &mut right] {
+        if rows.sources == 1 && rows.window.is_some() {
+            rows.scope.show_bounds(rows.key.len());
+        }
+    }
     let on = condition(&left, &right, &join.on)?;
     match (left.kind, right.kind) {
         (SourceKind::Stream, SourceKind::Stream) => streams(left, right, join, &on, builder),
@@ -175,8 +180,8 @@ fn streams(left: Rows, right: Rows, join: &Join, on: &On, builder: &mut Builder)
         return Err(Diagnostic::new(on.span, "streams are joined within a time"));
     };
     let ends = [
-        builder.then(left.end, exchange(Some(vec![on.left.clone()]))),
-        builder.then(right.end, exchange(Some(vec![on.right.clone()]))),
+        builder.then(left.end, exchange(Some(vec![on.left.clone()]), left.window)),
+        builder.then(right.end, exchange(Some(vec![on.right.clone()]), right.window)),
     ];
     let end = builder.join(
         &ends,
@@ -201,8 +206,8 @@ fn lookup(left: Rows, right: Rows, join: &Join, on: &On, builder: &mut Builder) 
         windowed(&left, &right, on)?;
     }
     let ends = [
-        builder.then(left.end, exchange(Some(vec![on.left.clone()]))),
-        builder.then(right.end, exchange(None)),
+        builder.then(left.end, exchange(Some(vec![on.left.clone()]), left.window)),
+        builder.then(right.end, exchange(None, right.window)),
     ];
     let end = builder.join(
         &ends,
@@ -243,7 +248,10 @@ fn tables(
         return foreign(left, right, join, on, is_first, builder);
     }
     windowed(&left, &right, on)?;
-    let ends = [builder.then(left.end, exchange(None)), builder.then(right.end, exchange(None))];
+    let ends = [
+        builder.then(left.end, exchange(None, left.window)),
+        builder.then(right.end, exchange(None, right.window)),
+    ];
     let (left_width, right_width) = (left.scope.width(), right.scope.width());
     let end = builder.join(&ends, Act::Merge { kind: join.kind, left_width, right_width });
     let window = left.window;
@@ -279,7 +287,7 @@ fn foreign(
     let is_outer = join.kind == JoinKind::Left;
     let key = vec![on.left.clone()];
     let left_end = builder.then(left.end, Act::Subscribe { foreign: key.clone(), is_outer, right_width });
-    let right_end = builder.then(right.end, exchange(None));
+    let right_end = builder.then(right.end, exchange(None, right.window));
     let refer = Act::Refer { is_outer, foreign: key, left_width, right_width };
     let end = builder.join(&[left_end, right_end], refer);
     let mut scope = left.scope;

@@ -331,6 +331,7 @@ fn columns(rows: &Rows, source: Option<&str>, span: Span) -> Vec<Item> {
 }
 
 /// The step that takes rows to where their key belongs.
-pub(super) fn exchange(key: Option<Vec<Bound>>) -> Act {
-    Act::Exchange { key, on_null: OnNull::Drop }
+pub(super) fn exchange(key: Option<Vec<Bound>>, window: Option<KeyWindow>) -> Act {
+    let by_end = window.is_some_and(|window| window.size_ms().is_none());
+    Act::Exchange { key, on_null: OnNull::Drop, by_end }
 }
