@@ -18,6 +18,7 @@ use crate::ast::{At, BinaryOp, Expr};
 use crate::diagnostic::Diagnostic;
 use crate::eval::{Bound, Conversion, Operation};
 use crate::functions::Functions;
+use crate::parse::parse_expression;
 use crate::tables::is_table_function;
 pub(crate) use coerce::assigned;
 use coerce::{is_null, unified};
@@ -46,6 +47,14 @@ pub(crate) fn bind(scope: &Scope, at: &At<Expr>) -> Typed {
         }
         _ => None,
     })
+}
+
+/// Reads and binds a text that is one expression over a scope's columns, and finds its type.
+///
+/// # Errors
+/// The first mistake in it.
+pub fn expression(scope: &Scope, text: &str) -> Result<(Bound, Type), Diagnostic> {
+    bind(scope, &parse_expression(text)?)
 }
 
 /// Binds an expression whose parts `resolve` may know.

@@ -37,7 +37,6 @@ use millstream_model::{Type, Value};
 
 pub(crate) use body::Body;
 pub use body::Called;
-pub(crate) use body::hidden;
 pub(crate) use encodings::{from_base64, to_base64};
 pub use outside::Outside;
 pub(crate) use resolve::choose;

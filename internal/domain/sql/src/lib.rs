@@ -37,7 +37,7 @@ mod time;
 
 pub use aggregate::{Aggregate, AggregateCall, AggregateFunction, aggregate_functions};
 pub use ast::{BinaryOp, JoinKind, SourceKind, WindowShape};
-pub use bind::Scope;
+pub use bind::{Scope, expression};
 pub use catalog::{
     Catalog, HeaderColumn, KeyWindow, RegisteredColumns, SchemaSource, Source, TimestampColumn,
 };
@@ -46,7 +46,7 @@ pub use eval::{Bound, Comparison, Conversion, Failure, Kind, Operation, Order, P
 pub use functions::{Called, Function, Functions, Outside};
 pub use ops::{Bounds, Emission, SinkRow, SourceRecord, State, StepError};
 pub use plan::{Act, Entry, Insertion, OnNull, Plan, QueryPlan, Rule, Step, Windows, Wire, explain, plan};
-pub use tables::{TableFunction, table_functions};
+pub use tables::{TableCall, TableFunction, table_function, table_functions};
 pub use time::TimePattern;
 
 #[cfg(test)]

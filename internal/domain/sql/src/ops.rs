@@ -14,6 +14,7 @@ use thiserror::Error;
 
 use crate::ast::SourceKind;
 use crate::eval::Bound;
+use crate::tables::TableCall;
 use crate::plan::{Act, OnNull, Rule, Wire};
 pub use event::Bounds;
 use event::{Before, Event, Origin};
@@ -243,14 +244,10 @@ impl<'a> Run<'a> {
     }
 
     /// As many rows as the longest list has elements; shorter lists end in nulls.
-    fn explode(&mut self, lists: &[Bound], event: &Event, next: Option<Wire>) -> Done {
+    fn explode(&mut self, lists: &[TableCall], event: &Event, next: Option<Wire>) -> Done {
         let Some(row) = &event.row else { return Ok(()) };
         // What can't be made rows of makes none.
-        let elements = |list: &Bound| match list.eval(row) {
-            Value::Array(elements) => elements,
-            _ => Vec::new(),
-        };
-        let lists: Vec<Vec<Value>> = lists.iter().map(elements).collect();
+        let lists: Vec<Vec<Value>> = lists.iter().map(|list| list.rows(row).unwrap_or_default()).collect();
         let count = lists.iter().map(Vec::len).max().unwrap_or(0);
         for place in 0..count {
             let mut row = row.clone();

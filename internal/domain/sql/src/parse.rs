@@ -12,7 +12,7 @@ mod window;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, TokenizerError, Word};
 
-use crate::ast::{At, IfExists, Statement};
+use crate::ast::{At, Expr, IfExists, Statement};
 use crate::diagnostic::{Diagnostic, Span};
 use dialect::RuleDialect;
 
@@ -44,6 +44,19 @@ pub(crate) fn parse(text: &str, types: &mut Types) -> (Vec<At<Statement>>, Vec<D
         statements.push(At { node, span });
     }
     (statements, mistakes)
+}
+
+/// Reads a text that is one expression.
+pub(crate) fn parse_expression(text: &str) -> Parsed<At<Expr>> {
+    let dialect = RuleDialect::default();
+    let tokens =
+        Tokenizer::new(&dialect, text).tokenize_with_location().map_err(|error| unreadable(&error))?;
+    let mut parser = Parser::new(&dialect).with_tokens_with_locations(tokens);
+    let read = expression::expression(&mut parser)?;
+    if parser.peek_token_ref().token == Token::EOF {
+        return Ok(read);
+    }
+    Err(expected(&parser, "the end of the expression"))
 }
 
 /// Keeps the types that a statement names.

@@ -3,8 +3,8 @@
 use millstream_model::{Type, Value};
 
 use crate::bind::{given, taken};
-use crate::eval::{Bound, Failure, Outcome};
-use crate::functions::{Body, Filled, choose, hidden, signature};
+use crate::eval::{Bound, Failure};
+use crate::functions::{Filled, choose, signature};
 
 /// What a table function does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +37,14 @@ static FUNCTIONS: &[TableFunction] = &[
     },
 ];
 
+/// A table function with what it is computed from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TableCall {
+    function: &'static TableFunction,
+    argument: Bound,
+    result: Type,
+}
+
 /// All table functions, by name.
 pub fn table_functions() -> impl Iterator<Item = &'static TableFunction> {
     FUNCTIONS.iter()
@@ -47,28 +55,24 @@ pub(crate) fn is_table_function(name: &str) -> bool {
     FUNCTIONS.iter().any(|function| function.name == name)
 }
 
-/// What a call of a table function makes: a list whose elements are the rows' values, and the type of each.
+/// The call of a table function with bound arguments, over a row.
 ///
 /// # Errors
-/// A sentence, when it does not take these arguments.
-pub(crate) fn table_function(name: &str, arguments: Vec<(Bound, Type)>) -> Result<(Bound, Type), String> {
+/// A sentence, when it does not take them.
+pub fn table_function(name: &str, arguments: Vec<(Bound, Type)>) -> Result<TableCall, String> {
     let function = FUNCTIONS.iter().find(|function| function.name == name);
     let known = function.and_then(|function| Some((function, signature(function.signature)?)));
     let (function, signature) = known.ok_or_else(|| format!("there is no table function {name}"))?;
     let given: Vec<_> = arguments.iter().map(|(bound, ty)| given(bound, ty)).collect();
     choose(name, &std::iter::once(&signature), &given)?;
     let mut filled = Filled::new();
-    let matched = arguments.into_iter().zip(&signature.parameters);
-    let taken: Vec<_> =
-        matched.map(|((bound, ty), parameter)| taken(bound, ty, &parameter.shape, &mut filled)).collect();
+    let takes = arguments.into_iter().zip(&signature.parameters);
+    let argument =
+        takes.map(|((bound, ty), parameter)| taken(bound, ty, &parameter.shape, &mut filled).0).next();
     let result = signature.returns.resolved(&filled);
-    let result = result.ok_or_else(|| format!("the type of {name} can't be told from its argument"))?;
-    let (mut arguments, types): (Vec<_>, Vec<_>) = taken.into_iter().unzip();
-    let list = match function.does {
-        Does::Explode => arguments.pop().unwrap_or(Bound::Literal(Value::Null)),
-        Does::Cube => Bound::Call(hidden(name, Body::One(cube), types), arguments, Vec::new()),
-    };
-    Ok((list, result))
+    let (argument, result) =
+        argument.zip(result).ok_or_else(|| format!("the type of {name} can't be told from its argument"))?;
+    Ok(TableCall { function, argument, result })
 }
 
 /// The most elements whose choices are made rows: they are 2 to the power of them.
@@ -94,14 +98,41 @@ impl TableFunction {
     }
 }
 
-/// Each choice of the elements, from none to all, counted in binary with the last element as the lowest digit.
-fn cube(array: &Value) -> Outcome {
-    let Value::Array(elements) = array else { return Ok(Value::Null) };
-    if elements.len() > CUBE_MAX {
-        return Err(Failure::new(format!("a cube of more than {CUBE_MAX} elements has too many rows")));
+impl TableCall {
+    /// The function's name.
+    pub fn name(&self) -> &str {
+        self.function.name
     }
-    let rows = elements.iter().fold(vec![Vec::new()], chosen);
-    Ok(Value::Array(rows.into_iter().map(Value::Array).collect()))
+
+    /// What it is computed from.
+    pub fn argument(&self) -> &Bound {
+        &self.argument
+    }
+
+    /// The type of the value in each of its rows.
+    pub fn result_type(&self) -> &Type {
+        &self.result
+    }
+
+    /// The values of its rows; of a null there are none.
+    ///
+    /// # Errors
+    /// When the argument has no value, or more rows than can be made.
+    pub fn rows(&self, row: &[Value]) -> Result<Vec<Value>, Failure> {
+        let Value::Array(elements) = self.argument.try_eval(row)? else { return Ok(Vec::new()) };
+        match self.function.does {
+            Does::Explode => Ok(elements),
+            Does::Cube if elements.len() > CUBE_MAX => {
+                Err(Failure::new(format!("a cube of more than {CUBE_MAX} elements has too many rows")))
+            }
+            Does::Cube => Ok(cube(&elements)),
+        }
+    }
+}
+
+/// Each choice of the elements, from none to all, counted in binary with the last element as the lowest digit.
+fn cube(elements: &[Value]) -> Vec<Value> {
+    elements.iter().fold(vec![Vec::new()], chosen).into_iter().map(Value::Array).collect()
 }
 
 fn chosen(before: Vec<Vec<Value>>, element: &Value) -> Vec<Vec<Value>> {
@@ -122,11 +153,8 @@ mod tests {
 
     fn rows(name: &str, elements: &[Option<i32>]) -> Vec<Value> {
         let ty = Type::Array(Box::new(Type::Int));
-        let (list, _) = table_function(name, vec![(Bound::Column(0), ty)]).unwrap();
-        match list.eval(&[array(elements)]) {
-            Value::Array(rows) => rows,
-            other => panic!("no list: {other:?}"),
-        }
+        let call = table_function(name, vec![(Bound::Column(0), ty)]).unwrap();
+        call.rows(&[array(elements)]).unwrap()
     }
 
     fn array(elements: &[Option<i32>]) -> Value {

@@ -97,6 +97,9 @@ fn is_scalar_cast(from: &Type, to: &Type) -> bool {
     }
 }
 
+/// What does not fit a narrower whole number keeps its lowest bits, as in Java (JLS 5.1.3), which rules rely on; doubles
+/// become the nearest number that there is.
+#[expect(clippy::cast_possible_truncation, reason = "it is what this conversion is")]
 fn to_scalar(value: &Value, ty: &Type) -> Outcome {
     let refused = || Failure::new(format!("{} is no {ty}", text_of(value, ty)));
     match (ty, value) {
@@ -108,10 +111,10 @@ fn to_scalar(value: &Value, ty: &Type) -> Outcome {
         }
         (Type::Timestamp, Value::Date(day)) => Ok(Value::Timestamp(i64::from(*day) * DAY_MS)),
         (_, Value::String(text)) => from_text(text.trim(), ty).ok_or_else(refused),
-        (Type::Int, value) => {
-            whole(value).and_then(|whole| i32::try_from(whole).ok()).map(Value::Int).ok_or_else(refused)
-        }
-        (Type::Bigint, value) => whole(value).map(Value::Bigint).ok_or_else(refused),
+        (Type::Int, Value::Double(value)) => Ok(Value::Int(*value as i32)),
+        (Type::Bigint, Value::Double(value)) => Ok(Value::Bigint(*value as i64)),
+        (Type::Int, value) => whole(value).map(|whole| Value::Int(whole as i32)).ok_or_else(refused),
+        (Type::Bigint, value) => whole(value).map(|whole| Value::Bigint(whole as i64)).ok_or_else(refused),
         (Type::Double, value) => double_of(value).map(Value::Double).ok_or_else(refused),
         (Type::Decimal { precision, scale }, value) => number(value)
             .and_then(|number| number.fit(*precision, *scale))
@@ -128,12 +131,11 @@ fn number(value: &Value) -> Option<Decimal> {
     }
 }
 
-/// The number without what is behind its point.
-fn whole(value: &Value) -> Option<i64> {
-    match value {
-        Value::Double(value) => Decimal::from_f64(value.trunc())?.to_i64(),
-        other => exact(other)?.to_i64(),
-    }
+/// A number without what is behind its point.
+fn whole(value: &Value) -> Option<i128> {
+    let exact = exact(value)?;
+    let cut = if exact.unscaled() < 0 { exact.ceil()? } else { exact.floor()? };
+    Some(cut.unscaled())
 }
 
 fn from_text(text: &str, ty: &Type) -> Option<Value> {

@@ -1,6 +1,6 @@
 use millstream_model::{Decimal, Type, Value};
 
-use crate::{Bound, Scope, bind_text};
+use crate::{Bound, Scope, expression};
 
 fn bound(text: &str) -> (Bound, Type) {
     let list = |of: Type| Type::Array(Box::new(of));
@@ -14,7 +14,7 @@ fn bound(text: &str) -> (Bound, Type) {
         ("AT", Type::Timestamp),
         ("L", list(Type::Int)),
     ]);
-    bind_text(&scope, text).unwrap_or_else(|mistake| panic!("{text}: {mistake:?}"))
+    expression(&scope, text).unwrap_or_else(|mistake| panic!("{text}: {mistake:?}"))
 }
 
 /// The value of an expression in one row, and its type with it, which it must be of.
@@ -73,15 +73,9 @@ fn arithmetic_is_done_in_the_wider_type() {
 
 #[test]
 fn what_has_no_value_fails() {
-    for text in [
-        "A / 0",
-        "A % 0",
-        "2147483647 + A",
-        "D / 0",
-        "-9223372036854775808 - 1",
-        "CAST('x' AS INT) + 1",
-        "CAST(3000000000 AS INT)",
-    ] {
+    for text in
+        ["A / 0", "A % 0", "2147483647 + A", "D / 0", "-9223372036854775808 - 1", "CAST('x' AS INT) + 1"]
+    {
         assert!(value(text).is_err(), "{text}");
         assert_eq!(
             bound(text).0.eval(&[Value::Int(7), Value::Null, Value::Null, decimal("1.00")]),
@@ -162,6 +156,9 @@ fn casts_follow_what_the_types_can_hold() {
         ("CAST(F * 4E6 AS STRING)", Value::text("1.0E7")),
         ("CAST(' 12 ' AS BIGINT)", Value::Bigint(12)),
         ("CAST(D AS INT)", Value::Int(12)),
+        ("CAST(-D AS INT)", Value::Int(-12)),
+        ("CAST(2147483648 AS INT)", Value::Int(i32::MIN)),
+        ("CAST(1E300 AS INT)", Value::Int(i32::MAX)),
         ("CAST(A AS DECIMAL(5, 2))", decimal("7.00")),
         ("CAST('true' AS BOOLEAN)", Value::Boolean(true)),
         ("CAST('Y' AS BOOLEAN)", Value::Boolean(true)),
@@ -221,7 +218,7 @@ proptest::proptest! {
         op in proptest::sample::select(vec!["+", "-", "*", "/", "%"]),
     ) {
         let text = format!("{} {op} {}", crate::ast::literal(&Value::Decimal(Decimal::new(a.into(), s))), crate::ast::literal(&Value::Decimal(Decimal::new(b.into(), t))));
-        let (bound, ty) = bind_text(&Scope::default(), &text).unwrap();
+        let (bound, ty) = expression(&Scope::default(), &text).unwrap();
         let value = bound.try_eval(&[]);
         if op != "/" && op != "%" || b != 0 {
             let value = value.unwrap();
@@ -238,7 +235,7 @@ proptest::proptest! {
             ("+", a.checked_add(b)), ("-", a.checked_sub(b)), ("*", a.checked_mul(b)), ("/", a.checked_div(b)), ("%", a.checked_rem(b)),
         ][op];
         let scope = Scope::of(&[("A", Type::Int), ("B", Type::Int)]);
-        let (bound, _) = bind_text(&scope, &format!("A {symbol} B")).unwrap();
+        let (bound, _) = expression(&scope, &format!("A {symbol} B")).unwrap();
         proptest::prop_assert_eq!(bound.try_eval(&[Value::Int(a), Value::Int(b)]).ok(), expected.map(Value::Int));
     }
 
@@ -255,7 +252,7 @@ proptest::proptest! {
         ] {
             if days < -719_162 { continue; }
             let scope = Scope::of(&[("X", ty.clone())]);
-            let (bound, _) = bind_text(&scope, &format!("CAST(CAST(X AS STRING) AS {ty})")).unwrap();
+            let (bound, _) = expression(&scope, &format!("CAST(CAST(X AS STRING) AS {ty})")).unwrap();
             proptest::prop_assert_eq!(bound.try_eval(std::slice::from_ref(&value)), Ok(value));
         }
     }

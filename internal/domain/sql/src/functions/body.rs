@@ -101,15 +101,3 @@ impl Called {
         }
     }
 }
-
-/// A function that no table lists, for what has its own place in the language.
-pub(crate) fn hidden(name: &str, body: Body, types: Vec<Type>) -> Called {
-    let function = Function {
-        name: name.into(),
-        category: "TABLE".into(),
-        about: "".into(),
-        is_volatile: false,
-        variants: Vec::new(),
-    };
-    Called::new(&Arc::new(function), 0, body, types)
-}

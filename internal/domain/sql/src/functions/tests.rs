@@ -1,12 +1,12 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::{Scope, bind_text};
+use crate::{Scope, expression};
 
 /// What an expression gives, as text, without a row; NULL and what fails are told apart.
 fn told(text: &str) -> String {
     let functions = Functions::with(&Outside::new(|| 1_614_873_909_123, || u64::MAX / 2));
-    let (bound, ty) = bind_text(&Scope::default().using(&functions), text)
+    let (bound, ty) = expression(&Scope::default().using(&functions), text)
         .unwrap_or_else(|mistake| panic!("{text}: {mistake:?}"));
     match bound.try_eval(&[]) {
         Ok(Value::Null) => "NULL".to_owned(),
@@ -318,9 +318,9 @@ fn a_function_can_be_registered() {
     functions.register("twice", "The double.", "value INT -> INT", twice).unwrap();
     assert!(functions.register("broken", "", "value -> ?", twice).is_err());
     let scope = Scope::default().using(&functions);
-    let (bound, ty) = bind_text(&scope, "TWICE(21)").unwrap();
+    let (bound, ty) = expression(&scope, "TWICE(21)").unwrap();
     assert_eq!((bound.eval(&[]), ty), (Value::Int(42), Type::Int));
-    assert!(bind_text(&Scope::default(), "TWICE(21)").is_err());
+    assert!(expression(&Scope::default(), "TWICE(21)").is_err());
 }
 
 #[test]
@@ -337,6 +337,6 @@ fn calls_that_fit_no_variant_or_several_are_refused() {
         "TRANSFORM(ARRAY[1], (x, y) => x)",
         "FILTER(ARRAY[1], x => x)",
     ] {
-        assert!(bind_text(&Scope::default(), text).is_err(), "{text}");
+        assert!(expression(&Scope::default(), text).is_err(), "{text}");
     }
 }

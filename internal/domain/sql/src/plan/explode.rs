@@ -9,7 +9,7 @@ use crate::ast::{At, Expr, Query, SelectItem, SourceKind};
 use crate::bind::{Scope, Typed, bind, bind_with};
 use crate::diagnostic::Diagnostic;
 use crate::eval::Bound;
-use crate::tables::{is_table_function, table_function};
+use crate::tables::{TableCall, is_table_function, table_function};
 
 /// A table function's call, the column that its elements stand in, and their type.
 pub(super) type Exploded = Vec<(At<Expr>, usize, Type)>;
@@ -22,13 +22,13 @@ pub(super) fn table_calls(at: &At<Expr>, calls: &mut Vec<At<Expr>>) {
     }
 }
 
-/// Binds a table function's call: what makes the list, and the type of its elements.
-fn bind_call(scope: &Scope, call: &At<Expr>) -> Typed {
+/// Binds a table function's call.
+fn bind_call(scope: &Scope, call: &At<Expr>) -> Result<TableCall, Diagnostic> {
     let Expr::Call(name, arguments) = &call.node else {
         return Err(Diagnostic::new(call.span, "expected a table function"));
     };
-    let arguments = arguments.iter().map(|argument| bind(scope, argument)).collect::<Result<_, _>>()?;
-    table_function(name, arguments).map_err(|said| Diagnostic::new(call.span, said))
+    let bound = arguments.iter().map(|argument| bind(scope, argument)).collect::<Result<_, _>>()?;
+    table_function(name, bound).map_err(|said| Diagnostic::new(call.span, said))
 }
 
 /// Puts the elements of what table functions make behind each row.
@@ -51,7 +51,8 @@ pub(super) fn explode(
     let (mut exploded, mut lists) = (Exploded::new(), Vec::new());
     for call in calls {
         match bind_call(&rows.scope, &call) {
-            Ok((list, ty)) => {
+            Ok(list) => {
+                let ty = list.result_type().clone();
                 lists.push(list);
                 let place = rows.scope.push("", "", ty.clone());
                 exploded.push((call, place, ty));

@@ -4,6 +4,7 @@ use crate::aggregate::Aggregate;
 use crate::ast::{JoinKind, SourceKind, WindowShape};
 use crate::catalog::Source;
 use crate::eval::Bound;
+use crate::tables::TableCall;
 
 /// Where a step's rows go: to which step, and to which side of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +62,7 @@ pub enum Act {
     /// Puts elements behind the row: as many rows as the longest list has elements.
     Explode {
         /// What makes the lists.
-        lists: Vec<Bound>,
+        lists: Vec<TableCall>,
     },
     /// Gives rows another key.
     Rekey {
