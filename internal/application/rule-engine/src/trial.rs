@@ -124,7 +124,7 @@ impl Trial {
     }
 
     fn insert(&mut self, insertion: &Insertion) -> Result<(), TrialError> {
-        let Insertion { sink, key, value, timestamp } = insertion;
+        let Insertion { sink, key, value, timestamp, .. } = insertion;
         let halves = Halves::writing(sink, &self.formats)?;
         let written = halves.write(key, Some(value), None);
         let (key, value) = written.map_err(|source| TrialError::Write { sink: sink.name.clone(), source })?;

@@ -36,6 +36,8 @@ pub struct Source {
     pub timestamp: Option<TimestampColumn>,
     /// How many partitions its topic shall have, where that was said.
     pub partitions: Option<u32>,
+    /// How many replicas its topic shall have, where that was said.
+    pub replicas: Option<u32>,
     /// Whether rules may only read it.
     pub is_read_only: bool,
 }

@@ -122,7 +122,7 @@ pub(super) fn values(insert: &InsertValues, planner: &Planner<'_>) -> Planned<In
             "a table's row is known by its key, and none is given",
         )]);
     }
-    Ok(Insertion { sink: sink.clone(), key: row, value, timestamp })
+    Ok(Insertion { sink: sink.clone(), key: row, value, timestamp, span: insert.target.span })
 }
 
 /// Whether a number's type holds all numbers of another one's kind.

@@ -40,9 +40,9 @@ pub(super) fn declared(
         window: with.window()?,
         timestamp: None,
         partitions: with.count("PARTITIONS")?,
+        replicas: with.count("REPLICAS")?,
         is_read_only: create.is_read_only,
     };
-    with.count("REPLICAS")?;
     let find = Find { create, topic, schemas };
     source.key = find.columns(source.key, true, key_format, &mut key_options)?;
     source.value = find.columns(source.value, false, value_format, &mut value_options)?;
@@ -232,9 +232,9 @@ pub(super) fn filled(
         window: body.window,
         timestamp: None,
         partitions: with.count("PARTITIONS")?,
+        replicas: with.count("REPLICAS")?,
         is_read_only: false,
     };
-    with.count("REPLICAS")?;
     held(&source, (key_format, value_format), span)?;
     for (is_key, half, columns) in
         [(true, source.key_half(), &source.key), (false, source.value_half(), &source.value)]
