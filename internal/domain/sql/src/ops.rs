@@ -14,8 +14,8 @@ use thiserror::Error;
 
 use crate::ast::SourceKind;
 use crate::eval::Bound;
-use crate::tables::TableCall;
 use crate::plan::{Act, OnNull, Rule, Wire};
+use crate::tables::TableCall;
 pub use event::Bounds;
 use event::{Before, Event, Origin};
 
