@@ -3,7 +3,7 @@ use std::sync::Arc;
 use millstream_model::{Headers, Timestamp, Value, decode_value, encode_value};
 use millstream_ports::{Bytes, Nullable, PortError};
 use millstream_runtime::{CallbackResult, Context, GroupGraph, Loop, Output, Policies, Policy, Table};
-use millstream_sql::{Emission, Rule, SinkRow, SourceRecord, State, StepError};
+use millstream_sql::{Emission, OnError, Rule, SinkRow, SourceRecord, State, StepError};
 
 use crate::formats::Formats;
 use crate::halves::Halves;
@@ -31,6 +31,12 @@ pub(crate) fn lower(rule: Rule, formats: &Formats) -> Result<GroupGraph, PortErr
         .collect::<Result<Vec<_>, _>>()?;
     let sink = Halves::writing(&rule.sink, formats)?;
     let topics: Vec<_> = rule.query.sources().iter().map(|source| source.topic.clone()).collect();
+    // What fails in a rule's step is the record's own: bytes that do not decode, or a value that its sink can't hold.
+    let policy = match rule.sink.on_error {
+        OnError::DeadLetter => Policy::DeadLetter,
+        OnError::Skip => Policy::Skip,
+        OnError::Fail => Policy::Fail,
+    };
     let is_stateful = rule.query.is_stateful();
     let group = format!("rules-{}", rule.name.to_lowercase());
     let out = Output::new(rule.sink.topic.as_str(), Nullable(Bytes), Nullable(Bytes));
@@ -43,8 +49,7 @@ pub(crate) fn lower(rule: Rule, formats: &Formats) -> Result<GroupGraph, PortErr
         again: again.clone(),
         out: out.clone(),
     });
-    // What fails in a rule's step is the record's own: bytes that do not decode, or a value that its sink can't hold.
-    let policies = Policies { callback: Policy::DeadLetter, ..Policies::default() };
+    let policies = Policies { decode: policy, callback: policy, ..Policies::default() };
     let mut graph = GroupGraph::define(group).output(&out).policies(policies);
     for (side, topic) in topics.iter().enumerate() {
         let lowered = lowered.clone();

@@ -38,8 +38,22 @@ pub struct Source {
     pub partitions: Option<u32>,
     /// How many replicas its topic shall have, where that was said.
     pub replicas: Option<u32>,
+    /// What becomes of a record that the query which fills it can't work on.
+    pub on_error: OnError,
     /// Whether rules may only read it.
     pub is_read_only: bool,
+}
+
+/// What becomes of a record that a query can't work on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnError {
+    /// It goes to the rule's dead letters, with headers that say what was wrong.
+    #[default]
+    DeadLetter,
+    /// It is passed over.
+    Skip,
+    /// The rule stops.
+    Fail,
 }
 
 /// A column that stands in a record's headers.

@@ -119,7 +119,8 @@ impl Planner<'_> {
             let said = "a SOURCE is not replaced, for nothing else was ever said of its topic";
             return vec![Diagnostic::new(create.name.span, said).help("drop it first")];
         }
-        match sink::declared(create, self.catalog, self.schemas) {
+        let declared = sink::declared(create, self.catalog, self.schemas);
+        match declared.and_then(|source| self.replacing(source, &create.name)) {
             Ok(source) => {
                 self.catalog.insert(source);
                 Vec::new()
@@ -137,7 +138,10 @@ impl Planner<'_> {
         let planned = query::query(&create.query, create.kind, self).and_then(|body| {
             let filled = sink::filled(create, &body, self.catalog, self.schemas);
             let (sink, time) = filled.map_err(|mistake| vec![mistake])?;
-            Ok(Rule { name: sink.name.clone(), sink, query: body.into_plan(time), span: create.name.span })
+            let sink = self.replacing(sink, &create.name).map_err(|mistake| vec![mistake])?;
+            let others = insert::union(&create.query, &sink, time.as_ref(), self)?;
+            let query = others.into_iter().fold(body.into_plan(time), QueryPlan::with);
+            Ok(Rule { name: sink.name.clone(), sink, query, span: create.name.span })
         });
         match planned {
             Ok(rule) => {
@@ -253,6 +257,30 @@ impl Planner<'_> {
             IfExists::Refuse => {
                 let said = format!("a {} called {} exists", known.kind, name.node);
                 Err(Diagnostic::new(name.span, said).help("give it another name, or write CREATE OR REPLACE"))
+            }
+        }
+    }
+
+    /// A source that takes the place of another has its topic, formats and columns, and maybe more columns behind.
+    fn replacing(&self, source: Source, name: &At<String>) -> Result<Source, Diagnostic> {
+        let Some(known) = self.catalog.get(&source.name) else { return Ok(source) };
+        let differs = if known.topic != source.topic {
+            Some("another topic".to_owned())
+        } else if (&known.key_format, &known.value_format) != (&source.key_format, &source.value_format) {
+            Some("other formats".to_owned())
+        } else if known.key != source.key {
+            Some("another key".to_owned())
+        } else {
+            let kept = known.value.iter().zip(source.value.iter().map(Some).chain(std::iter::repeat(None)));
+            let mut changed = kept.filter(|(old, new)| *new != Some(*old));
+            changed.next().map(|(old, _)| format!("no column {old} in its place"))
+        };
+        match differs {
+            None => Ok(source),
+            Some(how) => {
+                let said = format!("{} can't be replaced by one with {how}", name.node);
+                Err(Diagnostic::new(name.span, said)
+                    .help("add columns behind those that are there, or drop it first"))
             }
         }
     }

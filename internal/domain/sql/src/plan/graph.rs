@@ -187,6 +187,16 @@ impl QueryPlan {
         self.entries.iter().map(|entry| &entry.source).collect()
     }
 
+    /// Both queries' steps, each with its own way into the sink.
+    pub(crate) fn with(mut self, other: Self) -> Self {
+        let behind = self.steps.len();
+        let moved = |wire: Wire| Wire { step: wire.step + behind, ..wire };
+        self.entries
+            .extend(other.entries.into_iter().map(|entry| Entry { wire: moved(entry.wire), ..entry }));
+        self.steps.extend(other.steps.into_iter().map(|step| Step { next: step.next.map(moved), ..step }));
+        self
+    }
+
     /// Whether anything is kept between records.
     pub fn is_stateful(&self) -> bool {
         self.steps.iter().any(|step| {

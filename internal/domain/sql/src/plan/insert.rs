@@ -3,12 +3,13 @@
 use millstream_model::{Column, Type, Value};
 
 use super::graph::QueryPlan;
-use super::query::query;
+use super::query::{Body, query};
 use super::{Insertion, Planned, Planner};
-use crate::ast::{At, InsertSelect, InsertValues, SourceKind};
+use crate::ast::{At, InsertSelect, InsertValues, Query, SourceKind};
 use crate::bind::{Scope, assigned, bind};
 use crate::catalog::Source;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Span};
+use crate::eval::Bound;
 
 fn target<'p>(name: &At<String>, planner: &'p Planner<'_>) -> Planned<&'p Source> {
     let sink = planner.known(name)?;
@@ -39,7 +40,36 @@ pub(super) fn select(insert: &InsertSelect, planner: &Planner<'_>) -> Planned<(S
             format!("the windows of {} are those of its own query", sink.name),
         )]);
     }
-    let mut body = query(&insert.query, sink.kind, planner)?;
+    let others = union(&insert.query, &sink, None, planner)?;
+    let body = fitting(&insert.query, &sink, planner, span)?;
+    let plan = others.into_iter().fold(body.into_plan(None), QueryPlan::with);
+    Ok((sink, plan))
+}
+
+/// The queries behind UNION ALL, each with rows as the sink has them.
+pub(super) fn union(
+    first: &Query,
+    sink: &Source,
+    time: Option<&Bound>,
+    planner: &Planner<'_>,
+) -> Planned<Vec<QueryPlan>> {
+    let mut all = Vec::new();
+    let mut next = first.union.as_deref();
+    if let Some(other) = next.filter(|_| sink.kind == SourceKind::Table) {
+        let said = "two queries would undo each other's rows in a table";
+        return Err(vec![Diagnostic::new(other.from.name.span, said).help("write CREATE STREAM")]);
+    }
+    while let Some(other) = next {
+        let body = fitting(other, sink, planner, other.from.name.span)?;
+        all.push(body.into_plan(time.cloned()));
+        next = other.union.as_deref();
+    }
+    Ok(all)
+}
+
+/// A query whose rows are as the sink has them.
+fn fitting(of: &Query, sink: &Source, planner: &Planner<'_>, span: Span) -> Planned<Body> {
+    let mut body = query(of, sink.kind, planner)?;
     let types = |columns: &[Column]| columns.iter().map(|column| column.ty.clone()).collect::<Vec<_>>();
     let names = |columns: &[Column]| columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>();
     let is_keyed = names(&body.key) == names(&sink.key) && types(&body.key) == types(&sink.key);
@@ -66,7 +96,7 @@ pub(super) fn select(insert: &InsertSelect, planner: &Planner<'_>) -> Planned<(S
         ]);
     }
     body.outputs = outputs;
-    Ok((sink, body.into_plan(None)))
+    Ok(body)
 }
 
 /// One row.

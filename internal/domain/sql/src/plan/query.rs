@@ -110,6 +110,10 @@ fn clauses(query: &Query, rows: &Rows) -> Vec<Diagnostic> {
         let said = Diagnostic::new(by.span, "a table's rows stay with their key");
         mistakes.push(said.help("use GROUP BY to key them by something else"));
     }
+    if let Some(by) = query.partition_by.first().filter(|_| rows.window.is_some() && !is_grouped) {
+        let said = "keys that belong to windows can't be given up for others";
+        mistakes.push(Diagnostic::new(by.span, said));
+    }
     if let Some(span) = query.limit {
         mistakes.push(Diagnostic::new(span, "a rule runs for ever, so it has no LIMIT"));
     }

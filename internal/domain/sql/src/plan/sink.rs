@@ -41,6 +41,7 @@ pub(super) fn declared(
         timestamp: None,
         partitions: with.count("PARTITIONS")?,
         replicas: with.count("REPLICAS")?,
+        on_error: with.on_error()?,
         is_read_only: create.is_read_only,
     };
     let find = Find { create, topic, schemas };
@@ -233,6 +234,7 @@ pub(super) fn filled(
         timestamp: None,
         partitions: with.count("PARTITIONS")?,
         replicas: with.count("REPLICAS")?,
+        on_error: with.on_error()?,
         is_read_only: false,
     };
     held(&source, (key_format, value_format), span)?;
