@@ -24,8 +24,20 @@ pub struct Decimal {
 /// The most digits a decimal can have, and so the most after its point.
 const DIGITS_MAX: u8 = 38;
 
+/// The powers of ten that 127 bits hold.
+#[expect(clippy::indexing_slicing, reason = "it is done while compiling")]
+const POWERS: [i128; 39] = {
+    let mut powers = [1; 39];
+    let mut place = 1;
+    while place < powers.len() {
+        powers[place] = powers[place - 1] * 10;
+        place += 1;
+    }
+    powers
+};
+
 fn power(exponent: u8) -> Option<i128> {
-    10_i128.checked_pow(u32::from(exponent))
+    POWERS.get(usize::from(exponent)).copied()
 }
 
 /// `a / b`, rounded half away from zero.
@@ -65,6 +77,9 @@ impl Decimal {
 
     /// The same number with another scale, rounded half away from zero; `None` when it does not fit.
     pub fn rescale(self, scale: u8) -> Option<Self> {
+        if scale == self.scale {
+            return Some(self);
+        }
         let unscaled = if scale >= self.scale {
             self.unscaled().checked_mul(power(scale - self.scale)?)?
         } else {
@@ -75,10 +90,16 @@ impl Decimal {
 
     /// The same number as `DECIMAL(precision, scale)`; `None` when it has too many digits before the point.
     pub fn fit(self, precision: u8, scale: u8) -> Option<Self> {
-        self.rescale(scale).filter(|fitted| fitted.precision() <= precision)
+        let fitted = self.rescale(scale)?;
+        let fits =
+            power(precision).is_none_or(|bound| fitted.unscaled().unsigned_abs() < bound.unsigned_abs());
+        (fits && scale <= precision).then_some(fitted)
     }
 
     fn aligned(self, other: Self) -> Option<(i128, i128, u8)> {
+        if self.scale == other.scale {
+            return Some((self.unscaled(), other.unscaled(), self.scale));
+        }
         let scale = self.scale.max(other.scale);
         Some((self.rescale(scale)?.unscaled(), other.rescale(scale)?.unscaled(), scale))
     }
@@ -105,7 +126,8 @@ impl Decimal {
     pub fn checked_mul_at(self, other: Self, scale: u8) -> Option<Self> {
         let (a, b, both) = (self.unscaled(), other.unscaled(), self.scale + other.scale);
         match both.checked_sub(scale) {
-            None | Some(0) => self.checked_mul(other)?.rescale(scale),
+            None => self.checked_mul(other)?.rescale(scale),
+            Some(0) => Some(Self::new(a.checked_mul(b)?, scale)),
             Some(less) => Some(Self::new(wide::mul_div(a, b, power(less)?)?, scale)),
         }
     }
