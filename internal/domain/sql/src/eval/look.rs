@@ -13,15 +13,22 @@ fn null<'a>() -> Cow<'a, Value> {
 }
 
 impl Bound {
-    /// The expression's value, borrowed where it stands in the row as it is.
+    /// The expression's value, borrowed where it stands in the row as it is. Columns and constants need no call.
+    #[inline]
     pub(super) fn look<'a>(&'a self, frame: Frame<'a>) -> Looked<'a> {
         match self {
             Self::Column(index) => Ok(frame.row.get(*index).map_or(Cow::Owned(NULL), Cow::Borrowed)),
+            Self::Literal(value) => Ok(Cow::Borrowed(value)),
+            other => other.look_made(frame),
+        }
+    }
+
+    fn look_made<'a>(&'a self, frame: Frame<'a>) -> Looked<'a> {
+        match self {
             Self::Variable(index) => {
                 let variable = frame.variables.get(*index).copied();
                 Ok(variable.map_or(Cow::Owned(NULL), Cow::Borrowed))
             }
-            Self::Literal(value) => Ok(Cow::Borrowed(value)),
             Self::Field(of, index) => Ok(field(of.look(frame)?, *index)),
             Self::Case(cases, otherwise) => {
                 for (condition, result) in cases {
