@@ -21,7 +21,8 @@ use tally::Tally;
 /// What came of a case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    Passed,
+    /// It came out as expected; where that is a refusal, this is what was said.
+    Passed(String),
     Failed(String),
     /// The engine itself says that it can't do what the case asks for.
     Unsupported(String),

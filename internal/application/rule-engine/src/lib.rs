@@ -11,6 +11,7 @@ mod deploy;
 mod formats;
 mod halves;
 mod lower;
+mod outside;
 mod trial;
 
 pub use deploy::{DeployError, Engine, RunningRule};

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use millstream_model::{Headers, Value, decode_value, encode_value};
+use millstream_model::{Headers, Timestamp, Value, decode_value, encode_value};
 use millstream_ports::{Bytes, Nullable, PortError};
 use millstream_runtime::{CallbackResult, Context, GroupGraph, Loop, Output, Policies, Policy, Table};
 use millstream_sql::{Emission, Rule, SinkRow, SourceRecord, State, StepError};
@@ -8,7 +8,7 @@ use millstream_sql::{Emission, Rule, SinkRow, SourceRecord, State, StepError};
 use crate::formats::Formats;
 use crate::halves::Halves;
 
-type SinkEdge = Output<Bytes, Nullable<Bytes>>;
+type SinkEdge = Output<Nullable<Bytes>, Nullable<Bytes>>;
 
 /// A rule with everything that its steps need to read and write.
 struct Lowered {
@@ -33,7 +33,7 @@ pub(crate) fn lower(rule: Rule, formats: &Formats) -> Result<GroupGraph, PortErr
     let topics: Vec<_> = rule.query.sources().iter().map(|source| source.topic.clone()).collect();
     let is_stateful = rule.query.is_stateful();
     let group = format!("rules-{}", rule.name.to_lowercase());
-    let out = Output::new(rule.sink.topic.as_str(), Bytes, Nullable(Bytes));
+    let out = Output::new(rule.sink.topic.as_str(), Nullable(Bytes), Nullable(Bytes));
     let (table, again) = (Table::new(Bytes), Loop::new(Bytes, Bytes));
     let lowered = Arc::new(Lowered {
         rule,
@@ -114,7 +114,8 @@ impl Lowered {
 
     fn write(&self, context: &mut Context<'_>, row: &SinkRow) -> CallbackResult {
         let (key, value) = self.sink.write(&row.key, row.value.as_deref(), row.window)?;
-        Ok(context.emit(&self.out, &key.unwrap_or_default().as_slice(), &value.as_deref())?)
+        let at = (&row.headers, Timestamp(row.timestamp));
+        Ok(context.emit_at(&self.out, &key.as_deref(), &value.as_deref(), at)?)
     }
 }
 

@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use crate::formats::Formats;
 use crate::halves::Halves;
+use crate::outside::outside;
 
 /// A record of a topic, as bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,12 +87,7 @@ impl State for Memory {
 impl Trial {
     /// A trial that knows no source yet.
     pub fn new(formats: Formats) -> Self {
-        Self::with_functions(formats, Functions::default())
-    }
-
-    /// A trial whose rules can call these functions.
-    pub fn with_functions(formats: Formats, functions: Functions) -> Self {
-        let catalog = Catalog::with_functions(functions);
+        let catalog = Catalog::new().using(Functions::with(&outside()));
         Self { formats, catalog, queries: Vec::new(), written: Vec::new() }
     }
 
@@ -128,7 +124,7 @@ impl Trial {
     }
 
     fn insert(&mut self, insertion: &Insertion) -> Result<(), TrialError> {
-        let Insertion { sink, key, value, timestamp } = insertion;
+        let Insertion { sink, key, value, timestamp, .. } = insertion;
         let halves = Halves::writing(sink, &self.formats)?;
         let written = halves.write(key, Some(value), None);
         let (key, value) = written.map_err(|source| TrialError::Write { sink: sink.name.clone(), source })?;

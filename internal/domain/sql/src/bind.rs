@@ -10,7 +10,6 @@ mod typing;
 use millstream_model::{Type, Value};
 
 pub(crate) use call::{given, taken};
-pub(crate) use coerce::assigned;
 pub use scope::Scope;
 pub(crate) use typing::widened;
 
@@ -21,6 +20,7 @@ use crate::eval::{Bound, Conversion, Operation};
 use crate::functions::Functions;
 use crate::parse::parse_expression;
 use crate::tables::is_table_function;
+pub(crate) use coerce::assigned;
 use coerce::{is_null, unified};
 use typing::{kind, literal_type};
 

@@ -36,6 +36,8 @@ pub struct Source {
     pub timestamp: Option<TimestampColumn>,
     /// How many partitions its topic shall have, where that was said.
     pub partitions: Option<u32>,
+    /// How many replicas its topic shall have, where that was said.
+    pub replicas: Option<u32>,
     /// Whether rules may only read it.
     pub is_read_only: bool,
 }
@@ -126,12 +128,14 @@ impl Catalog {
         Self::default()
     }
 
-    /// One whose queries can call these functions.
-    pub fn with_functions(functions: Functions) -> Self {
-        Self { functions, ..Self::default() }
+    /// The same, with other functions than the standard ones.
+    #[must_use]
+    pub fn using(self, functions: Functions) -> Self {
+        Self { functions, ..self }
     }
 
-    pub(crate) fn functions(&self) -> &Functions {
+    /// The functions that statements can call.
+    pub fn functions(&self) -> &Functions {
         &self.functions
     }
 

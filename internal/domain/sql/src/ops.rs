@@ -14,8 +14,8 @@ use thiserror::Error;
 
 use crate::ast::SourceKind;
 use crate::eval::Bound;
-use crate::plan::{Act, OnNull, Rule, Wire};
 use crate::tables::TableCall;
+use crate::plan::{Act, OnNull, Rule, Wire};
 pub use event::Bounds;
 use event::{Before, Event, Origin};
 
@@ -186,11 +186,14 @@ impl<'a> Run<'a> {
             Act::Explode { lists } => self.explode(lists, &event, next),
             Act::Rekey { key } => {
                 // An event without a value still has its key, which stands before the rest in its row.
-                event.key = evaluated(key, event.row.as_deref().unwrap_or(&event.key));
+                event.key = match &event.row {
+                    Some(row) => evaluated(key, row),
+                    None => key.iter().map(|of| of_key(of, &event.key)).collect(),
+                };
                 self.push(next, event)
             }
-            Act::Exchange { key, on_null } => {
-                self.exchange(key.as_deref(), *on_null, event, next);
+            Act::Exchange { key, on_null, by_end } => {
+                self.exchange(key.as_deref(), *on_null, *by_end, event, next);
                 Ok(())
             }
             Act::Subscribe { .. } => self.subscribe(wire, event),
@@ -216,7 +219,14 @@ impl<'a> Run<'a> {
     }
 
     /// Sends a row to the step behind, at where its key belongs.
-    fn exchange(&mut self, key: Option<&[Bound]>, on_null: OnNull, mut event: Event, next: Option<Wire>) {
+    fn exchange(
+        &mut self,
+        key: Option<&[Bound]>,
+        on_null: OnNull,
+        by_end: bool,
+        mut event: Event,
+        next: Option<Wire>,
+    ) {
         let Some(next) = next else { return };
         if let Some(key) = key {
             let Some(row) = event.row.as_deref() else { return };
@@ -225,7 +235,7 @@ impl<'a> Run<'a> {
         if on_null == OnNull::Drop && event.key.iter().all(Value::is_null) {
             return;
         }
-        let key = event.place();
+        let key = event.place(by_end);
         self.send(next, key, event);
     }
 
@@ -298,6 +308,12 @@ impl<'a> Run<'a> {
         let value = if entries.is_empty() { None } else { Some(Value::Array(entries)) };
         self.state.put(place, value.as_ref())
     }
+}
+
+/// What can be told from a key alone; null where more is looked at.
+fn of_key(of: &Bound, key: &[Value]) -> Value {
+    let is_inside = of.columns().into_iter().all(|column| column < key.len());
+    if is_inside { of.eval(key) } else { Value::Null }
 }
 
 fn value_bytes(value: &Value) -> Vec<u8> {

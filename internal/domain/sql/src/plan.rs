@@ -20,7 +20,7 @@ use crate::ast::{
 };
 use crate::bind::{Scope, Typed, bind};
 use crate::catalog::{Catalog, SchemaSource, Source};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Span};
 use crate::eval::Bound;
 use crate::parse::parse;
 pub use explain::explain;
@@ -35,6 +35,8 @@ pub struct Rule {
     pub sink: Source,
     /// How.
     pub query: QueryPlan,
+    /// Where its statement names what it fills.
+    pub span: Span,
 }
 
 /// A row that a statement writes.
@@ -48,6 +50,8 @@ pub struct Insertion {
     pub value: Vec<Value>,
     /// Its time in milliseconds since 1970, where that was said.
     pub timestamp: Option<i64>,
+    /// Where its statement names what it writes to.
+    pub span: Span,
 }
 
 /// What statements ask for.
@@ -133,7 +137,7 @@ impl Planner<'_> {
         let planned = query::query(&create.query, create.kind, self).and_then(|body| {
             let filled = sink::filled(create, &body, self.catalog, self.schemas);
             let (sink, time) = filled.map_err(|mistake| vec![mistake])?;
-            Ok(Rule { name: sink.name.clone(), sink, query: body.into_plan(time) })
+            Ok(Rule { name: sink.name.clone(), sink, query: body.into_plan(time), span: create.name.span })
         });
         match planned {
             Ok(rule) => {
@@ -151,7 +155,7 @@ impl Planner<'_> {
             Ok((sink, query)) => {
                 let count = self.plan.rules.iter().filter(|rule| rule.sink.name == sink.name).count();
                 let name = format!("{}_{}", sink.name, count + 1);
-                self.plan.rules.push(Rule { name, sink, query });
+                self.plan.rules.push(Rule { name, sink, query, span: insert.target.span });
                 Vec::new()
             }
             Err(mistakes) => mistakes,
@@ -278,9 +282,7 @@ fn set(catalog: &mut Catalog, property: &At<String>, value: Option<&At<String>>)
         let said = Diagnostic::new(value.span, "rules read their sources from the first record on");
         return Err(said.help("set it to 'earliest', or leave the statement out"));
     }
-    let is_known = property.node == "auto.offset.reset"
-        || property.node == "processing.guarantee"
-        || property.node.starts_with("ksql.");
+    let is_known = property.node == "auto.offset.reset" || property.node.starts_with("ksql.");
     if !is_known {
         let said = Diagnostic::new(property.span, format!("the property '{}' can't be set", property.node));
         return Err(said.help("'auto.offset.reset' can, to 'earliest', and those that begin with 'ksql.'"));

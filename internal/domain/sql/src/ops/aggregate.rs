@@ -76,7 +76,7 @@ impl Run<'_> {
         let argument = |of: &Vec<crate::eval::Bound>| Value::Struct(evaluated(of, row.unwrap_or_default()));
         let counted = Event { row: Some(arguments.iter().map(argument).collect()), ..event.clone() };
         if *kind == SourceKind::Table {
-            let place = Self::place(wire, b'g', &event.place());
+            let place = Self::place(wire, b'g', &event.place(true));
             let before = match self.state.get(&place)? {
                 Some(Value::Bytes(before)) => Some(before.into_vec()),
                 _ => None,

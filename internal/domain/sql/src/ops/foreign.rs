@@ -12,7 +12,7 @@ impl Run<'_> {
             return Err(StepError::Damaged("a foreign key"));
         };
         let Some(refer) = self.behind(wire) else { return Ok(()) };
-        let place = Self::place(wire, b'f', &event.place());
+        let place = Self::place(wire, b'f', &event.place(true));
         let before = match self.state.get(&place)? {
             Some(Value::Bytes(before)) => Some(before.into_vec()),
             _ => None,

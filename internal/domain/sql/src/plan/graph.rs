@@ -75,6 +75,8 @@ pub enum Act {
         key: Option<Vec<Bound>>,
         /// What is done where the key is null.
         on_null: OnNull,
+        /// Keys that belong to windows are the same only where these end together too, as sessions do.
+        by_end: bool,
     },
     /// Puts an event's row beside a table's, which comes in on the right, and the key behind both.
     Lookup {
