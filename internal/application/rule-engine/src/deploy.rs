@@ -141,5 +141,8 @@ fn twice(rule: &Rule) -> Option<Diagnostic> {
     };
     let (_, source) = topics.find(is_again)?;
     let said = format!("{} reads the topic {} as two sources", rule.name, source.topic);
-    Some(Diagnostic::unsupported(rule.span, said).help("copy the topic with a query of its own, and read the copy"))
+    Some(
+        Diagnostic::unsupported(rule.span, said)
+            .help("copy the topic with a query of its own, and read the copy"),
+    )
 }

@@ -48,15 +48,3 @@ pub use ops::{Bounds, Emission, SinkRow, SourceRecord, State, StepError};
 pub use plan::{Act, Entry, Insertion, OnNull, Plan, QueryPlan, Rule, Step, Windows, Wire, explain, plan};
 pub use tables::{TableCall, TableFunction, table_function, table_functions};
 pub use time::TimePattern;
-
-#[cfg(test)]
-fn bind_text(scope: &Scope, text: &str) -> Result<(Bound, millstream_model::Type), Diagnostic> {
-    let (statements, mistakes) =
-        parse::parse(&format!("CREATE STREAM x AS SELECT {text} FROM y"), &mut parse::Types::new());
-    if let Some(mistake) = mistakes.into_iter().next() {
-        return Err(mistake);
-    }
-    let ast::Statement::CreateAs(create) = &statements[0].node else { panic!("not a query") };
-    let ast::SelectItem::Expr(expr, _) = &create.query.items[0] else { panic!("not an expression") };
-    bind::bind(scope, expr)
-}

@@ -37,7 +37,8 @@ fn told(act: &Act, rows: Names, right: impl FnOnce() -> Names) -> (String, Vec<S
             (format!("add {}", more.join(", ")), [rows.0, more].concat())
         }
         Act::Explode { lists } => {
-            let more: Vec<_> = lists.iter().map(|list| format!("{}({})", list.name(), rows.of(list.argument()))).collect();
+            let more: Vec<_> =
+                lists.iter().map(|list| format!("{}({})", list.name(), rows.of(list.argument()))).collect();
             (format!("explode {}", more.join(", ")), [rows.0, more].concat())
         }
         Act::Rekey { key } => (format!("key {}", rows.all(key)), rows.0),
