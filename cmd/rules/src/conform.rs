@@ -15,7 +15,8 @@ use anyhow::{Context as _, anyhow};
 use millstream_avro_codec::Registry;
 use millstream_json_codec::Document;
 
-use case::Case;
+pub(crate) use case::Case;
+pub(crate) use run::run as run_case;
 use tally::Tally;
 
 /// What came of a case.

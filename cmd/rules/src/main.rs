@@ -1,6 +1,7 @@
 //! Runs SQL rules over Kafka topics.
 
 mod conform;
+mod examples;
 mod settings;
 
 use std::io::{IsTerminal, Write, stderr, stdout};
@@ -20,7 +21,7 @@ use millstream_rule_engine::{DeployError, Engine, Formats, RunningRule};
 use millstream_runtime::{Settings, Status, Stop};
 use millstream_settings::SettingsError;
 use millstream_sled_table::{SledTable, SledTables};
-use millstream_sql::{Rule, render};
+use millstream_sql::{Rule, explain, render};
 use millstream_telemetry::{Exporter, Verbosity, init_logs};
 
 use settings::{Arguments, Deed, RuleSettings};
@@ -56,10 +57,18 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if let Deed::Conform { file, report, case } = &arguments.deed {
         return conform::conform(file, report.as_deref(), case.as_deref(), arguments.verbose);
     }
+    if let Deed::Test { paths } = &arguments.deed {
+        return examples::test(&files(paths)?, arguments.verbose);
+    }
     let settings = RuleSettings::of(arguments)?;
     let mut engine = engine(&settings)?;
     match &arguments.deed {
-        Deed::Conform { .. } => Ok(()),
+        Deed::Conform { .. } | Deed::Test { .. } => Ok(()),
+        Deed::Explain { paths } => {
+            let rules = planned(&mut engine, paths)?;
+            write!(stdout(), "{}", explain(&rules))?;
+            Ok(())
+        }
         Deed::Check { paths } => {
             let rules = planned(&mut engine, paths)?;
             writeln!(stdout(), "{} rules are fine", rules.len())?;

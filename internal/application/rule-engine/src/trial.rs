@@ -65,6 +65,8 @@ struct Query {
     sources: Vec<Halves>,
     sink: Halves,
     state: Memory,
+    /// How many records of each topic it has seen.
+    seen: BTreeMap<String, i64>,
 }
 
 #[derive(Default)]
@@ -116,7 +118,7 @@ impl Trial {
             let sink = Halves::writing(&rule.sink, &self.formats)?;
             // What is created anew takes the place of what was.
             self.queries.retain(|query| query.rule.name != rule.name || rule.name != rule.sink.name);
-            self.queries.push(Query { rule, sources, sink, state: Memory::default() });
+            self.queries.push(Query { rule, sources, sink, state: Memory::default(), seen: BTreeMap::new() });
         }
         self.queries.retain(|query| catalog.get(&query.rule.sink.name).is_some());
         self.catalog = catalog;
@@ -140,12 +142,12 @@ impl Trial {
     pub fn play(&mut self, inputs: &[Message]) -> Result<Vec<Message>, TrialError> {
         let mut written = std::mem::take(&mut self.written);
         for query in &mut self.queries {
-            let mut offsets = BTreeMap::new();
             let mut out = Vec::new();
             for input in inputs.iter().chain(&written) {
-                let offset: &mut i64 = offsets.entry(input.topic.clone()).or_default();
-                query.take(input, *offset, &mut out)?;
-                *offset += 1;
+                let seen = query.seen.entry(input.topic.clone()).or_default();
+                let offset = *seen;
+                *seen += 1;
+                query.take(input, offset, &mut out)?;
             }
             written.extend(out);
         }

@@ -15,6 +15,7 @@ fn codec(columns: &[Column]) -> AvroCodec {
         columns: columns.to_vec(),
         is_bare: false,
         writer: Some((5, WriterSchema::parse(&text).unwrap())),
+        more: Vec::new(),
     }
 }
 
