@@ -25,11 +25,14 @@ pub(crate) fn test(files: &[PathBuf], is_verbose: bool) -> anyhow::Result<()> {
     }
     anyhow::ensure!(!cases.is_empty(), "there are no examples: none of the files has a .test.yaml beside it");
     let registry = Registry::in_memory()?;
-    let worker =
-        std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || tried(&cases, &registry, is_verbose));
-    let (passed, failed) = worker?.join().map_err(|_| anyhow!("the examples could not be run to their end"))??;
+    let worker = std::thread::Builder::new()
+        .stack_size(STACK_BYTES)
+        .spawn(move || tried(&cases, &registry, is_verbose));
+    let (passed, failed) =
+        worker?.join().map_err(|_| anyhow!("the examples could not be run to their end"))??;
     writeln!(stdout(), "{passed} passed, {failed} failed")?;
-    if failed > 0 { bail!("{failed} of {} examples failed", passed + failed) } else { Ok(()) }
+    anyhow::ensure!(failed == 0, "{failed} of {} examples failed", passed + failed);
+    Ok(())
 }
 
 fn tried(cases: &[Case], registry: &Registry, is_verbose: bool) -> anyhow::Result<(usize, usize)> {

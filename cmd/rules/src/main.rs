@@ -15,8 +15,9 @@ use anyhow::Context as _;
 use clap::Parser;
 use millstream_avro_codec::{AvroRows, Registry};
 use millstream_http_api::{Routes, Server};
+use millstream_json_codec::JsonRows;
 use millstream_kafka_log::{KafkaLog, KafkaWorld};
-use millstream_ports::{KafkaRows, Meter};
+use millstream_ports::{DelimitedRows, KafkaRows, Meter, NoRows};
 use millstream_rule_engine::{DeployError, Engine, Formats, RunningRule};
 use millstream_runtime::{Settings, Status, Stop};
 use millstream_settings::SettingsError;
@@ -89,6 +90,10 @@ fn engine(settings: &RuleSettings) -> anyhow::Result<Engine<KafkaWorld<SledTable
     let world = KafkaWorld::new(kafka, move |id| tables.open(id));
     let formats = Formats::default()
         .with("AVRO", Arc::new(AvroRows::new(&registry)))
+        .with("JSON", Arc::new(JsonRows::new()))
+        .with("JSON_SR", Arc::new(JsonRows::with_schemas(Arc::new(registry.clone()))))
+        .with("DELIMITED", Arc::new(DelimitedRows))
+        .with("NONE", Arc::new(NoRows))
         .with("KAFKA", Arc::new(KafkaRows));
     let each = Settings {
         workers: settings.workers,

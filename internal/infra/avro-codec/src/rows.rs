@@ -85,7 +85,8 @@ impl RowFormat for AvroRows {
             None => writer_schema(spec),
         };
         let is_given = spec.options.schema_id.is_some() && !spec.is_bare();
-        let more = if is_given { defaults(&text, spec.columns).map_err(PortError::stop)? } else { Vec::new() };
+        let more =
+            if is_given { defaults(&text, spec.columns).map_err(PortError::stop)? } else { Vec::new() };
         let parsed = WriterSchema::parse(&text).map_err(PortError::stop)?;
         let id = match spec.options.schema_id {
             Some(id) => id,
@@ -142,7 +143,8 @@ impl RowCodec for AvroCodec {
             row if self.more.is_empty() => schema.write(*id, &write::Record(&self.columns, row), out),
             row => {
                 let (columns, values): (Vec<_>, Vec<_>) = self.more.iter().cloned().unzip();
-                let (columns, values) = ([self.columns.as_slice(), &columns].concat(), [row, &values].concat());
+                let (columns, values) =
+                    ([self.columns.as_slice(), &columns].concat(), [row, &values].concat());
                 schema.write(*id, &write::Record(&columns, &values), out)
             }
         }

@@ -245,8 +245,10 @@ mod tests {
         let schema = r#"{"type": "record", "name": "R", "fields": [{"name": "a", "type": "int"},
             {"name": "b", "type": "string", "default": "none"}, {"name": "c", "type": ["null", "long"]}]}"#;
         let more = defaults(schema, &[Column::new("a", Type::Int)]).unwrap();
-        let expected =
-            [(Column::new("b", Type::String), Value::text("none")), (Column::new("c", Type::Bigint), Value::Null)];
+        let expected = [
+            (Column::new("b", Type::String), Value::text("none")),
+            (Column::new("c", Type::Bigint), Value::Null),
+        ];
         assert_eq!(more, expected);
     }
 
