@@ -206,6 +206,7 @@ fn lambdas_see_their_variables_and_the_row() {
 fn what_is_the_same_in_every_row_is_computed_once() {
     assert_eq!(bound("UCASE('a') || LCASE('B')").0, Bound::Literal(Value::text("Ab")));
     assert!(matches!(bound("1 / 0").0, Bound::Arithmetic(..)));
+    assert!(matches!(bound("LEN(CAST(NULL AS STRING))").0, Bound::Call(..)));
     assert!(matches!(bound("RANDOM()").0, Bound::Call(..)));
 }
 

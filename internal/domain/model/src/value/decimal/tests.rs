@@ -127,16 +127,13 @@ fn agrees(
     scale: u8,
     operands: &[BigInt],
 ) -> Result<(), TestCaseError> {
-    match found {
-        Some(found) => {
-            prop_assert_eq!(big(found), exact.clone());
-            prop_assert_eq!(found.scale(), scale);
-        }
-        None => {
-            let fits = |number: &BigInt| i128::try_from(number.clone()).is_ok();
-            prop_assert!(!fits(exact) || !operands.iter().all(fits), "{exact} would fit");
-        }
+    if let Some(found) = found {
+        prop_assert_eq!(big(found), exact.clone());
+        prop_assert_eq!(found.scale(), scale);
+        return Ok(());
     }
+    let fits = |number: &BigInt| i128::try_from(number.clone()).is_ok();
+    prop_assert!(!fits(exact) || !operands.iter().all(fits), "{} would fit", exact);
     Ok(())
 }
 
