@@ -8,6 +8,7 @@
 //! What it is not: the SQL itself, which is `millstream-sql`'s.
 
 mod deploy;
+mod failures;
 mod formats;
 mod halves;
 mod lower;

@@ -5,6 +5,7 @@ use millstream_ports::{Bytes, Nullable, PortError};
 use millstream_runtime::{CallbackResult, Context, GroupGraph, Loop, Output, Policies, Policy, Table};
 use millstream_sql::{Emission, OnError, Rule, SinkRow, SourceRecord, State, StepError};
 
+use crate::failures::Failures;
 use crate::formats::Formats;
 use crate::halves::Halves;
 
@@ -18,6 +19,7 @@ struct Lowered {
     table: Table<Bytes>,
     again: Loop<Bytes, Bytes>,
     out: SinkEdge,
+    failures: Failures,
 }
 
 /// Turns a rule into a group graph: its sources are the inputs, its repartitioned records go over the loop, its state is
@@ -42,6 +44,7 @@ pub(crate) fn lower(rule: Rule, formats: &Formats) -> Result<GroupGraph, PortErr
     let out = Output::new(rule.sink.topic.as_str(), Nullable(Bytes), Nullable(Bytes));
     let (table, again) = (Table::new(Bytes), Loop::new(Bytes, Bytes));
     let lowered = Arc::new(Lowered {
+        failures: Failures::of(&rule.sink.name),
         rule,
         sources,
         sink,
@@ -112,6 +115,7 @@ impl Lowered {
                     context.loopback(&self.again, &key.as_slice(), &bytes.as_slice())?;
                 }
                 Emission::Sink(row) => self.write(context, &row)?,
+                Emission::Failed(failure) => self.failures.note(&failure),
             }
         }
         Ok(())

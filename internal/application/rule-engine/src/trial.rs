@@ -185,6 +185,8 @@ impl Query {
                 Emission::Repartition { key, message } => {
                     waiting.extend(self.rule.on_repartitioned(&key, message, &mut self.state)?);
                 }
+                // The null in its place is told by the row.
+                Emission::Failed(_) => {}
                 Emission::Sink(SinkRow { key, value, timestamp, window, headers }) => {
                     let sink = &self.rule.sink;
                     let written = self.sink.write(&key, value.as_deref(), window);

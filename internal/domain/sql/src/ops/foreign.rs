@@ -17,7 +17,7 @@ impl Run<'_> {
             Some(Value::Bytes(before)) => Some(before.into_vec()),
             _ => None,
         };
-        let key = event.row.as_ref().map(|row| evaluated(foreign, row));
+        let key = event.row.as_ref().map(|row| evaluated(foreign, row, &mut self.out));
         let key = key.filter(|key| key.iter().all(|value| !value.is_null()));
         let now = key.map(|key| value_bytes(&Value::Struct(key)));
         self.state.put(&place, now.as_ref().map(|now| Value::Bytes(now.as_slice().into())).as_ref())?;

@@ -55,6 +55,7 @@ struct Running {
     worked: usize,
     at_source: Memory,
     at_key: BTreeMap<Vec<u8>, Memory>,
+    failures: Vec<String>,
 }
 
 /// All rules of a text, wired topic to topic.
@@ -74,6 +75,7 @@ impl World {
             worked: 0,
             at_source: Memory::default(),
             at_key: BTreeMap::new(),
+            failures: Vec::new(),
         };
         Self { topics: BTreeMap::new(), rules: plan.rules.into_iter().map(running).collect() }
     }
@@ -147,6 +149,11 @@ impl World {
         table
     }
 
+    /// What could not be worked out by a rule.
+    pub(super) fn failures(&self, rule: usize) -> &[String] {
+        &self.rules[rule].failures
+    }
+
     /// How many entries all state of a rule has.
     pub(super) fn entries(&self, rule: usize) -> usize {
         let running = &self.rules[rule];
@@ -170,6 +177,7 @@ impl Running {
         for emission in emissions {
             match emission {
                 Emission::Repartition { key, message } => self.sent.push((key, message)),
+                Emission::Failed(failure) => self.failures.push(failure.to_string()),
                 Emission::Sink(SinkRow { key, value, timestamp, window, .. }) => {
                     topics
                         .entry(self.rule.sink.topic.clone())
