@@ -15,13 +15,15 @@ use anyhow::{Context as _, anyhow};
 use millstream_avro_codec::Registry;
 use millstream_json_codec::Document;
 
-use case::Case;
+pub(crate) use case::Case;
+pub(crate) use run::run as run_case;
 use tally::Tally;
 
 /// What came of a case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    Passed,
+    /// It came out as expected; where that is a refusal, this is what was said.
+    Passed(String),
     Failed(String),
     /// The engine itself says that it can't do what the case asks for.
     Unsupported(String),

@@ -1,6 +1,7 @@
 //! Runs SQL rules over Kafka topics.
 
 mod conform;
+mod examples;
 mod settings;
 
 use std::io::{IsTerminal, Write, stderr, stdout};
@@ -14,13 +15,14 @@ use anyhow::Context as _;
 use clap::Parser;
 use millstream_avro_codec::{AvroRows, Registry};
 use millstream_http_api::{Routes, Server};
+use millstream_json_codec::JsonRows;
 use millstream_kafka_log::{KafkaLog, KafkaWorld};
-use millstream_ports::{KafkaRows, Meter};
+use millstream_ports::{DelimitedRows, KafkaRows, Meter, NoRows};
 use millstream_rule_engine::{DeployError, Engine, Formats, RunningRule};
 use millstream_runtime::{Settings, Status, Stop};
 use millstream_settings::SettingsError;
 use millstream_sled_table::{SledTable, SledTables};
-use millstream_sql::{Rule, render};
+use millstream_sql::{Rule, explain, render};
 use millstream_telemetry::{Exporter, Verbosity, init_logs};
 
 use settings::{Arguments, Deed, RuleSettings};
@@ -56,10 +58,18 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if let Deed::Conform { file, report, case } = &arguments.deed {
         return conform::conform(file, report.as_deref(), case.as_deref(), arguments.verbose);
     }
+    if let Deed::Test { paths } = &arguments.deed {
+        return examples::test(&files(paths)?, arguments.verbose);
+    }
     let settings = RuleSettings::of(arguments)?;
     let mut engine = engine(&settings)?;
     match &arguments.deed {
-        Deed::Conform { .. } => Ok(()),
+        Deed::Conform { .. } | Deed::Test { .. } => Ok(()),
+        Deed::Explain { paths } => {
+            let rules = planned(&mut engine, paths)?;
+            write!(stdout(), "{}", explain(&rules))?;
+            Ok(())
+        }
         Deed::Check { paths } => {
             let rules = planned(&mut engine, paths)?;
             writeln!(stdout(), "{} rules are fine", rules.len())?;
@@ -80,6 +90,10 @@ fn engine(settings: &RuleSettings) -> anyhow::Result<Engine<KafkaWorld<SledTable
     let world = KafkaWorld::new(kafka, move |id| tables.open(id));
     let formats = Formats::default()
         .with("AVRO", Arc::new(AvroRows::new(&registry)))
+        .with("JSON", Arc::new(JsonRows::new()))
+        .with("JSON_SR", Arc::new(JsonRows::with_schemas(Arc::new(registry.clone()))))
+        .with("DELIMITED", Arc::new(DelimitedRows))
+        .with("NONE", Arc::new(NoRows))
         .with("KAFKA", Arc::new(KafkaRows));
     let each = Settings {
         workers: settings.workers,

@@ -51,6 +51,18 @@ pub(crate) enum Deed {
         #[arg(long, value_name = "ID")]
         case: Option<String>,
     },
+    /// Run the examples beside rule files: for each X.sql, those in X.test.yaml
+    Test {
+        /// Rule files, and folders of them
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+    },
+    /// Say what each rule does, step by step, and which topics and schemas it needs
+    Explain {
+        /// Files and folders
+        #[arg(required = true)]
+        paths: Vec<PathBuf>,
+    },
     /// Say everything that is wrong with files, and run nothing
     Check {
         /// Files and folders

@@ -67,6 +67,25 @@ impl Case {
     }
 }
 
+impl Case {
+    /// An example beside a rule file, whose statements are the file's.
+    pub(crate) fn example(id: String, statements: Vec<String>, document: &Document) -> anyhow::Result<Self> {
+        let list = |name: &str| document.get(name).map_or(&[][..], Document::elements);
+        let records = |name: &str| list(name).iter().map(Record::of).collect::<anyhow::Result<Vec<_>>>();
+        Ok(Self {
+            id,
+            area: String::new(),
+            statements,
+            properties: Vec::new(),
+            topics: list("topics").to_vec(),
+            inputs: records("inputs")?,
+            outputs: records("outputs")?,
+            expected_error: None,
+            sources: list("sources").to_vec(),
+        })
+    }
+}
+
 impl Record {
     fn of(document: &Document) -> anyhow::Result<Self> {
         let or_null = |name: &str| document.get(name).cloned().unwrap_or(Document::Null);

@@ -9,8 +9,10 @@ pub(crate) fn compare(expected: &Document, actual: &Document, is_exact: bool) ->
         (Document::Number(expected), Document::Number(actual)) => {
             number(expected, actual.trim_end_matches('m'), is_exact)
         }
-        // An exact number of Avro may be expected as a text.
-        (Document::Text(expected), Document::Number(actual)) if actual.ends_with('m') => {
+        // An exact number may be expected as a text.
+        (Document::Text(expected), Document::Number(actual))
+            if actual.ends_with('m') || actual.contains('.') =>
+        {
             number(expected, actual.trim_end_matches('m'), is_exact)
         }
         (Document::Array(expected), Document::Array(actual)) if expected.len() == actual.len() => {

@@ -1,7 +1,5 @@
-use std::hash::{BuildHasher, RandomState};
 use std::io::{Write, stdout};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, anyhow, bail};
 use millstream_avro_codec::{AvroRows, Registry};
@@ -11,7 +9,7 @@ use millstream_ports::{
     DelimitedRows, KafkaRows, NoRows, RowFormat, RowSpec, Side, base64_bytes, base64_text,
 };
 use millstream_rule_engine::{Formats, Message, Trial, TrialError};
-use millstream_sql::{Catalog, Functions, Outside, Source};
+use millstream_sql::{Catalog, Source};
 
 use super::Verdict;
 use super::case::{Case, Record, Window};
@@ -52,7 +50,7 @@ impl World {
     fn trial(&self) -> Trial {
         let all = self.formats.iter().cloned();
         let formats = all.fold(Formats::default(), |formats, (name, format)| formats.with(name, format));
-        Trial::with_functions(formats, Functions::with(&outside()))
+        Trial::new(formats)
     }
 
     /// Registers the schemas that a case's topics have beforehand.
@@ -81,13 +79,6 @@ fn said_id(case: &Case, half: &str) -> Option<u32> {
     said?.parse().ok()
 }
 
-/// The machine's clock, and numbers that differ each time.
-fn outside() -> Outside {
-    let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let now_ms = move || i64::try_from(now().as_millis()).unwrap_or(i64::MAX);
-    Outside::new(now_ms, || RandomState::new().hash_one(0))
-}
-
 fn judge(case: &Case, registry: &Registry, is_shown: bool) -> anyhow::Result<Verdict> {
     let world = World::new(registry);
     case.topics.iter().try_for_each(|topic| world.prepare(topic, case))?;
@@ -108,7 +99,7 @@ fn judge(case: &Case, registry: &Registry, is_shown: bool) -> anyhow::Result<Ver
             let said = expected.get("message").and_then(Document::as_text).unwrap_or_default();
             return Ok(Verdict::Failed(format!("nothing was refused, where the expectation is: {said}")));
         }
-        (Err(_), Some(_)) => return Ok(Verdict::Passed),
+        (Err(failed), Some(_)) => return Ok(Verdict::Passed(failed.to_string())),
         (Err(failed), None) => bail!("a query failed: {failed}"),
         (Ok(written), None) => written,
     };
@@ -119,7 +110,7 @@ fn judge(case: &Case, registry: &Registry, is_shown: bool) -> anyhow::Result<Ver
         outputs(case, &world, trial.catalog(), &written)?;
     }
     case.sources.iter().try_for_each(|source| known(source, trial.catalog(), &world))?;
-    Ok(Verdict::Passed)
+    Ok(Verdict::Passed(String::new()))
 }
 
 /// A refusal is what was expected, or our own limit, or a mistake of ours.
@@ -128,7 +119,7 @@ fn at_refusal(refused: &TrialError, is_expected: bool, statement: &str) -> Verdi
     let said = format!("{refused} (in: {statement})");
     match (is_unsupported, is_expected) {
         (true, _) => Verdict::Unsupported(said),
-        (false, true) => Verdict::Passed,
+        (false, true) => Verdict::Passed(said),
         (false, false) => Verdict::Failed(said),
     }
 }

@@ -27,7 +27,7 @@ pub(crate) struct Tally {
 impl Count {
     fn add(&mut self, verdict: &Verdict) {
         *match verdict {
-            Verdict::Passed => &mut self.passed,
+            Verdict::Passed(_) => &mut self.passed,
             Verdict::Failed(_) => &mut self.failed,
             Verdict::Unsupported(_) => &mut self.unsupported,
         } += 1;
@@ -57,7 +57,7 @@ impl Tally {
         let areas = self.areas.iter().map(|(area, count)| (area.clone(), count.report())).collect();
         let case = |(id, verdict): &(String, Verdict)| {
             let (status, reason) = match verdict {
-                Verdict::Passed => ("passed", ""),
+                Verdict::Passed(reason) => ("passed", reason.as_str()),
                 Verdict::Failed(reason) => ("failed", reason.as_str()),
                 Verdict::Unsupported(reason) => ("unsupported", reason.as_str()),
             };

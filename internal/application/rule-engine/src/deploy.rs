@@ -3,11 +3,12 @@ use std::collections::BTreeMap;
 use millstream_model::TopicName;
 use millstream_ports::{PortError, TopicSpec, World};
 use millstream_runtime::{Processor, ProcessorError, Running, Settings};
-use millstream_sql::{Catalog, Diagnostic, Rule, SourceKind, Span, plan};
+use millstream_sql::{Catalog, Diagnostic, Functions, Rule, Source, SourceKind, plan};
 use thiserror::Error;
 
 use crate::formats::Formats;
 use crate::lower::lower;
+use crate::outside::outside;
 
 /// Why rules can't be deployed.
 #[derive(Debug, Error)]
@@ -59,7 +60,7 @@ pub struct Engine<W: World> {
 impl<W: World> Engine<W> {
     /// An engine on `world`; `settings` are each rule's.
     pub fn new(world: W, formats: Formats, settings: Settings) -> Self {
-        Self { world, formats, settings, catalog: Catalog::new() }
+        Self { world, formats, settings, catalog: Catalog::new().using(Functions::with(&outside())) }
     }
 
     /// Plans a file. Later files see the sources of earlier ones.
@@ -69,10 +70,11 @@ impl<W: World> Engine<W> {
     pub fn plan(&mut self, source_name: &str, text: &str) -> Result<Vec<Rule>, DeployError> {
         let mut catalog = self.catalog.clone();
         let (plan, mut mistakes) = plan(text, &mut catalog, &self.formats);
-        if let Some(insertion) = plan.insertions.first() {
+        mistakes.extend(plan.insertions.iter().map(|insertion| {
             let said = format!("a row for {} can't be written from a rule file", insertion.sink.name);
-            mistakes.push(Diagnostic::unsupported(Span::default(), said));
-        }
+            Diagnostic::unsupported(insertion.span, said)
+        }));
+        mistakes.extend(plan.rules.iter().filter_map(twice));
         if !mistakes.is_empty() {
             return Err(DeployError::Mistakes {
                 source_name: source_name.to_owned(),
@@ -120,11 +122,27 @@ impl<W: World> Engine<W> {
         };
         let settings = BTreeMap::from([("cleanup.policy".to_owned(), policy.to_owned())]);
         let partitions = rule.sink.partitions.unwrap_or(width);
+        let replication = rule.sink.replicas.and_then(|replicas| u16::try_from(replicas).ok());
         self.world.create_topic(&TopicSpec {
             name: sink,
             partitions,
-            replication: self.settings.replication,
+            replication: replication.or(self.settings.replication),
             settings,
         })
     }
+}
+
+/// A group reads each of its topics once, so a rule can't read one as two sources.
+fn twice(rule: &Rule) -> Option<Diagnostic> {
+    let sources = rule.query.sources();
+    let mut topics = sources.iter().enumerate();
+    let is_again = |(place, source): &(usize, &&Source)| {
+        sources.iter().take(*place).any(|before| before.topic == source.topic)
+    };
+    let (_, source) = topics.find(is_again)?;
+    let said = format!("{} reads the topic {} as two sources", rule.name, source.topic);
+    Some(
+        Diagnostic::unsupported(rule.span, said)
+            .help("copy the topic with a query of its own, and read the copy"),
+    )
 }

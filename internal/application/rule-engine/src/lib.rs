@@ -8,9 +8,11 @@
 //! What it is not: the SQL itself, which is `millstream-sql`'s.
 
 mod deploy;
+mod failures;
 mod formats;
 mod halves;
 mod lower;
+mod outside;
 mod trial;
 
 pub use deploy::{DeployError, Engine, RunningRule};

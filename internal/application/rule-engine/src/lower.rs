@@ -1,14 +1,15 @@
 use std::sync::Arc;
 
-use millstream_model::{Headers, Value, decode_value, encode_value};
+use millstream_model::{Headers, Timestamp, Value, decode_value, encode_value};
 use millstream_ports::{Bytes, Nullable, PortError};
 use millstream_runtime::{CallbackResult, Context, GroupGraph, Loop, Output, Policies, Policy, Table};
-use millstream_sql::{Emission, Rule, SinkRow, SourceRecord, State, StepError};
+use millstream_sql::{Emission, OnError, Rule, SinkRow, SourceRecord, State, StepError};
 
+use crate::failures::Failures;
 use crate::formats::Formats;
 use crate::halves::Halves;
 
-type SinkEdge = Output<Bytes, Nullable<Bytes>>;
+type SinkEdge = Output<Nullable<Bytes>, Nullable<Bytes>>;
 
 /// A rule with everything that its steps need to read and write.
 struct Lowered {
@@ -18,6 +19,7 @@ struct Lowered {
     table: Table<Bytes>,
     again: Loop<Bytes, Bytes>,
     out: SinkEdge,
+    failures: Failures,
 }
 
 /// Turns a rule into a group graph: its sources are the inputs, its repartitioned records go over the loop, its state is
@@ -31,11 +33,18 @@ pub(crate) fn lower(rule: Rule, formats: &Formats) -> Result<GroupGraph, PortErr
         .collect::<Result<Vec<_>, _>>()?;
     let sink = Halves::writing(&rule.sink, formats)?;
     let topics: Vec<_> = rule.query.sources().iter().map(|source| source.topic.clone()).collect();
+    // What fails in a rule's step is the record's own: bytes that do not decode, or a value that its sink can't hold.
+    let policy = match rule.sink.on_error {
+        OnError::DeadLetter => Policy::DeadLetter,
+        OnError::Skip => Policy::Skip,
+        OnError::Fail => Policy::Fail,
+    };
     let is_stateful = rule.query.is_stateful();
     let group = format!("rules-{}", rule.name.to_lowercase());
-    let out = Output::new(rule.sink.topic.as_str(), Bytes, Nullable(Bytes));
+    let out = Output::new(rule.sink.topic.as_str(), Nullable(Bytes), Nullable(Bytes));
     let (table, again) = (Table::new(Bytes), Loop::new(Bytes, Bytes));
     let lowered = Arc::new(Lowered {
+        failures: Failures::of(&rule.sink.name),
         rule,
         sources,
         sink,
@@ -43,8 +52,7 @@ pub(crate) fn lower(rule: Rule, formats: &Formats) -> Result<GroupGraph, PortErr
         again: again.clone(),
         out: out.clone(),
     });
-    // What fails in a rule's step is the record's own: bytes that do not decode, or a value that its sink can't hold.
-    let policies = Policies { callback: Policy::DeadLetter, ..Policies::default() };
+    let policies = Policies { decode: policy, callback: policy, ..Policies::default() };
     let mut graph = GroupGraph::define(group).output(&out).policies(policies);
     for (side, topic) in topics.iter().enumerate() {
         let lowered = lowered.clone();
@@ -107,6 +115,7 @@ impl Lowered {
                     context.loopback(&self.again, &key.as_slice(), &bytes.as_slice())?;
                 }
                 Emission::Sink(row) => self.write(context, &row)?,
+                Emission::Failed(failure) => self.failures.note(&failure),
             }
         }
         Ok(())
@@ -114,7 +123,8 @@ impl Lowered {
 
     fn write(&self, context: &mut Context<'_>, row: &SinkRow) -> CallbackResult {
         let (key, value) = self.sink.write(&row.key, row.value.as_deref(), row.window)?;
-        Ok(context.emit(&self.out, &key.unwrap_or_default().as_slice(), &value.as_deref())?)
+        let at = (&row.headers, Timestamp(row.timestamp));
+        Ok(context.emit_at(&self.out, &key.as_deref(), &value.as_deref(), at)?)
     }
 }
 

@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use crate::formats::Formats;
 use crate::halves::Halves;
+use crate::outside::outside;
 
 /// A record of a topic, as bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +65,8 @@ struct Query {
     sources: Vec<Halves>,
     sink: Halves,
     state: Memory,
+    /// How many records of each topic it has seen.
+    seen: BTreeMap<String, i64>,
 }
 
 #[derive(Default)]
@@ -86,12 +89,7 @@ impl State for Memory {
 impl Trial {
     /// A trial that knows no source yet.
     pub fn new(formats: Formats) -> Self {
-        Self::with_functions(formats, Functions::default())
-    }
-
-    /// A trial whose rules can call these functions.
-    pub fn with_functions(formats: Formats, functions: Functions) -> Self {
-        let catalog = Catalog::with_functions(functions);
+        let catalog = Catalog::new().using(Functions::with(&outside()));
         Self { formats, catalog, queries: Vec::new(), written: Vec::new() }
     }
 
@@ -120,7 +118,7 @@ impl Trial {
             let sink = Halves::writing(&rule.sink, &self.formats)?;
             // What is created anew takes the place of what was.
             self.queries.retain(|query| query.rule.name != rule.name || rule.name != rule.sink.name);
-            self.queries.push(Query { rule, sources, sink, state: Memory::default() });
+            self.queries.push(Query { rule, sources, sink, state: Memory::default(), seen: BTreeMap::new() });
         }
         self.queries.retain(|query| catalog.get(&query.rule.sink.name).is_some());
         self.catalog = catalog;
@@ -128,7 +126,7 @@ impl Trial {
     }
 
     fn insert(&mut self, insertion: &Insertion) -> Result<(), TrialError> {
-        let Insertion { sink, key, value, timestamp } = insertion;
+        let Insertion { sink, key, value, timestamp, .. } = insertion;
         let halves = Halves::writing(sink, &self.formats)?;
         let written = halves.write(key, Some(value), None);
         let (key, value) = written.map_err(|source| TrialError::Write { sink: sink.name.clone(), source })?;
@@ -144,12 +142,12 @@ impl Trial {
     pub fn play(&mut self, inputs: &[Message]) -> Result<Vec<Message>, TrialError> {
         let mut written = std::mem::take(&mut self.written);
         for query in &mut self.queries {
-            let mut offsets = BTreeMap::new();
             let mut out = Vec::new();
             for input in inputs.iter().chain(&written) {
-                let offset: &mut i64 = offsets.entry(input.topic.clone()).or_default();
-                query.take(input, *offset, &mut out)?;
-                *offset += 1;
+                let seen = query.seen.entry(input.topic.clone()).or_default();
+                let offset = *seen;
+                *seen += 1;
+                query.take(input, offset, &mut out)?;
             }
             written.extend(out);
         }
@@ -187,6 +185,8 @@ impl Query {
                 Emission::Repartition { key, message } => {
                     waiting.extend(self.rule.on_repartitioned(&key, message, &mut self.state)?);
                 }
+                // The null in its place is told by the row.
+                Emission::Failed(_) => {}
                 Emission::Sink(SinkRow { key, value, timestamp, window, headers }) => {
                     let sink = &self.rule.sink;
                     let written = self.sink.write(&key, value.as_deref(), window);

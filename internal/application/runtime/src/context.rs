@@ -251,6 +251,26 @@ impl Context<'_> {
         decoded(added, || format!("a record for '{}'", output.topic))
     }
 
+    /// Sends a record with headers and a time of its own to an output.
+    ///
+    /// # Errors
+    /// As [`Context::emit`].
+    pub fn emit_at<K: Codec, V: Codec>(
+        &mut self,
+        output: &Output<K, V>,
+        key: &K::Value<'_>,
+        value: &V::Value<'_>,
+        (headers, timestamp): (&Headers, Timestamp),
+    ) -> Result<(), ContextError> {
+        let draft = self.draft("output", &output.topic, Some(headers))?;
+        let added = self.effects.add(
+            &Draft { timestamp: Some(timestamp), ..draft },
+            |out| output.key.encode(key, out).map(|()| !output.key.is_absent(key)),
+            |out| output.value.encode(value, out).map(|()| !output.value.is_absent(value)),
+        );
+        decoded(added, || format!("a record for '{}'", output.topic))
+    }
+
     /// Sends the record at hand on to an output, its key, value and headers as they were read.
     ///
     /// Nothing is encoded again, so the output's readers must know the input's format.

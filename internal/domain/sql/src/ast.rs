@@ -185,6 +185,8 @@ pub(crate) struct Query {
     pub emit_final: Option<Span>,
     /// `LIMIT`: where that is said.
     pub limit: Option<Span>,
+    /// The query behind `UNION ALL`, whose rows come too.
+    pub union: Option<Box<Query>>,
 }
 
 /// A window over time.

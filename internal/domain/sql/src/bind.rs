@@ -10,7 +10,6 @@ mod typing;
 use millstream_model::{Type, Value};
 
 pub(crate) use call::{given, taken};
-pub(crate) use coerce::assigned;
 pub use scope::Scope;
 pub(crate) use typing::widened;
 
@@ -21,6 +20,7 @@ use crate::eval::{Bound, Conversion, Operation};
 use crate::functions::Functions;
 use crate::parse::parse_expression;
 use crate::tables::is_table_function;
+pub(crate) use coerce::assigned;
 use coerce::{is_null, unified};
 use typing::{kind, literal_type};
 
@@ -198,12 +198,16 @@ fn counted((bound, ty): (Bound, Type)) -> (Bound, Type) {
     millis.map_or((bound, ty), |millis| (Bound::Literal(Value::Bigint(millis)), Type::Bigint))
 }
 
-/// What is the same in every row is computed once; what fails is left to fail where it stands.
+/// What is the same in every row is computed once. What fails is left to fail where it stands, and what is null keeps its
+/// type by staying what it is.
 fn folded(bound: Bound) -> Bound {
     if !bound.is_constant() {
         return bound;
     }
-    bound.try_eval(&[]).map(Bound::Literal).unwrap_or(bound)
+    match bound.try_eval(&[]) {
+        Ok(Value::Null) | Err(_) => bound,
+        Ok(value) => Bound::Literal(value),
+    }
 }
 
 fn cast((of, from): (Bound, Type), to: &Type, at: &At<Expr>) -> Typed {

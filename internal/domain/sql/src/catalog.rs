@@ -36,8 +36,24 @@ pub struct Source {
     pub timestamp: Option<TimestampColumn>,
     /// How many partitions its topic shall have, where that was said.
     pub partitions: Option<u32>,
+    /// How many replicas its topic shall have, where that was said.
+    pub replicas: Option<u32>,
+    /// What becomes of a record that the query which fills it can't work on.
+    pub on_error: OnError,
     /// Whether rules may only read it.
     pub is_read_only: bool,
+}
+
+/// What becomes of a record that a query can't work on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnError {
+    /// It goes to the rule's dead letters, with headers that say what was wrong.
+    #[default]
+    DeadLetter,
+    /// It is passed over.
+    Skip,
+    /// The rule stops.
+    Fail,
 }
 
 /// A column that stands in a record's headers.
@@ -126,12 +142,14 @@ impl Catalog {
         Self::default()
     }
 
-    /// One whose queries can call these functions.
-    pub fn with_functions(functions: Functions) -> Self {
-        Self { functions, ..Self::default() }
+    /// The same, with other functions than the standard ones.
+    #[must_use]
+    pub fn using(self, functions: Functions) -> Self {
+        Self { functions, ..self }
     }
 
-    pub(crate) fn functions(&self) -> &Functions {
+    /// The functions that statements can call.
+    pub fn functions(&self) -> &Functions {
         &self.functions
     }
 

@@ -33,8 +33,8 @@ const ANY: Format = Format {
 
 const FORMATS: [Format; 6] = [
     Format { name: "AVRO", has_schemas: true, wraps: true, string_keys_only: true, ..ANY },
-    Format { name: "JSON", wraps: true, ..ANY },
-    Format { name: "JSON_SR", has_schemas: true, wraps: true, ..ANY },
+    Format { name: "JSON", wraps: true, string_keys_only: true, ..ANY },
+    Format { name: "JSON_SR", has_schemas: true, wraps: true, string_keys_only: true, ..ANY },
     Format { name: "DELIMITED", holds: is_flat, ..ANY },
     Format { name: "KAFKA", holds: is_serializable, columns_max: 1, ..ANY },
     Format { name: "NONE", holds: is_any, columns_max: 0, ..ANY },

@@ -39,7 +39,7 @@ pub use aggregate::{Aggregate, AggregateCall, AggregateFunction, aggregate_funct
 pub use ast::{BinaryOp, JoinKind, SourceKind, WindowShape};
 pub use bind::{Scope, expression};
 pub use catalog::{
-    Catalog, HeaderColumn, KeyWindow, RegisteredColumns, SchemaSource, Source, TimestampColumn,
+    Catalog, HeaderColumn, KeyWindow, OnError, RegisteredColumns, SchemaSource, Source, TimestampColumn,
 };
 pub use diagnostic::{Diagnostic, Span, render};
 pub use eval::{Bound, Comparison, Conversion, Failure, Kind, Operation, Order, Pattern};

@@ -13,7 +13,7 @@ use millstream_model::{Headers, Value, decode_value, encode_value};
 use thiserror::Error;
 
 use crate::ast::SourceKind;
-use crate::eval::Bound;
+use crate::eval::{Bound, Failure};
 use crate::plan::{Act, OnNull, Rule, Wire};
 use crate::tables::TableCall;
 pub use event::Bounds;
@@ -50,6 +50,8 @@ pub enum Emission {
     },
     /// A row of the sink.
     Sink(SinkRow),
+    /// A value that could not be worked out, and is null in its place; a filter lets such a row not pass.
+    Failed(Failure),
 }
 
 /// A row of the sink.
@@ -164,10 +166,10 @@ impl<'a> Run<'a> {
         let next = self.behind(wire);
         match self.act(wire)? {
             Act::Filter { condition, kind } => {
-                if matches!(&event.before, Before::Row(row) if !condition.holds(row)) {
+                if matches!(&event.before, Before::Row(row) if !passes(condition, row, &mut self.out)) {
                     event.before = Before::Nothing;
                 }
-                if !event.row.as_ref().is_some_and(|row| condition.holds(row)) {
+                if !event.row.as_ref().is_some_and(|row| passes(condition, row, &mut self.out)) {
                     // What was not there before is not gone now.
                     if *kind == SourceKind::Stream || event.before == Before::Nothing {
                         return Ok(());
@@ -178,7 +180,7 @@ impl<'a> Run<'a> {
             }
             Act::Extend { values } => {
                 for row in event.row.as_mut().into_iter().chain(event.before.row_mut()) {
-                    let more = evaluated(values, row);
+                    let more = evaluated(values, row, &mut self.out);
                     row.extend(more);
                 }
                 self.push(next, event)
@@ -186,11 +188,14 @@ impl<'a> Run<'a> {
             Act::Explode { lists } => self.explode(lists, &event, next),
             Act::Rekey { key } => {
                 // An event without a value still has its key, which stands before the rest in its row.
-                event.key = evaluated(key, event.row.as_deref().unwrap_or(&event.key));
+                event.key = match &event.row {
+                    Some(row) => evaluated(key, row, &mut self.out),
+                    None => key.iter().map(|of| of_key(of, &event.key)).collect(),
+                };
                 self.push(next, event)
             }
-            Act::Exchange { key, on_null } => {
-                self.exchange(key.as_deref(), *on_null, event, next);
+            Act::Exchange { key, on_null, by_end } => {
+                self.exchange(key.as_deref(), *on_null, *by_end, event, next);
                 Ok(())
             }
             Act::Subscribe { .. } => self.subscribe(wire, event),
@@ -216,16 +221,23 @@ impl<'a> Run<'a> {
     }
 
     /// Sends a row to the step behind, at where its key belongs.
-    fn exchange(&mut self, key: Option<&[Bound]>, on_null: OnNull, mut event: Event, next: Option<Wire>) {
+    fn exchange(
+        &mut self,
+        key: Option<&[Bound]>,
+        on_null: OnNull,
+        by_end: bool,
+        mut event: Event,
+        next: Option<Wire>,
+    ) {
         let Some(next) = next else { return };
         if let Some(key) = key {
             let Some(row) = event.row.as_deref() else { return };
-            event.key = evaluated(key, row);
+            event.key = evaluated(key, row, &mut self.out);
         }
         if on_null == OnNull::Drop && event.key.iter().all(Value::is_null) {
             return;
         }
-        let key = event.place();
+        let key = event.place(by_end);
         self.send(next, key, event);
     }
 
@@ -237,7 +249,10 @@ impl<'a> Run<'a> {
     fn explode(&mut self, lists: &[TableCall], event: &Event, next: Option<Wire>) -> Done {
         let Some(row) = &event.row else { return Ok(()) };
         // What can't be made rows of makes none.
-        let lists: Vec<Vec<Value>> = lists.iter().map(|list| list.rows(row).unwrap_or_default()).collect();
+        let lists: Vec<Vec<Value>> = lists
+            .iter()
+            .map(|list| list.rows(row).unwrap_or_else(|failure| failed(failure, Vec::new(), &mut self.out)))
+            .collect();
         let count = lists.iter().map(Vec::len).max().unwrap_or(0);
         for place in 0..count {
             let mut row = row.clone();
@@ -253,7 +268,7 @@ impl<'a> Run<'a> {
         if kind == SourceKind::Table && event.key.iter().all(Value::is_null) {
             return;
         }
-        let value = event.row.map(|row| evaluated(value, &row));
+        let value = event.row.map(|row| evaluated(value, &row, &mut self.out));
         let mut timestamp = event.time;
         if let (Some(time), Some(value)) = (time, &value) {
             let row = [value.as_slice(), &event.key].concat();
@@ -300,6 +315,12 @@ impl<'a> Run<'a> {
     }
 }
 
+/// What can be told from a key alone; null where more is looked at.
+fn of_key(of: &Bound, key: &[Value]) -> Value {
+    let is_inside = of.columns().into_iter().all(|column| column < key.len());
+    if is_inside { of.eval(key) } else { Value::Null }
+}
+
 fn value_bytes(value: &Value) -> Vec<u8> {
     let mut bytes = Vec::new();
     encode_value(value, &mut bytes);
@@ -314,8 +335,21 @@ fn key_values(key: &[u8]) -> Result<Vec<Value>, StepError> {
     }
 }
 
-fn evaluated(of: &[Bound], row: &[Value]) -> Vec<Value> {
-    of.iter().map(|bound| bound.eval(row)).collect()
+/// The values of expressions in a row: null, and told, where one fails.
+fn evaluated(of: &[Bound], row: &[Value], out: &mut Emissions) -> Vec<Value> {
+    let value =
+        |bound: &Bound| bound.try_eval(row).unwrap_or_else(|failure| failed(failure, Value::Null, out));
+    of.iter().map(value).collect()
+}
+
+/// Whether a row passes a condition: it does not, and it is told, where that fails.
+fn passes(condition: &Bound, row: &[Value], out: &mut Emissions) -> bool {
+    condition.try_holds(row).unwrap_or_else(|failure| failed(failure, false, out))
+}
+
+fn failed<T>(failure: Failure, instead: T, out: &mut Emissions) -> T {
+    out.push(Emission::Failed(failure));
+    instead
 }
 
 #[cfg(test)]

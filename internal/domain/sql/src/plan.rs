@@ -20,7 +20,7 @@ use crate::ast::{
 };
 use crate::bind::{Scope, Typed, bind};
 use crate::catalog::{Catalog, SchemaSource, Source};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Span};
 use crate::eval::Bound;
 use crate::parse::parse;
 pub use explain::explain;
@@ -35,6 +35,8 @@ pub struct Rule {
     pub sink: Source,
     /// How.
     pub query: QueryPlan,
+    /// Where its statement names what it fills.
+    pub span: Span,
 }
 
 /// A row that a statement writes.
@@ -48,6 +50,8 @@ pub struct Insertion {
     pub value: Vec<Value>,
     /// Its time in milliseconds since 1970, where that was said.
     pub timestamp: Option<i64>,
+    /// Where its statement names what it writes to.
+    pub span: Span,
 }
 
 /// What statements ask for.
@@ -115,7 +119,8 @@ impl Planner<'_> {
             let said = "a SOURCE is not replaced, for nothing else was ever said of its topic";
             return vec![Diagnostic::new(create.name.span, said).help("drop it first")];
         }
-        match sink::declared(create, self.catalog, self.schemas) {
+        let declared = sink::declared(create, self.catalog, self.schemas);
+        match declared.and_then(|source| self.replacing(source, &create.name)) {
             Ok(source) => {
                 self.catalog.insert(source);
                 Vec::new()
@@ -133,7 +138,10 @@ impl Planner<'_> {
         let planned = query::query(&create.query, create.kind, self).and_then(|body| {
             let filled = sink::filled(create, &body, self.catalog, self.schemas);
             let (sink, time) = filled.map_err(|mistake| vec![mistake])?;
-            Ok(Rule { name: sink.name.clone(), sink, query: body.into_plan(time) })
+            let sink = self.replacing(sink, &create.name).map_err(|mistake| vec![mistake])?;
+            let others = insert::union(&create.query, &sink, time.as_ref(), self)?;
+            let query = others.into_iter().fold(body.into_plan(time), QueryPlan::with);
+            Ok(Rule { name: sink.name.clone(), sink, query, span: create.name.span })
         });
         match planned {
             Ok(rule) => {
@@ -151,7 +159,7 @@ impl Planner<'_> {
             Ok((sink, query)) => {
                 let count = self.plan.rules.iter().filter(|rule| rule.sink.name == sink.name).count();
                 let name = format!("{}_{}", sink.name, count + 1);
-                self.plan.rules.push(Rule { name, sink, query });
+                self.plan.rules.push(Rule { name, sink, query, span: insert.target.span });
                 Vec::new()
             }
             Err(mistakes) => mistakes,
@@ -253,6 +261,30 @@ impl Planner<'_> {
         }
     }
 
+    /// A source that takes the place of another has its topic, formats and columns, and maybe more columns behind.
+    fn replacing(&self, source: Source, name: &At<String>) -> Result<Source, Diagnostic> {
+        let Some(known) = self.catalog.get(&source.name) else { return Ok(source) };
+        let differs = if known.topic != source.topic {
+            Some("another topic".to_owned())
+        } else if (&known.key_format, &known.value_format) != (&source.key_format, &source.value_format) {
+            Some("other formats".to_owned())
+        } else if known.key != source.key {
+            Some("another key".to_owned())
+        } else {
+            let kept = known.value.iter().zip(source.value.iter().map(Some).chain(std::iter::repeat(None)));
+            let mut changed = kept.filter(|(old, new)| *new != Some(*old));
+            changed.next().map(|(old, _)| format!("no column {old} in its place"))
+        };
+        match differs {
+            None => Ok(source),
+            Some(how) => {
+                let said = format!("{} can't be replaced by one with {how}", name.node);
+                Err(Diagnostic::new(name.span, said)
+                    .help("add columns behind those that are there, or drop it first"))
+            }
+        }
+    }
+
     fn known(&self, name: &At<String>) -> Planned<&Source> {
         if let Some(source) = self.catalog.get(&name.node) {
             return Ok(source);
@@ -278,9 +310,7 @@ fn set(catalog: &mut Catalog, property: &At<String>, value: Option<&At<String>>)
         let said = Diagnostic::new(value.span, "rules read their sources from the first record on");
         return Err(said.help("set it to 'earliest', or leave the statement out"));
     }
-    let is_known = property.node == "auto.offset.reset"
-        || property.node == "processing.guarantee"
-        || property.node.starts_with("ksql.");
+    let is_known = property.node == "auto.offset.reset" || property.node.starts_with("ksql.");
     if !is_known {
         let said = Diagnostic::new(property.span, format!("the property '{}' can't be set", property.node));
         return Err(said.help("'auto.offset.reset' can, to 'earliest', and those that begin with 'ksql.'"));

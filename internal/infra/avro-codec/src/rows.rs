@@ -8,7 +8,7 @@ use millstream_ports::{CodecError, FoundColumns, PortError, RowCodec, RowFormat,
 
 use crate::codec::Source;
 use crate::registry::Registry;
-use crate::schema::{columns_of, schema_of};
+use crate::schema::{columns_of, defaults, schema_of};
 use crate::writer_schema::WriterSchema;
 use crate::{frame, key_subject, value_subject};
 
@@ -51,6 +51,8 @@ struct AvroCodec {
     /// A single value rather than a record.
     is_bare: bool,
     writer: Option<(u32, WriterSchema)>,
+    /// What a given schema has besides the columns, with its defaults.
+    more: Vec<(Column, Value)>,
 }
 
 impl RowFormat for AvroRows {
@@ -73,6 +75,7 @@ impl RowFormat for AvroRows {
             columns: spec.columns.to_vec(),
             is_bare: spec.is_bare(),
             writer: None,
+            more: Vec::new(),
         }))
     }
 
@@ -81,6 +84,9 @@ impl RowFormat for AvroRows {
             Some(id) => self.registry.text(id).map_err(|error| PortError::stop(error.to_string()))?,
             None => writer_schema(spec),
         };
+        let is_given = spec.options.schema_id.is_some() && !spec.is_bare();
+        let more =
+            if is_given { defaults(&text, spec.columns).map_err(PortError::stop)? } else { Vec::new() };
         let parsed = WriterSchema::parse(&text).map_err(PortError::stop)?;
         let id = match spec.options.schema_id {
             Some(id) => id,
@@ -91,6 +97,7 @@ impl RowFormat for AvroRows {
             columns: spec.columns.to_vec(),
             is_bare: spec.is_bare(),
             writer: Some((id, parsed)),
+            more,
         }))
     }
 }
@@ -133,7 +140,13 @@ impl RowCodec for AvroCodec {
             [only] if self.is_bare => {
                 schema.write(*id, &write::Plain(only, self.columns.first().map(|column| &column.ty)), out)
             }
-            row => schema.write(*id, &write::Record(&self.columns, row), out),
+            row if self.more.is_empty() => schema.write(*id, &write::Record(&self.columns, row), out),
+            row => {
+                let (columns, values): (Vec<_>, Vec<_>) = self.more.iter().cloned().unzip();
+                let (columns, values) =
+                    ([self.columns.as_slice(), &columns].concat(), [row, &values].concat());
+                schema.write(*id, &write::Record(&columns, &values), out)
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 use apache_avro::Schema;
 use apache_avro::schema::{DecimalSchema, NamesRef, RecordSchema, ResolvedSchema, UnionSchema};
-use millstream_model::{Column, Type};
+use millstream_model::{Column, Type, Value};
 use millstream_ports::FoundColumns;
 use serde_json::{Value as Json, json};
 
@@ -20,6 +20,35 @@ pub(crate) fn columns_of(schema: &str, in_capitals: bool) -> Result<FoundColumns
         Type::Struct(columns) => FoundColumns { columns, is_bare: false },
         other => FoundColumns { columns: vec![Column::new("", other)], is_bare: true },
     })
+}
+
+/// The fields that a record's schema has besides these columns, each with its default; null where it has none.
+///
+/// # Errors
+/// As [`columns_of`].
+pub(crate) fn defaults(schema: &str, columns: &[Column]) -> Result<Vec<(Column, Value)>, String> {
+    let found = columns_of(schema, false)?;
+    let json: Json = serde_json::from_str(schema).map_err(|error| error.to_string())?;
+    let default = |name: &str| {
+        let fields = json.get("fields")?.as_array()?;
+        fields.iter().find(|field| field.get("name").and_then(Json::as_str) == Some(name))?.get("default")
+    };
+    let is_more = |column: &Column| !found.is_bare && columns.iter().all(|known| known.name != column.name);
+    let more = found.columns.iter().filter(|column| is_more(column));
+    Ok(more.map(|column| (column.clone(), value_of(default(&column.name), &column.ty))).collect())
+}
+
+/// A default as a value of a type; only plain types have others than null.
+fn value_of(default: Option<&Json>, ty: &Type) -> Value {
+    let found = default.and_then(|default| match ty {
+        Type::String => default.as_str().map(Value::text),
+        Type::Boolean => default.as_bool().map(Value::Boolean),
+        Type::Int => default.as_i64().and_then(|number| i32::try_from(number).ok()).map(Value::Int),
+        Type::Bigint => default.as_i64().map(Value::Bigint),
+        Type::Double => default.as_f64().map(Value::Double),
+        _ => None,
+    });
+    found.unwrap_or(Value::Null)
 }
 
 /// Where in a schema it is read, and inside of what.
@@ -209,6 +238,18 @@ mod tests {
     fn a_bare_schema_is_one_column_without_a_name() {
         let found = columns_of(r#"["null", "string"]"#, true).unwrap();
         assert_eq!(found, FoundColumns { columns: vec![Column::new("", Type::String)], is_bare: true });
+    }
+
+    #[test]
+    fn what_a_given_schema_has_besides_takes_its_defaults() {
+        let schema = r#"{"type": "record", "name": "R", "fields": [{"name": "a", "type": "int"},
+            {"name": "b", "type": "string", "default": "none"}, {"name": "c", "type": ["null", "long"]}]}"#;
+        let more = defaults(schema, &[Column::new("a", Type::Int)]).unwrap();
+        let expected = [
+            (Column::new("b", Type::String), Value::text("none")),
+            (Column::new("c", Type::Bigint), Value::Null),
+        ];
+        assert_eq!(more, expected);
     }
 
     #[test]

@@ -75,7 +75,14 @@ impl RowFormat for JsonRows {
     fn writer(&self, spec: RowSpec<'_>) -> Result<Arc<dyn RowCodec>, PortError> {
         let id = match (&self.book, spec.options.schema_id) {
             (None, _) => None,
-            (Some(_), Some(id)) => Some(id),
+            (Some(book), Some(id)) => {
+                // What the given schema has besides is written as null.
+                let found = schema::columns_of(&book.text(id)?, false).map_err(PortError::stop)?;
+                let is_more = |column: &Column| spec.columns.iter().all(|known| known.name != column.name);
+                let more = found.columns.into_iter().filter(|column| !spec.is_bare() && is_more(column));
+                let columns = spec.columns.iter().cloned().chain(more).collect();
+                return Ok(Arc::new(JsonCodec { columns, ..self.codec(spec, Some(id)) }));
+            }
             (Some(book), None) => {
                 let text = schema::schema_of(spec.columns, spec.is_bare()).to_string();
                 Some(book.register_json(&subject(spec.topic, spec.side), &text)?)

@@ -94,6 +94,18 @@ impl Binder<'_, '_> {
         }
     }
 
+    /// A variable called like another one around it, or like a column, would hide it.
+    fn is_new(&mut self, variable: &str, body: &At<Expr>) -> Result<(), Diagnostic> {
+        let column = At { node: Expr::Column(None, variable.to_owned()), span: body.span };
+        let is_known = self.variables.iter().any(|(known, _)| known == variable);
+        if is_known || matches!((self.resolve)(&column), Some(Ok(_))) {
+            let said =
+                format!("the lambda's variable {variable} is called like a column or a variable around it");
+            return Err(Diagnostic::new(body.span, said).help("give it another name"));
+        }
+        Ok(())
+    }
+
     /// A lambda's body, with its variables of the types that the arguments before it have filled in.
     fn lambda(
         &mut self,
@@ -107,6 +119,7 @@ impl Binder<'_, '_> {
         };
         let outer = self.variables.len();
         for (variable, shape) in variables.iter().zip(of) {
+            self.is_new(variable, body)?;
             let ty = shape.resolved(filled).ok_or_else(|| {
                 Diagnostic::new(body.span, format!("the type of {variable} can't be told"))
                     .help("give the values before it a type with CAST")

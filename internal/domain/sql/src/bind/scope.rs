@@ -83,6 +83,22 @@ impl Scope {
         place
     }
 
+    /// Has `*` stand for the bounds of windows too, behind as many columns of the key.
+    pub(crate) fn show_bounds(&mut self, behind: usize) {
+        let is_bound = |name: &str| BOUNDS.iter().any(|(bound, _)| *bound == name);
+        let places = self.columns.iter().enumerate().filter(|(_, column)| is_bound(&column.name));
+        let places: Vec<_> = places.map(|(place, _)| place).collect();
+        let behind = behind.min(self.shown.len());
+        self.shown.splice(behind..behind, places);
+    }
+
+    /// Hides what joins before have made.
+    pub(crate) fn forget_made(&mut self) {
+        let columns = &mut self.columns;
+        self.shown.retain(|place| columns.get(*place).is_none_or(|column| !column.source.is_empty()));
+        columns.iter_mut().filter(|column| column.source.is_empty()).for_each(|column| column.name.clear());
+    }
+
     /// Adds another scope's columns behind its own.
     pub(crate) fn extend(&mut self, other: Self) {
         let first = self.columns.len();

@@ -160,6 +160,7 @@ pub(super) fn negate(value: &Value) -> Outcome {
     }
 }
 
+#[inline]
 pub(crate) fn long_of(value: &Value) -> Option<i64> {
     match value {
         Value::Int(value) => Some(i64::from(*value)),

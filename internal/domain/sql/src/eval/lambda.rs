@@ -8,7 +8,7 @@ use super::{Bound, Outcome};
 #[derive(Clone, Copy)]
 pub(crate) struct Frame<'a> {
     pub(super) row: &'a [Value],
-    pub(super) variables: &'a [Value],
+    pub(super) variables: &'a [&'a Value],
 }
 
 impl<'a> Frame<'a> {
@@ -26,8 +26,16 @@ pub(crate) struct Lambda<'a> {
 impl Lambda<'_> {
     /// Its value for these values of its own variables.
     pub(crate) fn apply<const N: usize>(&self, values: [&Value; N]) -> Outcome {
-        let variables: Vec<_> = self.frame.variables.iter().chain(values).cloned().collect();
-        let frame = Frame { row: self.frame.row, variables: &variables };
+        // Most lambdas stand in no other.
+        if self.frame.variables.is_empty() {
+            return self.look(&values);
+        }
+        let variables: Vec<_> = self.frame.variables.iter().copied().chain(values).collect();
+        self.look(&variables)
+    }
+
+    fn look(&self, variables: &[&Value]) -> Outcome {
+        let frame = Frame { row: self.frame.row, variables };
         self.body.look(frame).map(Cow::into_owned)
     }
 }

@@ -13,12 +13,22 @@ fn null<'a>() -> Cow<'a, Value> {
 }
 
 impl Bound {
-    /// The expression's value, borrowed where it stands in the row as it is.
+    /// The expression's value, borrowed where it stands in the row as it is. Columns and constants need no call.
+    #[inline]
     pub(super) fn look<'a>(&'a self, frame: Frame<'a>) -> Looked<'a> {
         match self {
             Self::Column(index) => Ok(frame.row.get(*index).map_or(Cow::Owned(NULL), Cow::Borrowed)),
-            Self::Variable(index) => Ok(frame.variables.get(*index).map_or(Cow::Owned(NULL), Cow::Borrowed)),
             Self::Literal(value) => Ok(Cow::Borrowed(value)),
+            other => other.look_made(frame),
+        }
+    }
+
+    fn look_made<'a>(&'a self, frame: Frame<'a>) -> Looked<'a> {
+        match self {
+            Self::Variable(index) => {
+                let variable = frame.variables.get(*index).copied();
+                Ok(variable.map_or(Cow::Owned(NULL), Cow::Borrowed))
+            }
             Self::Field(of, index) => Ok(field(of.look(frame)?, *index)),
             Self::Case(cases, otherwise) => {
                 for (condition, result) in cases {
@@ -92,12 +102,15 @@ fn field(of: Cow<'_, Value>, index: usize) -> Cow<'_, Value> {
 fn call(called: &crate::functions::Called, values: &[Bound], lambdas: &[Bound], frame: Frame<'_>) -> Outcome {
     let lambda = |body| Lambda { body, frame };
     match values {
-        [one] if lambdas.is_empty() => called.one(one.argument(frame)?),
-        [one, two] if lambdas.is_empty() => called.two(one.argument(frame)?, two.argument(frame)?),
+        [one] if lambdas.is_empty() => called.call(&[&*one.argument(frame)?], &[]),
+        [one, two] if lambdas.is_empty() => {
+            called.call(&[&*one.argument(frame)?, &*two.argument(frame)?], &[])
+        }
         values => {
             let values = values.iter().map(|value| value.argument(frame)).collect::<Result<Vec<_>, _>>()?;
             let lambdas: Vec<_> = lambdas.iter().map(lambda).collect();
-            called.many(&values, &lambdas)
+            let values: Vec<&Value> = values.iter().map(AsRef::as_ref).collect();
+            called.call(&values, &lambdas)
         }
     }
 }

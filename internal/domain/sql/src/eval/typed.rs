@@ -41,11 +41,18 @@ impl Bound {
         }
     }
 
-    /// The value of an expression of type INT or BIGINT.
+    /// The value of an expression of type INT or BIGINT. Columns and constants need no call.
+    #[inline]
     pub(super) fn long(&self, frame: Frame<'_>) -> Result<Option<i64>, Failure> {
         match self {
             Self::Column(index) => Ok(frame.row.get(*index).and_then(long_of)),
             Self::Literal(value) => Ok(long_of(value)),
+            other => other.long_made(frame),
+        }
+    }
+
+    fn long_made(&self, frame: Frame<'_>) -> Result<Option<i64>, Failure> {
+        match self {
             Self::Arithmetic(operation, kind @ (Kind::Int | Kind::Bigint), sides) => {
                 kind.long(*operation, sides, frame)
             }
@@ -53,11 +60,18 @@ impl Bound {
         }
     }
 
-    /// The value of an expression of a numeric type, as a double.
+    /// The value of an expression of a numeric type, as a double. Columns and constants need no call.
+    #[inline]
     pub(super) fn double(&self, frame: Frame<'_>) -> Result<Option<f64>, Failure> {
         match self {
             Self::Column(index) => Ok(frame.row.get(*index).and_then(double_of)),
             Self::Literal(value) => Ok(double_of(value)),
+            other => other.double_made(frame),
+        }
+    }
+
+    fn double_made(&self, frame: Frame<'_>) -> Result<Option<f64>, Failure> {
+        match self {
             Self::Arithmetic(operation, Kind::Double, sides) => {
                 super::arithmetic::double(*operation, sides, frame)
             }

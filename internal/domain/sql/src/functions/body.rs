@@ -1,4 +1,3 @@
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -66,31 +65,12 @@ impl Called {
         self.function.is_volatile
     }
 
-    pub(crate) fn one(&self, value: Cow<'_, Value>) -> Outcome {
-        match &self.body {
-            Body::One(body) if !value.is_null() => body(&value),
-            Body::One(_) => Ok(Value::Null),
-            _ => self.many(&[value], &[]),
-        }
-    }
-
-    pub(crate) fn two(&self, left: Cow<'_, Value>, right: Cow<'_, Value>) -> Outcome {
-        match &self.body {
-            Body::Two(body) if !left.is_null() && !right.is_null() => body(&left, &right),
-            Body::Two(_) => Ok(Value::Null),
-            _ => self.many(&[left, right], &[]),
-        }
-    }
-
-    pub(crate) fn many(&self, values: &[Cow<'_, Value>], lambdas: &[Lambda<'_>]) -> Outcome {
-        let all: Vec<&Value> = values.iter().map(AsRef::as_ref).collect();
-        match (&self.body, all.as_slice()) {
+    pub(crate) fn call(&self, values: &[&Value], lambdas: &[Lambda<'_>]) -> Outcome {
+        match (&self.body, values) {
             (Body::Lenient(body), all) => body(all),
             (Body::Typed(body), all) => body(all, &self.types),
             (Body::Lambdas(body), all) => body(all, lambdas),
-            (Body::Shared(body), _) => {
-                body(&values.iter().map(|value| value.as_ref().clone()).collect::<Vec<_>>())
-            }
+            (Body::Shared(body), all) => body(&all.iter().map(|value| (*value).clone()).collect::<Vec<_>>()),
             (_, all) if all.iter().any(|value| value.is_null()) => Ok(Value::Null),
             (Body::Strict(body), all) => body(all),
             (Body::One(body), [one]) => body(one),

@@ -59,7 +59,7 @@ fn substring(values: &[&Value]) -> Outcome {
     }
     let of = text(at(values, 0))?;
     let (start, end) = range(of.chars().count(), place, length);
-    Ok(Value::text(of.chars().skip(start).take(end - start).collect::<String>()))
+    Ok(Value::from(of.chars().skip(start).take(end - start).collect::<String>()))
 }
 
 /// Nothing is in a null, and a null is in nothing.

@@ -336,6 +336,8 @@ fn calls_that_fit_no_variant_or_several_are_refused() {
         "ARRAY_MAX(ARRAY[ARRAY[1]])",
         "TRANSFORM(ARRAY[1], (x, y) => x)",
         "FILTER(ARRAY[1], x => x)",
+        "REDUCE(ARRAY[1], 0, (x, x) => x)",
+        "TRANSFORM(ARRAY[ARRAY[1]], x => TRANSFORM(x, x => x + 1))",
     ] {
         assert!(expression(&Scope::default(), text).is_err(), "{text}");
     }

@@ -13,7 +13,7 @@ pub(super) const FUNCTIONS: &[Definition] = &[
         about: "The text in capitals.",
         entries: &[Entry::new(
             "text STRING -> STRING",
-            Body::One(|a| Ok(Value::text(text(a)?.to_uppercase()))),
+            Body::One(|a| Ok(Value::from(text(a)?.to_uppercase()))),
         )],
     },
     Definition {
@@ -22,7 +22,7 @@ pub(super) const FUNCTIONS: &[Definition] = &[
         about: "The text in small letters.",
         entries: &[Entry::new(
             "text STRING -> STRING",
-            Body::One(|a| Ok(Value::text(text(a)?.to_lowercase()))),
+            Body::One(|a| Ok(Value::from(text(a)?.to_lowercase()))),
         )],
     },
     Definition {
@@ -71,7 +71,7 @@ pub(super) const FUNCTIONS: &[Definition] = &[
         name: "INITCAP",
         category: "STRING",
         about: "The text with the first letter of each word in capitals, and the others small.",
-        entries: &[Entry::new("text STRING -> STRING", Body::One(|a| Ok(Value::text(initcap(text(a)?)))))],
+        entries: &[Entry::new("text STRING -> STRING", Body::One(|a| Ok(Value::from(initcap(text(a)?)))))],
     },
     Definition {
         name: "REVERSE",
@@ -79,7 +79,7 @@ pub(super) const FUNCTIONS: &[Definition] = &[
         about: "The text from its end to its beginning.",
         entries: &[Entry::new(
             "text STRING -> STRING",
-            Body::One(|a| Ok(Value::text(text(a)?.chars().rev().collect::<String>()))),
+            Body::One(|a| Ok(Value::from(text(a)?.chars().rev().collect::<String>()))),
         )],
     },
     Definition {
@@ -131,7 +131,7 @@ pub(super) const FUNCTIONS: &[Definition] = &[
 
 fn joined(values: &[&Value], separator: &str) -> Value {
     let known: Vec<_> = values.iter().filter_map(|value| value.as_text()).collect();
-    Value::text(known.join(separator))
+    Value::from(known.join(separator))
 }
 
 fn joined_bytes(values: &[&Value], separator: &[u8]) -> Outcome {
@@ -150,7 +150,7 @@ fn concat_ws(values: &[&Value]) -> Outcome {
 
 fn replace(values: &[&Value]) -> Outcome {
     let (of, old, new) = (text(at(values, 0))?, text(at(values, 1))?, text(at(values, 2))?);
-    Ok(Value::text(of.replace(old, new)))
+    Ok(Value::from(of.replace(old, new)))
 }
 
 fn initcap(of: &str) -> String {

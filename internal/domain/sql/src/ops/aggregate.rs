@@ -70,13 +70,16 @@ impl Run<'_> {
         };
         let Some(next) = self.behind(wire) else { return Ok(()) };
         let row = event.row.as_deref();
-        let now =
-            row.map(|row| evaluated(group, row)).filter(|group| group.iter().all(|value| !value.is_null()));
+        let now = row
+            .map(|row| evaluated(group, row, &mut self.out))
+            .filter(|group| group.iter().all(|value| !value.is_null()));
         let now = now.map(|group| value_bytes(&Value::Struct(group)));
-        let argument = |of: &Vec<crate::eval::Bound>| Value::Struct(evaluated(of, row.unwrap_or_default()));
+        let out = &mut self.out;
+        let argument =
+            |of: &Vec<crate::eval::Bound>| Value::Struct(evaluated(of, row.unwrap_or_default(), out));
         let counted = Event { row: Some(arguments.iter().map(argument).collect()), ..event.clone() };
         if *kind == SourceKind::Table {
-            let place = Self::place(wire, b'g', &event.place());
+            let place = Self::place(wire, b'g', &event.place(true));
             let before = match self.state.get(&place)? {
                 Some(Value::Bytes(before)) => Some(before.into_vec()),
                 _ => None,

@@ -110,8 +110,9 @@ impl Event {
     }
 
     /// Where its key belongs; a key in a window belongs apart from the same in another.
-    pub(super) fn place(&self) -> Vec<u8> {
-        let bounds = self.window.iter().flat_map(|bounds| [bounds.start, bounds.end]).map(Value::Bigint);
+    pub(super) fn place(&self, by_end: bool) -> Vec<u8> {
+        let bounds = self.window.iter().flat_map(|bounds| [Some(bounds.start), by_end.then_some(bounds.end)]);
+        let bounds = bounds.flatten().map(Value::Bigint);
         value_bytes(&Value::Struct(self.key.iter().cloned().chain(bounds).collect()))
     }
 

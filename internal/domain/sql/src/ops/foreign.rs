@@ -12,12 +12,12 @@ impl Run<'_> {
             return Err(StepError::Damaged("a foreign key"));
         };
         let Some(refer) = self.behind(wire) else { return Ok(()) };
-        let place = Self::place(wire, b'f', &event.place());
+        let place = Self::place(wire, b'f', &event.place(true));
         let before = match self.state.get(&place)? {
             Some(Value::Bytes(before)) => Some(before.into_vec()),
             _ => None,
         };
-        let key = event.row.as_ref().map(|row| evaluated(foreign, row));
+        let key = event.row.as_ref().map(|row| evaluated(foreign, row, &mut self.out));
         let key = key.filter(|key| key.iter().all(|value| !value.is_null()));
         let now = key.map(|key| value_bytes(&Value::Struct(key)));
         self.state.put(&place, now.as_ref().map(|now| Value::Bytes(now.as_slice().into())).as_ref())?;

@@ -74,12 +74,14 @@ impl Run<'_> {
         }
         let (own, other) = if is_left { (b'l', b'r') } else { (b'r', b'l') };
         let own_place = Self::place(wire, own, key);
-        self.keep_event(&own_place, kept(row.clone(), event.time), now, meeting)?;
+        // Each side forgets by its own time: one that is far ahead does not make the other forget.
+        let (own_now, other_now) = self.side_times(wire, event.time)?;
+        self.keep_event(&own_place, kept(row.clone(), event.time), own_now, meeting)?;
         let (from, to) = meeting.reach(is_left, event.time);
         let mut is_met = false;
         for partner in self.list(&Self::place(wire, other, key))? {
             let (partner, time) = taken(partner)?;
-            if time < from || time > to || time <= now.saturating_sub(meeting.kept_ms()) {
+            if time < from || time > to || time <= other_now.saturating_sub(meeting.kept_ms()) {
                 continue;
             }
             is_met = true;
@@ -98,6 +100,22 @@ impl Run<'_> {
             return self.note_unmet(wire, is_left, key, (event.time, alone));
         }
         self.push(self.behind(wire), Event { row: Some(alone), origin: None, ..event })
+    }
+
+    /// The latest times that this side and the other have seen.
+    fn side_times(&mut self, wire: Wire, time: i64) -> Result<(i64, i64), StepError> {
+        let side = |side: usize| Self::place(wire, b's', &[u8::from(side == 0)]);
+        let read = |value: Option<Value>| match value {
+            Some(Value::Bigint(time)) => Ok(time),
+            None => Ok(i64::MIN),
+            Some(_) => Err(StepError::Damaged("a side's time")),
+        };
+        let own = read(self.state.get(&side(wire.side))?)?;
+        let other = read(self.state.get(&side(1 - wire.side.min(1)))?)?;
+        if time > own {
+            self.state.put(&side(wire.side), Some(&Value::Bigint(time)))?;
+        }
+        Ok((own.max(time), other))
     }
 
     /// Keeps an event among those of its key, in the order of their times, and lets go of what is too old.

@@ -1,3 +1,5 @@
+mod joins;
 mod recommendations;
 mod shapes;
+mod windows;
 mod world;

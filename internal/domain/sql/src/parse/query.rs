@@ -62,17 +62,26 @@ pub(super) fn query(parser: &mut Parser<'_>) -> Parsed<Query> {
         parser.next_token();
     }
     refuse(parser)?;
-    Ok(Query { items, from, joins, window, filter, group_by, partition_by, having, emit_final, limit })
+    let union = if word(parser, "UNION") { Some(Box::new(behind_union(parser)?)) } else { None };
+    Ok(Query { items, from, joins, window, filter, group_by, partition_by, having, emit_final, limit, union })
+}
+
+fn behind_union(parser: &mut Parser<'_>) -> Parsed<Query> {
+    let place = here(parser);
+    if !word(parser, "ALL") {
+        let said = Diagnostic::new(
+            place,
+            "a stream's rows never end, so that equal ones can't be told from each other",
+        );
+        return Err(said.help("write UNION ALL"));
+    }
+    query(parser)
 }
 
 fn refuse(parser: &Parser<'_>) -> Parsed<()> {
     if peeks(parser, &["ORDER"]) {
         let said = "a rule's rows come as they change, so it has no ORDER BY";
         return Err(Diagnostic::new(here(parser), said));
-    }
-    if peeks(parser, &["UNION"]) {
-        let said = Diagnostic::unsupported(here(parser), "UNION can't be run");
-        return Err(said.help("write a second query with INSERT INTO"));
     }
     Ok(())
 }

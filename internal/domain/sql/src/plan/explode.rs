@@ -47,7 +47,6 @@ pub(super) fn explode(
     if let (Some(call), SourceKind::Table) = (calls.first(), rows.kind) {
         let said = Diagnostic::new(call.span, "a table's row can't become several");
         mistakes.push(said.help("read a stream"));
-        return Vec::new();
     }
     let (mut exploded, mut lists) = (Exploded::new(), Vec::new());
     for call in calls {

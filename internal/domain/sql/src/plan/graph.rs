@@ -75,6 +75,8 @@ pub enum Act {
         key: Option<Vec<Bound>>,
         /// What is done where the key is null.
         on_null: OnNull,
+        /// Keys that belong to windows are the same only where these end together too, as sessions do.
+        by_end: bool,
     },
     /// Puts an event's row beside a table's, which comes in on the right, and the key behind both.
     Lookup {
@@ -183,6 +185,16 @@ impl QueryPlan {
     /// The sources read.
     pub fn sources(&self) -> Vec<&Source> {
         self.entries.iter().map(|entry| &entry.source).collect()
+    }
+
+    /// Both queries' steps, each with its own way into the sink.
+    pub(crate) fn with(mut self, other: Self) -> Self {
+        let behind = self.steps.len();
+        let moved = |wire: Wire| Wire { step: wire.step + behind, ..wire };
+        self.entries
+            .extend(other.entries.into_iter().map(|entry| Entry { wire: moved(entry.wire), ..entry }));
+        self.steps.extend(other.steps.into_iter().map(|step| Step { next: step.next.map(moved), ..step }));
+        self
     }
 
     /// Whether anything is kept between records.

@@ -1,14 +1,15 @@
 //! INSERT INTO: a query's rows, or one row, into a source that is there.
 
-use millstream_model::{Column, Value};
+use millstream_model::{Column, Type, Value};
 
 use super::graph::QueryPlan;
-use super::query::query;
+use super::query::{Body, query};
 use super::{Insertion, Planned, Planner};
-use crate::ast::{At, InsertSelect, InsertValues, SourceKind};
+use crate::ast::{At, InsertSelect, InsertValues, Query, SourceKind};
 use crate::bind::{Scope, assigned, bind};
 use crate::catalog::Source;
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Span};
+use crate::eval::Bound;
 
 fn target<'p>(name: &At<String>, planner: &'p Planner<'_>) -> Planned<&'p Source> {
     let sink = planner.known(name)?;
@@ -29,23 +30,54 @@ fn target<'p>(name: &At<String>, planner: &'p Planner<'_>) -> Planned<&'p Source
 pub(super) fn select(insert: &InsertSelect, planner: &Planner<'_>) -> Planned<(Source, QueryPlan)> {
     let sink = target(&insert.target, planner)?.clone();
     let span = insert.target.span;
+    if sink.kind == SourceKind::Table {
+        let said = format!("{} is a table, and two queries would undo each other's rows", sink.name);
+        return Err(vec![Diagnostic::new(span, said).help("insert into a stream")]);
+    }
     if sink.window.is_some() {
         return Err(vec![Diagnostic::new(
             span,
             format!("the windows of {} are those of its own query", sink.name),
         )]);
     }
-    let mut body = query(&insert.query, sink.kind, planner)?;
-    if sink.kind == SourceKind::Table && body.kind != sink.kind {
-        return Err(vec![Diagnostic::new(span, format!("{} is a table", sink.name))]);
+    let others = union(&insert.query, &sink, None, planner)?;
+    let body = fitting(&insert.query, &sink, planner, span)?;
+    let plan = others.into_iter().fold(body.into_plan(None), QueryPlan::with);
+    Ok((sink, plan))
+}
+
+/// The queries behind UNION ALL, each with rows as the sink has them.
+pub(super) fn union(
+    first: &Query,
+    sink: &Source,
+    time: Option<&Bound>,
+    planner: &Planner<'_>,
+) -> Planned<Vec<QueryPlan>> {
+    let mut all = Vec::new();
+    let mut next = first.union.as_deref();
+    if let Some(other) = next.filter(|_| sink.kind == SourceKind::Table) {
+        let said = "two queries would undo each other's rows in a table";
+        return Err(vec![Diagnostic::new(other.from.name.span, said).help("write CREATE STREAM")]);
     }
+    while let Some(other) = next {
+        let body = fitting(other, sink, planner, other.from.name.span)?;
+        all.push(body.into_plan(time.cloned()));
+        next = other.union.as_deref();
+    }
+    Ok(all)
+}
+
+/// A query whose rows are as the sink has them.
+fn fitting(of: &Query, sink: &Source, planner: &Planner<'_>, span: Span) -> Planned<Body> {
+    let mut body = query(of, sink.kind, planner)?;
     let types = |columns: &[Column]| columns.iter().map(|column| column.ty.clone()).collect::<Vec<_>>();
     let names = |columns: &[Column]| columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>();
     let is_keyed = names(&body.key) == names(&sink.key) && types(&body.key) == types(&sink.key);
     let mut outputs = Vec::new();
     if is_keyed && names(&body.value) == names(&sink.value) {
         for ((bound, from), to) in body.outputs.drain(..).zip(&body.value).zip(&sink.value) {
-            outputs.extend(assigned((bound, from.ty.clone()), &to.ty));
+            let widens = from.ty == to.ty || is_wider(&to.ty, &from.ty);
+            outputs.extend(assigned((bound, from.ty.clone()), &to.ty).filter(|_| widens));
         }
     }
     if !is_keyed || outputs.len() != sink.value.len() {
@@ -64,7 +96,7 @@ pub(super) fn select(insert: &InsertSelect, planner: &Planner<'_>) -> Planned<(S
         ]);
     }
     body.outputs = outputs;
-    Ok((sink, body.into_plan(None)))
+    Ok(body)
 }
 
 /// One row.
@@ -120,5 +152,17 @@ pub(super) fn values(insert: &InsertValues, planner: &Planner<'_>) -> Planned<In
             "a table's row is known by its key, and none is given",
         )]);
     }
-    Ok(Insertion { sink: sink.clone(), key: row, value, timestamp })
+    Ok(Insertion { sink: sink.clone(), key: row, value, timestamp, span: insert.target.span })
+}
+
+/// Whether a number's type holds all numbers of another one's kind.
+fn is_wider(to: &Type, from: &Type) -> bool {
+    let width = |ty: &Type| match ty {
+        Type::Int => Some(0),
+        Type::Bigint => Some(1),
+        Type::Decimal { .. } => Some(2),
+        Type::Double => Some(3),
+        _ => None,
+    };
+    matches!((width(to), width(from)), (Some(to), Some(from)) if to >= from)
 }

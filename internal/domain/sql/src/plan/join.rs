@@ -15,6 +15,13 @@ use crate::eval::Bound;
 pub(super) fn sources(query: &Query, planner: &Planner<'_>, builder: &mut Builder) -> Planned<Rows> {
     let mut rows = entry(&query.from, planner, builder)?;
     for (place, join) in query.joins.iter().enumerate() {
+        let is_again = |name: &At<String>| name.node == join.right.name.node;
+        let before = query.joins.iter().take(place).map(|join| &join.right.name);
+        if std::iter::once(&query.from.name).chain(before).any(is_again) {
+            let said = format!("{} is joined with itself", join.right.name.node);
+            let said = Diagnostic::new(join.right.name.span, said);
+            return Err(vec![said.help("create a copy of it with a query, and join that")]);
+        }
         if rows.scope.has(&join.right.alias) {
             let said = format!("two sources are called {}", join.right.alias);
             return Err(vec![
@@ -34,6 +41,7 @@ fn entry(relation: &Relation, planner: &Planner<'_>, builder: &mut Builder) -> P
     let time = source.timestamp.as_ref().map(|column| moment(&scope, column, relation.name.span));
     let time = time.transpose().map_err(|mistake| vec![mistake])?;
     Ok(Rows {
+        width: scope.width(),
         end: builder.entry(source.clone(), time),
         scope,
         kind: source.kind,
@@ -54,13 +62,18 @@ struct On {
 }
 
 fn joined(
-    left: Rows,
-    right: Rows,
+    mut left: Rows,
+    mut right: Rows,
     join: &Join,
     is_first: bool,
     builder: &mut Builder,
 ) -> Result<Rows, Diagnostic> {
     kinds(&left, &right, join)?;
+    for rows in [&mut left, &mut right] {
+        if rows.sources == 1 && rows.window.is_some() {
+            rows.scope.show_bounds(rows.key.len());
+        }
+    }
     let on = condition(&left, &right, &join.on)?;
     match (left.kind, right.kind) {
         (SourceKind::Stream, SourceKind::Stream) => streams(left, right, join, &on, builder),
@@ -167,8 +180,8 @@ fn streams(left: Rows, right: Rows, join: &Join, on: &On, builder: &mut Builder)
         return Err(Diagnostic::new(on.span, "streams are joined within a time"));
     };
     let ends = [
-        builder.then(left.end, exchange(Some(vec![on.left.clone()]))),
-        builder.then(right.end, exchange(Some(vec![on.right.clone()]))),
+        builder.then(left.end, exchange(Some(vec![on.left.clone()]), left.window)),
+        builder.then(right.end, exchange(Some(vec![on.right.clone()]), right.window)),
     ];
     let end = builder.join(
         &ends,
@@ -193,8 +206,8 @@ fn lookup(left: Rows, right: Rows, join: &Join, on: &On, builder: &mut Builder) 
         windowed(&left, &right, on)?;
     }
     let ends = [
-        builder.then(left.end, exchange(Some(vec![on.left.clone()]))),
-        builder.then(right.end, exchange(None)),
+        builder.then(left.end, exchange(Some(vec![on.left.clone()]), left.window)),
+        builder.then(right.end, exchange(None, right.window)),
     ];
     let end = builder.join(
         &ends,
@@ -235,7 +248,10 @@ fn tables(
         return foreign(left, right, join, on, is_first, builder);
     }
     windowed(&left, &right, on)?;
-    let ends = [builder.then(left.end, exchange(None)), builder.then(right.end, exchange(None))];
+    let ends = [
+        builder.then(left.end, exchange(None, left.window)),
+        builder.then(right.end, exchange(None, right.window)),
+    ];
     let (left_width, right_width) = (left.scope.width(), right.scope.width());
     let end = builder.join(&ends, Act::Merge { kind: join.kind, left_width, right_width });
     let window = left.window;
@@ -271,12 +287,13 @@ fn foreign(
     let is_outer = join.kind == JoinKind::Left;
     let key = vec![on.left.clone()];
     let left_end = builder.then(left.end, Act::Subscribe { foreign: key.clone(), is_outer, right_width });
-    let right_end = builder.then(right.end, exchange(None));
+    let right_end = builder.then(right.end, exchange(None, right.window));
     let refer = Act::Refer { is_outer, foreign: key, left_width, right_width };
     let end = builder.join(&[left_end, right_end], refer);
     let mut scope = left.scope;
     scope.extend(right.scope);
-    Ok(Rows { end, scope, kind: SourceKind::Table, key: left.key, window: None, sources: 2 })
+    let width = scope.width();
+    Ok(Rows { end, scope, kind: SourceKind::Table, key: left.key, window: None, sources: 2, width })
 }
 
 /// Both rows side by side, and their key behind them.
@@ -296,6 +313,7 @@ fn beside(left: Rows, right: Rows, kind: JoinKind, on: &On) -> Rows {
     // A column is the better key.
     same.sort_by_key(|same| column(same).is_none());
     if same.iter().all(|same| column(same).is_none()) {
+        scope.forget_made();
         let name = (0..).map(|n| if n == 0 { "ROWKEY".to_owned() } else { format!("ROWKEY_{n}") });
         let name = name.clone().find(|name| !scope.is_known(name)).unwrap_or_default();
         same.insert(0, Bound::Column(scope.push_first(&name, on.ty.clone())));
@@ -303,6 +321,7 @@ fn beside(left: Rows, right: Rows, kind: JoinKind, on: &On) -> Rows {
         scope.push("", "", on.ty.clone());
     }
     Rows {
+        width: scope.width(),
         end: left.end,
         scope,
         kind: left.kind,

@@ -47,6 +47,15 @@ pub(super) struct Rows {
     pub(super) window: Option<KeyWindow>,
     /// How many sources are joined.
     pub(super) sources: usize,
+    /// How many of the row's columns are the sources' own; further ones were made on the way.
+    pub(super) width: usize,
+}
+
+impl Rows {
+    /// The names of the sources' own columns.
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.scope.names().take(self.width)
+    }
 }
 
 /// Plans a query that fills something of this kind.
@@ -100,6 +109,10 @@ fn clauses(query: &Query, rows: &Rows) -> Vec<Diagnostic> {
     if let Some(by) = query.partition_by.first().filter(|_| rows.kind == SourceKind::Table && !is_grouped) {
         let said = Diagnostic::new(by.span, "a table's rows stay with their key");
         mistakes.push(said.help("use GROUP BY to key them by something else"));
+    }
+    if let Some(by) = query.partition_by.first().filter(|_| rows.window.is_some() && !is_grouped) {
+        let said = "keys that belong to windows can't be given up for others";
+        mistakes.push(Diagnostic::new(by.span, said));
     }
     if let Some(span) = query.limit {
         mistakes.push(Diagnostic::new(span, "a rule runs for ever, so it has no LIMIT"));
@@ -194,7 +207,7 @@ fn partitioned(query: &Query, rows: &mut Rows, builder: &mut Builder) -> Result<
     let mut same = Vec::new();
     let mut made = Vec::new();
     let width = rows.scope.width();
-    let mut names = made_names(&rows.scope);
+    let mut names = made_names(rows);
     for at in by {
         if let Some(call) = aggregate::call_in(at) {
             return Err(Diagnostic::new(call, "rows are not partitioned by what many of them give"));
@@ -206,7 +219,7 @@ fn partitioned(query: &Query, rows: &mut Rows, builder: &mut Builder) -> Result<
             // A key that is no column is one from here on, also for '*'.
             made.push(bound.clone());
             let name = match &at.node {
-                Expr::Field(_, name) => numbered(name, &[], &rows.scope),
+                Expr::Field(_, name) => numbered(name, &[], rows),
                 _ => names.next().unwrap_or_default(),
             };
             same.push(rows.scope.push_first(&name, ty));
@@ -230,7 +243,7 @@ fn partitioned(query: &Query, rows: &mut Rows, builder: &mut Builder) -> Result<
 /// The items selected, `*` written out, each with the name it gets.
 pub(super) fn items(query: &Query, rows: &Rows, mistakes: &mut Vec<Diagnostic>) -> Vec<Item> {
     let mut all: Vec<Item> = Vec::new();
-    let mut names = made_names(&rows.scope);
+    let mut names = made_names(rows);
     for item in &query.items {
         match item {
             SelectItem::Expr(expr, alias) => {
@@ -266,8 +279,8 @@ pub(super) fn items(query: &Query, rows: &Rows, mistakes: &mut Vec<Diagnostic>) 
 type MadeNames = Box<dyn Iterator<Item = String>>;
 
 /// Names for what has none, behind those that columns have already.
-fn made_names(scope: &Scope) -> MadeNames {
-    let first = scope.names().filter_map(|name| name.strip_prefix("KSQL_COL_")?.parse::<u32>().ok()).max();
+fn made_names(rows: &Rows) -> MadeNames {
+    let first = rows.names().filter_map(|name| name.strip_prefix("KSQL_COL_")?.parse::<u32>().ok()).max();
     let first = first.map_or(0, |last| last.saturating_add(1));
     Box::new((first..).map(|number| format!("KSQL_COL_{number}")))
 }
@@ -286,7 +299,7 @@ fn named(
             Some(source) if rows.sources > 1 && rows.scope.is_ambiguous(name) => format!("{source}_{name}"),
             _ => name.clone(),
         },
-        (Expr::Field(_, name), None) => numbered(name, before, &rows.scope),
+        (Expr::Field(_, name), None) => numbered(name, before, rows),
         _ => names.next().unwrap_or_default(),
     };
     if is_reserved(&name) {
@@ -299,8 +312,9 @@ fn named(
 }
 
 /// The name, with a number behind it where it is taken.
-fn numbered(name: &str, before: &[Item], scope: &Scope) -> String {
-    let is_taken = |name: &str| scope.is_known(name) || before.iter().any(|item| item.name == name);
+fn numbered(name: &str, before: &[Item], rows: &Rows) -> String {
+    let is_taken =
+        |name: &str| rows.names().any(|known| known == name) || before.iter().any(|item| item.name == name);
     let numbers = (1..).map(|number| format!("{name}_{number}"));
     std::iter::once(name.to_owned()).chain(numbers).find(|name| !is_taken(name)).unwrap_or_default()
 }
@@ -321,6 +335,7 @@ fn columns(rows: &Rows, source: Option<&str>, span: Span) -> Vec<Item> {
 }
 
 /// The step that takes rows to where their key belongs.
-pub(super) fn exchange(key: Option<Vec<Bound>>) -> Act {
-    Act::Exchange { key, on_null: OnNull::Drop }
+pub(super) fn exchange(key: Option<Vec<Bound>>, window: Option<KeyWindow>) -> Act {
+    let by_end = window.is_some_and(|window| window.size_ms().is_none());
+    Act::Exchange { key, on_null: OnNull::Drop, by_end }
 }

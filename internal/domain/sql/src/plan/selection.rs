@@ -1,4 +1,4 @@
-use millstream_model::Column;
+use millstream_model::{Column, Value};
 
 use super::Planned;
 use crate::ast::{At, Expr};
@@ -34,6 +34,10 @@ impl Selection {
 
     pub(super) fn add(&mut self, bound: Typed, item: Item) {
         match bound {
+            Ok((Bound::Literal(Value::Null), _)) => {
+                let said = Diagnostic::new(item.expr.span, "a bare NULL is of no type");
+                self.mistakes.push(said.help("write CAST(NULL AS …)"));
+            }
             Ok((bound, ty)) => self.items.push((bound, Column::new(item.name, ty), item.expr.span)),
             Err(mistake) => self.mistakes.push(mistake),
         }

@@ -40,9 +40,10 @@ pub(super) fn declared(
         window: with.window()?,
         timestamp: None,
         partitions: with.count("PARTITIONS")?,
+        replicas: with.count("REPLICAS")?,
+        on_error: with.on_error()?,
         is_read_only: create.is_read_only,
     };
-    with.count("REPLICAS")?;
     let find = Find { create, topic, schemas };
     source.key = find.columns(source.key, true, key_format, &mut key_options)?;
     source.value = find.columns(source.value, false, value_format, &mut value_options)?;
@@ -50,8 +51,8 @@ pub(super) fn declared(
     // A column that stands in the key too is read from there.
     let key = source.key.clone();
     source.value.retain(|column| key.iter().all(|key| key.name != column.name));
-    if source.value.is_empty() && source.headers.is_empty() {
-        let said = Diagnostic::new(span, format!("{} has no columns in its value", source.name));
+    if source.value.is_empty() && source.headers.is_empty() && source.key.is_empty() {
+        let said = Diagnostic::new(span, format!("{} has no columns", source.name));
         return Err(said.help("declare them"));
     }
     if create.kind == SourceKind::Table && source.key.is_empty() {
@@ -176,16 +177,11 @@ impl Find<'_> {
             return Ok(declared);
         }
         let found = self.schemas.columns(&self.topic.node, is_key, format.name, options.schema_id);
-        let RegisteredColumns { mut columns, is_bare } =
-            found.map_err(|reason| Diagnostic::new(self.topic.span, reason))?;
+        let found = found.map_err(|reason| Diagnostic::new(self.topic.span, reason))?;
         if is_key {
-            // A single key stands by itself, whatever it is: also a record is one column.
-            let ty = match columns.as_slice() {
-                [only] if is_bare => only.ty.clone(),
-                _ => Type::Struct(columns),
-            };
-            return Ok(vec![Column::new("ROWKEY", ty)]);
+            return Ok(as_key(found).columns);
         }
+        let RegisteredColumns { mut columns, is_bare } = found;
         let said = self.create.with.iter().find(|(name, _)| name.node == "WRAP_SINGLE_VALUE");
         let is_unwrapped = said.is_some_and(|(_, value)| value.node.eq_ignore_ascii_case("false"));
         if is_bare {
@@ -237,9 +233,10 @@ pub(super) fn filled(
         window: body.window,
         timestamp: None,
         partitions: with.count("PARTITIONS")?,
+        replicas: with.count("REPLICAS")?,
+        on_error: with.on_error()?,
         is_read_only: false,
     };
-    with.count("REPLICAS")?;
     held(&source, (key_format, value_format), span)?;
     for (is_key, half, columns) in
         [(true, source.key_half(), &source.key), (false, source.value_half(), &source.value)]
@@ -247,6 +244,7 @@ pub(super) fn filled(
         if let Some(id) = half.options.schema_id {
             let found = schemas.columns(&source.topic, is_key, &half.format, Some(id));
             let found = found.map_err(|reason| Diagnostic::new(span, reason))?;
+            let found = if is_key { as_key(found) } else { found };
             fits(columns, &found, id, span)?;
         }
     }
@@ -262,6 +260,15 @@ pub(super) fn filled(
     let (column, moment) = time.map_or((None, None), |(column, moment)| (Some(column), Some(moment)));
     source.timestamp = column;
     Ok((source, moment))
+}
+
+/// A single key stands by itself, whatever it is: also a record is one column.
+fn as_key(found: RegisteredColumns) -> RegisteredColumns {
+    let ty = match found.columns.as_slice() {
+        [only] if found.is_bare => only.ty.clone(),
+        _ => Type::Struct(found.columns),
+    };
+    RegisteredColumns { columns: vec![Column::new("ROWKEY", ty)], is_bare: true }
 }
 
 /// Whether rows of these columns can be written by a schema: it has them all, and in their order.

@@ -4,7 +4,7 @@ use millstream_model::{Column, FormatOptions, Type, Value};
 
 use crate::ast::{At, Expr, WindowShape};
 use crate::bind::{Scope, bind};
-use crate::catalog::{Catalog, KeyWindow, TimestampColumn};
+use crate::catalog::{Catalog, KeyWindow, OnError, TimestampColumn};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::eval::Bound;
 use crate::format::{self, Format, Half};
@@ -30,6 +30,7 @@ const PROPERTIES: &[&str] = &[
     "KEY_SCHEMA_FULL_NAME",
     "VALUE_SCHEMA_FULL_NAME",
     "VALUE_AVRO_SCHEMA_FULL_NAME",
+    "ON_ERROR",
 ];
 
 type Read<T> = Result<T, Diagnostic>;
@@ -193,6 +194,17 @@ impl<'a> With<'a> {
         match value.node.parse() {
             Ok(count @ 1..) => Ok(Some(count)),
             _ => Err(Diagnostic::new(value.span, "expected a number of partitions, at least 1")),
+        }
+    }
+
+    /// What becomes of a record that a query can't work on.
+    pub(super) fn on_error(&self) -> Read<OnError> {
+        let Some(value) = self.get("ON_ERROR") else { return Ok(OnError::DeadLetter) };
+        match value.node.to_lowercase().as_str() {
+            "dlq" => Ok(OnError::DeadLetter),
+            "skip" => Ok(OnError::Skip),
+            "fail" => Ok(OnError::Fail),
+            _ => Err(Diagnostic::new(value.span, "expected 'dlq', 'skip' or 'fail'")),
         }
     }
 

@@ -15,6 +15,7 @@ fn codec(columns: &[Column]) -> AvroCodec {
         columns: columns.to_vec(),
         is_bare: false,
         writer: Some((5, WriterSchema::parse(&text).unwrap())),
+        more: Vec::new(),
     }
 }
 
@@ -123,7 +124,13 @@ fn decimals_are_never_rounded() {
         (ty(2, 1), None),
     ] {
         let columns = vec![Column::new("P", read_as)];
-        let reader = AvroCodec { source: writer.source.clone(), columns, is_bare: false, writer: None };
+        let reader = AvroCodec {
+            source: writer.source.clone(),
+            columns,
+            is_bare: false,
+            writer: None,
+            more: Vec::new(),
+        };
         assert_eq!(reader.decode(&bytes).ok(), expected.map(|text| vec![number(text)]), "{expected:?}");
     }
     assert!(written(ty(4, 2), &number("99.99")).is_ok());
@@ -139,8 +146,13 @@ fn keys_are_read_whether_they_are_bare_or_a_record_of_one_field() {
     registry.know(2, r#"["null", "string"]"#);
     registry.know(3, r#"{"type": "record", "name": "K", "fields": [{"name": "id", "type": "string"}]}"#);
     for is_bare in [true, false] {
-        let reader =
-            AvroCodec { source: Source::of(&registry), columns: columns.clone(), is_bare, writer: None };
+        let reader = AvroCodec {
+            source: Source::of(&registry),
+            columns: columns.clone(),
+            is_bare,
+            writer: None,
+            more: Vec::new(),
+        };
         for (id, datum) in [(1, &b"\x04ab"[..]), (2, b"\x02\x04ab"), (3, b"\x04ab")] {
             let mut bytes = Vec::new();
             frame::begin(id, &mut bytes);
@@ -148,7 +160,12 @@ fn keys_are_read_whether_they_are_bare_or_a_record_of_one_field() {
             assert_eq!(reader.decode(&bytes), Ok(vec![Value::text("ab")]), "schema {id}");
         }
     }
-    let unused =
-        AvroCodec { source: Source::of(&registry), columns: Vec::new(), is_bare: false, writer: None };
+    let unused = AvroCodec {
+        source: Source::of(&registry),
+        columns: Vec::new(),
+        is_bare: false,
+        writer: None,
+        more: Vec::new(),
+    };
     assert_eq!(unused.decode(b"any key"), Ok(Vec::new()));
 }

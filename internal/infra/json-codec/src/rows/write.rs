@@ -6,6 +6,7 @@ use crate::document::Document;
 /// Columns as an object, in their order.
 pub(super) fn fields(row: &[Value], columns: &[Column]) -> Result<Document, String> {
     let entry = |(column, each): (&Column, &Value)| Ok((column.name.clone(), value(each, &column.ty)?));
+    let row = row.iter().chain(std::iter::repeat(&Value::Null));
     columns.iter().zip(row).map(entry).collect::<Result<_, String>>().map(Document::Object)
 }
 

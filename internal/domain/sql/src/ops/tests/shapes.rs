@@ -19,6 +19,22 @@ fn a_table_keeps_only_rows_that_pass_the_filter() {
 }
 
 #[test]
+fn what_fails_is_null_and_told() {
+    let mut world = World::new(
+        "CREATE STREAM s (k STRING KEY, n INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON');
+        CREATE STREAM t WITH (KAFKA_TOPIC='t') AS SELECT k, 6 / n AS part, n FROM s WHERE 12 / (n - 1) > 0;",
+    );
+    for n in [2, 1, 3] {
+        world.put("s", key("a"), Some(vec![Value::Int(n)]));
+    }
+    assert_eq!(world.failures(0), ["division by zero"]);
+    let rows: Vec<_> = world.written("t").iter().filter_map(|(_, value)| value.clone()).collect();
+    assert_eq!(rows, [[Value::Int(3), Value::Int(2)], [Value::Int(2), Value::Int(3)]]);
+    world.put("s", key("a"), Some(vec![Value::Int(0)]));
+    assert_eq!(world.written("t").len(), 2, "a filter that fails lets nothing pass");
+}
+
+#[test]
 fn groups_that_do_not_have_it_are_not_in_the_table() {
     let mut world = World::new(
         "CREATE STREAM s (k STRING KEY, n INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON');

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use millstream_model::{Column, Type, Value};
 
-use crate::ops::{Emission, SinkRow, SourceRecord, State, StepError};
+use crate::ops::{Bounds, Emission, SinkRow, SourceRecord, State, StepError};
 use crate::{Catalog, RegisteredColumns, Rule, SchemaSource, plan};
 
 /// The schemas that the shop registers, as far as the rules look at them.
@@ -43,6 +43,9 @@ impl State for Memory {
 /// A record of a topic: its key and value columns.
 pub(super) type Written = (Vec<Value>, Option<Vec<Value>>);
 
+/// The same with its time, and its window's bounds.
+type Stored = (Vec<Value>, Option<Vec<Value>>, i64, Option<Bounds>);
+
 /// A rule as it runs: how far it has read each source and the records that it sent itself, and its state, apart for each
 /// of the places that could be in partitions of their own.
 struct Running {
@@ -52,11 +55,12 @@ struct Running {
     worked: usize,
     at_source: Memory,
     at_key: BTreeMap<Vec<u8>, Memory>,
+    failures: Vec<String>,
 }
 
 /// All rules of a text, wired topic to topic.
 pub(super) struct World {
-    topics: BTreeMap<String, Vec<Written>>,
+    topics: BTreeMap<String, Vec<Stored>>,
     rules: Vec<Running>,
 }
 
@@ -71,14 +75,45 @@ impl World {
             worked: 0,
             at_source: Memory::default(),
             at_key: BTreeMap::new(),
+            failures: Vec::new(),
         };
         Self { topics: BTreeMap::new(), rules: plan.rules.into_iter().map(running).collect() }
     }
 
     /// Writes a record, and lets the rules run until nothing is left to do.
     pub(super) fn put(&mut self, topic: &str, key: Vec<Value>, value: Option<Vec<Value>>) {
-        self.topics.entry(topic.to_owned()).or_default().push((key, value));
+        let time = 100 + i64::try_from(self.topics.get(topic).map_or(0, Vec::len)).unwrap();
+        self.put_at(topic, time, key, value);
+    }
+
+    /// Writes a record of a time.
+    pub(super) fn put_at(&mut self, topic: &str, time: i64, key: Vec<Value>, value: Option<Vec<Value>>) {
+        self.topics.entry(topic.to_owned()).or_default().push((key, value, time, None));
         self.settle();
+    }
+
+    /// All records of a topic in short: their keys and values, times and windows.
+    pub(super) fn told(&self, topic: &str) -> Vec<String> {
+        let list = |values: &[Value]| {
+            values
+                .iter()
+                .map(|value| match value {
+                    Value::String(text) => text.to_string(),
+                    Value::Null => "-".to_owned(),
+                    Value::Int(number) => number.to_string(),
+                    Value::Bigint(number) => number.to_string(),
+                    other => format!("{other:?}"),
+                })
+                .collect::<Vec<_>>()
+                .join(",")
+        };
+        let one = |(key, value, time, window): &Stored| {
+            let value = value.as_deref().map_or_else(|| "gone".to_owned(), list);
+            let window =
+                window.map_or_else(String::new, |bounds| format!(" in {}-{}", bounds.start, bounds.end));
+            format!("{}: {value} at {time}{window}", list(key))
+        };
+        self.topics.get(topic).into_iter().flatten().map(one).collect()
     }
 
     /// A rule stops without having committed its last offsets, and starts again: its state is there, what it read last
@@ -97,8 +132,9 @@ impl World {
     }
 
     /// All records of a topic.
-    pub(super) fn written(&self, topic: &str) -> &[Written] {
-        self.topics.get(topic).map_or(&[], Vec::as_slice)
+    pub(super) fn written(&self, topic: &str) -> Vec<Written> {
+        let all = self.topics.get(topic).into_iter().flatten();
+        all.map(|(key, value, ..)| (key.clone(), value.clone())).collect()
     }
 
     /// The last value of each key of a topic.
@@ -106,11 +142,16 @@ impl World {
         let mut table = BTreeMap::new();
         for (key, value) in self.written(topic) {
             match value {
-                Some(value) => table.insert(key.clone(), value.clone()),
-                None => table.remove(key),
+                Some(value) => table.insert(key, value),
+                None => table.remove(&key),
             };
         }
         table
+    }
+
+    /// What could not be worked out by a rule.
+    pub(super) fn failures(&self, rule: usize) -> &[String] {
+        &self.rules[rule].failures
     }
 
     /// How many entries all state of a rule has.
@@ -122,7 +163,7 @@ impl World {
 
 impl Running {
     /// Works on one record, if there is one.
-    fn step(&mut self, topics: &mut BTreeMap<String, Vec<Written>>) -> bool {
+    fn step(&mut self, topics: &mut BTreeMap<String, Vec<Stored>>) -> bool {
         let emissions = if let Some((key, message)) = self.sent.get(self.worked) {
             self.worked += 1;
             let state = self.at_key.entry(key.clone()).or_default();
@@ -136,25 +177,30 @@ impl Running {
         for emission in emissions {
             match emission {
                 Emission::Repartition { key, message } => self.sent.push((key, message)),
-                Emission::Sink(SinkRow { key, value, .. }) => {
-                    topics.entry(self.rule.sink.topic.clone()).or_default().push((key, value));
+                Emission::Failed(failure) => self.failures.push(failure.to_string()),
+                Emission::Sink(SinkRow { key, value, timestamp, window, .. }) => {
+                    topics
+                        .entry(self.rule.sink.topic.clone())
+                        .or_default()
+                        .push((key, value, timestamp, window));
                 }
             }
         }
         true
     }
 
-    fn next(&self, topics: &BTreeMap<String, Vec<Written>>) -> Option<(usize, SourceRecord)> {
+    fn next(&self, topics: &BTreeMap<String, Vec<Stored>>) -> Option<(usize, SourceRecord)> {
         let sources = self.rule.query.sources();
         sources.iter().zip(&self.read).enumerate().find_map(|(side, (source, read))| {
-            let (key, value) = topics.get(&source.topic)?.get(*read)?.clone();
+            let (key, value, timestamp, window) = topics.get(&source.topic)?.get(*read)?.clone();
             let offset = i64::try_from(*read).unwrap();
             Some((
                 side,
                 SourceRecord {
                     key,
                     value,
-                    timestamp: 100 + offset,
+                    timestamp,
+                    window,
                     partition: 3,
                     offset,
                     ..SourceRecord::default()

@@ -1,0 +1,79 @@
+//! `rules test`: runs the examples that stand beside rule files, in memory.
+
+mod yaml;
+
+use std::io::{Write, stdout};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, anyhow, bail};
+use millstream_avro_codec::Registry;
+use millstream_json_codec::Document;
+
+use crate::conform::{Case, Verdict, run_case};
+
+/// Rules nest expressions deeper than a thread's usual stack is sure to hold.
+const STACK_BYTES: usize = 64 << 20;
+
+/// Runs the examples of rule files, says how each came out, and fails if one did not come out as expected.
+pub(crate) fn test(files: &[PathBuf], is_verbose: bool) -> anyhow::Result<()> {
+    let mut cases = Vec::new();
+    for file in files {
+        let beside = file.with_extension("test.yaml");
+        if beside.exists() {
+            cases.extend(examples(file, &beside).with_context(|| beside.display().to_string())?);
+        }
+    }
+    anyhow::ensure!(!cases.is_empty(), "there are no examples: none of the files has a .test.yaml beside it");
+    let registry = Registry::in_memory()?;
+    let worker = std::thread::Builder::new()
+        .stack_size(STACK_BYTES)
+        .spawn(move || tried(&cases, &registry, is_verbose));
+    let (passed, failed) =
+        worker?.join().map_err(|_| anyhow!("the examples could not be run to their end"))??;
+    writeln!(stdout(), "{passed} passed, {failed} failed")?;
+    anyhow::ensure!(failed == 0, "{failed} of {} examples failed", passed + failed);
+    Ok(())
+}
+
+fn tried(cases: &[Case], registry: &Registry, is_verbose: bool) -> anyhow::Result<(usize, usize)> {
+    let (mut passed, mut failed) = (0, 0);
+    for case in cases {
+        let outcome = run_case(case, registry, is_verbose);
+        match &outcome {
+            Verdict::Passed(_) => {
+                passed += 1;
+                writeln!(stdout(), "ok      {}", case.id)?;
+            }
+            Verdict::Failed(reason) | Verdict::Unsupported(reason) => {
+                failed += 1;
+                writeln!(stdout(), "FAILED  {}: {reason}", case.id)?;
+            }
+        }
+    }
+    Ok((passed, failed))
+}
+
+/// The examples of a rule file: a list, each with a name, what is put in, and what must come out.
+fn examples(rules: &Path, beside: &Path) -> anyhow::Result<Vec<Case>> {
+    let text = std::fs::read_to_string(beside)?;
+    let list = yaml::document(&text)?;
+    anyhow::ensure!(!list.elements().is_empty(), "it is no list of examples");
+    list.elements().iter().map(|example| case(rules, example)).collect()
+}
+
+fn case(rules: &Path, example: &Document) -> anyhow::Result<Case> {
+    const KNOWN: [&str; 6] = ["name", "files", "topics", "inputs", "outputs", "sources"];
+    if let Some((unknown, _)) = example.entries().iter().find(|(name, _)| !KNOWN.contains(&name.as_str())) {
+        bail!("an example has no '{unknown}'; it has {}", KNOWN.join(", "));
+    }
+    let name = example.get("name").and_then(Document::as_text).context("an example has no name")?;
+    let folder = rules.parent().unwrap_or(Path::new("."));
+    let before = example.get("files").map_or(&[][..], Document::elements);
+    let before = before.iter().filter_map(Document::as_text).map(|file| folder.join(file));
+    let read = |file: PathBuf| {
+        std::fs::read_to_string(&file).with_context(|| format!("can't read {}", file.display()))
+    };
+    let statements = before.chain([rules.to_path_buf()]).map(read).collect::<anyhow::Result<Vec<_>>>()?;
+    let id = format!("{}: {name}", rules.display());
+    Case::example(id, statements, example).with_context(|| format!("example '{name}'"))
+}

@@ -1,0 +1,71 @@
+use millstream_model::Value;
+
+use super::world::World;
+
+fn counted(window: &str) -> World {
+    World::new(&format!(
+        "CREATE STREAM s (k STRING KEY, v INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON');
+        CREATE TABLE t WITH (KAFKA_TOPIC='t') AS SELECT k, SUM(v) AS total FROM s WINDOW {window};"
+    ))
+}
+
+fn put(world: &mut World, time: i64, key: &str, value: i32) {
+    world.put_at("s", time, vec![Value::text(key)], Some(vec![Value::Int(value)]));
+}
+
+#[test]
+fn an_event_counts_in_every_window_that_it_is_in() {
+    let mut world =
+        counted("HOPPING (SIZE 10 MILLISECONDS, ADVANCE BY 5 MILLISECONDS) GROUP BY k EMIT CHANGES");
+    put(&mut world, 7, "a", 1);
+    put(&mut world, 12, "a", 2);
+    assert_eq!(
+        world.told("t"),
+        ["a: 1 at 7 in 0-10", "a: 1 at 7 in 5-15", "a: 3 at 12 in 5-15", "a: 2 at 12 in 10-20"]
+    );
+}
+
+#[test]
+fn what_comes_after_the_grace_counts_no_more() {
+    let mut world =
+        counted("TUMBLING (SIZE 10 MILLISECONDS, GRACE PERIOD 5 MILLISECONDS) GROUP BY k EMIT CHANGES");
+    put(&mut world, 1, "a", 1);
+    put(&mut world, 14, "b", 2);
+    put(&mut world, 2, "a", 4);
+    // Each key has a partition of its own here, and with it a time.
+    assert_eq!(world.told("t").last().unwrap(), "a: 5 at 2 in 0-10");
+    put(&mut world, 15, "a", 8);
+    put(&mut world, 3, "a", 16);
+    assert_eq!(world.told("t").last().unwrap(), "a: 8 at 15 in 10-20");
+}
+
+#[test]
+fn a_closed_window_is_told_once() {
+    let mut world =
+        counted("TUMBLING (SIZE 10 MILLISECONDS, GRACE PERIOD 0 MILLISECONDS) GROUP BY k EMIT FINAL");
+    put(&mut world, 1, "a", 1);
+    put(&mut world, 9, "a", 2);
+    assert_eq!(world.told("t"), Vec::<String>::new());
+    put(&mut world, 25, "a", 4);
+    assert_eq!(world.told("t"), ["a: 3 at 9 in 0-10"]);
+    put(&mut world, 1000, "a", 8);
+    assert_eq!(world.told("t"), ["a: 3 at 9 in 0-10", "a: 4 at 25 in 20-30"]);
+}
+
+#[test]
+fn sessions_grow_together() {
+    let mut world = counted("SESSION (5 MILLISECONDS) GROUP BY k EMIT CHANGES");
+    put(&mut world, 10, "a", 1);
+    put(&mut world, 20, "a", 2);
+    put(&mut world, 15, "a", 4);
+    assert_eq!(
+        world.told("t"),
+        [
+            "a: 1 at 10 in 10-10",
+            "a: 2 at 20 in 20-20",
+            "a: gone at 10 in 10-10",
+            "a: gone at 20 in 20-20",
+            "a: 7 at 20 in 10-20"
+        ]
+    );
+}
