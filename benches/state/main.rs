@@ -7,6 +7,8 @@
 //! folder, after a kill in the midst of writing behind, and after a clean stop.
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::cast_possible_truncation,
     clippy::panic,
     clippy::print_stdout,
     clippy::indexing_slicing,
