@@ -32,6 +32,9 @@ const TESTS: &[(&str, &str)] = &[
     ("storefront", "avro-codec"),
     // What it promises is put to the embedded broker too.
     ("kafka-log", "broker"),
+    // This repository's own client is one of those that it must serve, on the Kafka it keeps its journal in.
+    ("registry", "avro-codec"),
+    ("registry", "kafka-log"),
 ];
 
 /// The world in memory calls in: it steps processors for their tests.
