@@ -2,8 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs, reason = "tests")]
 
 use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
@@ -30,7 +32,11 @@ struct Dev {
 
 impl Dev {
     fn up(data: &TempDir, port: &str) -> Self {
-        let data = data.path().to_str().unwrap();
+        Self::up_in(data.path(), port)
+    }
+
+    fn up_in(data: &Path, port: &str) -> Self {
+        let data = data.to_str().unwrap();
         let mut command = dev(&["up", "--data", data, "--kafka-port", port, "--no-registry"]);
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -54,6 +60,10 @@ impl Dev {
         self.child.wait().unwrap().code()
     }
 
+    fn is_gone(&mut self) -> bool {
+        self.child.try_wait().is_ok_and(|status| status.is_some())
+    }
+
     fn config(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &self.brokers);
@@ -73,14 +83,27 @@ impl Dev {
         let mut place = TopicPartitionList::new();
         place.add_partition_offset(topic, 0, Offset::Beginning).unwrap();
         reader.assign(&place).unwrap();
-        let (mut values, begun) = (Vec::new(), Instant::now());
-        while i64::try_from(values.len()).unwrap() < end {
-            assert!(begun.elapsed() < WAIT, "{} of {end} records came", values.len());
+        let (mut values, begun, mut position) = (Vec::new(), Instant::now(), 0);
+        while position < end {
+            assert!(begun.elapsed() < WAIT, "{} records came, up to {position} of {end}", values.len());
             if let Some(record) = reader.poll(Duration::from_millis(50)) {
                 values.push(String::from_utf8(record.unwrap().payload().unwrap().to_vec()).unwrap());
             }
+            // Markers move it too.
+            let told = reader.position().unwrap().elements()[0].offset();
+            position = if let Offset::Offset(offset) = told { offset } else { position };
         }
         values
+    }
+}
+
+impl Drop for Dev {
+    /// A test that failed leaves nobody behind.
+    fn drop(&mut self) {
+        if !self.is_gone() {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
     }
 }
 
@@ -135,6 +158,52 @@ fn a_kill_loses_no_acknowledged_record_and_doubles_none_of_an_idempotent_produce
     let values = broker.values("numbers");
     assert!(values.iter().map(|value| value.parse::<usize>().unwrap()).eq(0..sent), "each once and in order");
     assert!(acknowledged.0.lock().unwrap().len() <= values.len());
+    broker.kill();
+}
+
+/// Each transaction writes its number to two topics; what is read of both is the same, whenever the broker was killed.
+#[test]
+fn a_kill_amid_transactions_leaves_each_whole_or_not_at_all() {
+    let data = TempDir::new().unwrap();
+    let broker = Dev::up(&data, "0");
+    let port = broker.port();
+    broker.topic("left");
+    broker.topic("right");
+    let mut config = broker.config();
+    config.set("transactional.id", "pairs").set("linger.ms", "0").set("reconnect.backoff.max.ms", "100");
+    let producer: BaseProducer = config.create().unwrap();
+    producer.init_transactions(WAIT).unwrap();
+    let (mut committed, mut killer, mut broker) = (Vec::new(), None, Some(broker));
+    for number in 0..120 {
+        if number % 30 == 15 {
+            // It goes at some moment of the transactions that follow, and comes back.
+            let present = broker.take().unwrap();
+            let (data, port) = (data.path().to_owned(), port.clone());
+            killer = Some(thread::spawn(move || {
+                present.kill();
+                Dev::up_in(&data, &port)
+            }));
+        }
+        let value = number.to_string();
+        let commit = number % 5 != 0;
+        producer.begin_transaction().unwrap();
+        for topic in ["left", "right"] {
+            producer.send(BaseRecord::<(), _>::to(topic).partition(0).payload(&value)).unwrap();
+        }
+        if commit {
+            producer.commit_transaction(WAIT).unwrap();
+            committed.push(value);
+        } else {
+            producer.flush(WAIT).unwrap();
+            producer.abort_transaction(WAIT).unwrap();
+        }
+        if number % 30 == 14 || number == 119 {
+            broker = killer.take().map(|up: thread::JoinHandle<Dev>| up.join().unwrap()).or(broker);
+        }
+    }
+    let broker = broker.unwrap();
+    assert_eq!(broker.values("left"), committed);
+    assert_eq!(broker.values("right"), committed);
     broker.kill();
 }
 

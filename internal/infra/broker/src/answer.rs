@@ -1,5 +1,6 @@
 //! Answers to requests, one function a kind.
 
+use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
 
@@ -7,6 +8,7 @@ use bytes::{BufMut, BytesMut};
 use kafka_protocol::messages::{ApiKey, ResponseHeader};
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 
+use crate::room::Room;
 use crate::state::State;
 use crate::wire::{Frame, FrameError};
 
@@ -33,6 +35,8 @@ pub(crate) struct Call<'a> {
     /// Where this client reached the broker, and is told to find it.
     pub(crate) advertised: SocketAddr,
     pub(crate) frame: &'a Frame,
+    /// Room that the answer takes until it is sent.
+    pub(crate) rooms: RefCell<Vec<Room>>,
 }
 
 /// Bytes to send, their length first; none where none are expected.

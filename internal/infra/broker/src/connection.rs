@@ -1,5 +1,6 @@
 //! A connection: frames in, answers out, one after another.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -11,6 +12,7 @@ use bytes::Bytes;
 use tracing::{debug, warn};
 
 use crate::answer::{self, Call};
+use crate::room::Pool;
 use crate::settings::BrokerSettings;
 use crate::state::{State, locked};
 use crate::wire::{Frame, FrameError};
@@ -30,8 +32,7 @@ pub(crate) struct Connections {
     open: Mutex<BTreeMap<u64, TcpStream>>,
     none_left: Condvar,
     open_max: usize,
-    free_bytes: Mutex<usize>,
-    freed: Condvar,
+    room: Arc<Pool>,
     request_max: usize,
 }
 
@@ -41,8 +42,7 @@ impl Connections {
             open: Mutex::new(BTreeMap::new()),
             none_left: Condvar::new(),
             open_max: settings.connections_max,
-            free_bytes: Mutex::new(settings.requests_bytes_max.max(settings.request_bytes_max)),
-            freed: Condvar::new(),
+            room: Pool::new(settings.requests_bytes_max.max(settings.request_bytes_max)),
             request_max: settings.request_bytes_max,
         }
     }
@@ -78,28 +78,6 @@ impl Connections {
         if left > 0 {
             warn!(left, "some connections did not end in time");
         }
-    }
-
-    /// Waits until there is room for a request's bytes.
-    fn take_bytes(self: &Arc<Self>, count: usize) -> Room {
-        let free = locked(&self.free_bytes);
-        let mut free =
-            self.freed.wait_while(free, |free| *free < count).unwrap_or_else(PoisonError::into_inner);
-        *free -= count;
-        Room { of: Arc::clone(self), count }
-    }
-}
-
-/// Room for a request's bytes; given back when dropped.
-struct Room {
-    of: Arc<Connections>,
-    count: usize,
-}
-
-impl Drop for Room {
-    fn drop(&mut self) {
-        *locked(&self.of.free_bytes) += self.count;
-        self.of.freed.notify_all();
     }
 }
 
@@ -164,12 +142,12 @@ fn converse(
         let announced = i32::from_be_bytes(length);
         let size = usize::try_from(announced).ok().filter(|size| *size <= connections.request_max);
         let size = size.ok_or_else(|| invalid(FrameError::Size(announced.into())))?;
-        let _room = connections.take_bytes(size);
+        let _room = connections.room.take(size);
         stream.set_read_timeout(Some(TRANSFER_MAX))?;
         let mut bytes = vec![0; size];
         stream.read_exact(&mut bytes)?;
         let frame = Frame::decode(Bytes::from(bytes)).map_err(invalid)?;
-        let call = Call { state, peer, advertised, frame: &frame };
+        let call = Call { state, peer, advertised, frame: &frame, rooms: RefCell::default() };
         if let Some(answer) = answer::answer(&call)? {
             stream.write_all(&answer)?;
         }

@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tracing::warn;
 use uuid::Uuid;
@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::alarm::{Alarm, Clock};
 use crate::groups::Groups;
 use crate::journal::Journal;
+use crate::room::Pool;
 use crate::settings::{BrokerError, BrokerSettings};
 use crate::topics::Topics;
 use crate::transactions::Coordinator;
@@ -36,6 +37,8 @@ pub(crate) struct State {
     pub(crate) groups: Groups,
     pub(crate) coordinator: Mutex<Coordinator>,
     pub(crate) journal: Mutex<Journal>,
+    /// Room for records on their way out.
+    pub(crate) answers: Arc<Pool>,
     stopping: AtomicBool,
     _lock: File,
 }
@@ -61,14 +64,12 @@ impl State {
             groups,
             coordinator: Mutex::new(Coordinator::recall(&facts)),
             journal: Mutex::new(journal),
+            answers: Pool::new(settings.answers_bytes_max),
             stopping: AtomicBool::new(false),
             _lock: lock,
             settings,
         };
-        let unwritten = locked(&state.coordinator).transactions.unwritten();
-        for ending in unwritten {
-            state.carry_out(&ending).map_err(data)?;
-        }
+        state.carry_out_what_is_left().map_err(data)?;
         Ok(state)
     }
 
@@ -109,6 +110,9 @@ impl State {
                     return;
                 }
             }
+        }
+        if let Err(error) = self.carry_out_what_is_left() {
+            warn!(%error, "can't end a transaction");
         }
         if let Err(error) = self.tidy_journal() {
             warn!(%error, "can't write the journal anew");

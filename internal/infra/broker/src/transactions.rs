@@ -160,13 +160,27 @@ impl State {
         .map_err(io::Error::other)
     }
 
+    /// Whether an end is still to be written: another may have done so, and the next transaction may have begun.
+    fn is_being_ended(&self, ending: &Ending) -> bool {
+        let coordinator = locked(&self.coordinator);
+        let known = coordinator.transactions.get(&ending.id);
+        known.is_some_and(|known| {
+            known.grant == ending.grant && known.phase == TxnPhase::Ending { commit: ending.commit }
+        })
+    }
+
+    /// Carries out what was decided and could not be written at once.
+    pub(crate) fn carry_out_what_is_left(&self) -> io::Result<()> {
+        let left = locked(&self.coordinator).transactions.unwritten();
+        left.iter().try_for_each(|ending| self.carry_out(ending))
+    }
+
     fn mark(&self, partition: &Partition, ending: &Ending) -> io::Result<()> {
         let Grant { producer, epoch } = ending.grant;
         {
             let mut log = partition.log();
-            if log.producers().open(producer).is_none()
-                || log.producers().check_marker(producer, epoch).is_err()
-            {
+            let due = log.producers().open(producer).is_some() && self.is_being_ended(ending);
+            if !due || log.producers().check_marker(producer, epoch).is_err() {
                 return Ok(());
             }
             let mut marker = batch::marker(producer, epoch, ending.commit, self.clock.timestamp());
@@ -180,6 +194,9 @@ impl State {
     fn settle(&self, group: &str, ending: &Ending) -> io::Result<()> {
         let (producer, commit) = (ending.grant.producer, ending.commit);
         let mut groups = self.groups.lock();
+        if !self.is_being_ended(ending) {
+            return Ok(());
+        }
         let fact = Fact::Settled { group: group.to_owned(), producer, commit };
         locked(&self.journal).write(&[fact])?;
         if let Some(entry) = groups.all.get_mut(group) {

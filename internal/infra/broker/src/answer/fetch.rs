@@ -72,6 +72,7 @@ fn places(request: &FetchRequest, found: &[Option<Arc<Topic>>]) -> Vec<Arc<Parti
 }
 
 fn gather(call: &Call<'_>, request: &FetchRequest, found: &[Option<Arc<Topic>>]) -> Gathered {
+    call.rooms.borrow_mut().clear();
     let mut gathered = Gathered { bytes: 0, refused: false, responses: Vec::with_capacity(found.len()) };
     let most = usize::try_from(request.max_bytes).unwrap_or(0).min(BYTES_MAX);
     for (asked, topic) in request.topics.iter().zip(found) {
@@ -122,10 +123,11 @@ fn read(
         return data.with_error_code(ResponseError::UnknownLeaderEpoch.code());
     }
     let max = usize::try_from(asked.partition_max_bytes).unwrap_or(0).min(room);
-    read_log(&partition, asked.fetch_offset, request.isolation_level == 1, (max, first), data)
+    read_log(call, &partition, asked.fetch_offset, request.isolation_level == 1, (max, first), data)
 }
 
 fn read_log(
+    call: &Call<'_>,
     partition: &Partition,
     offset: i64,
     committed_only: bool,
@@ -150,9 +152,22 @@ fn read_log(
         transaction.with_first_offset(each.first_offset)
     });
     let data = data.with_aborted_transactions(committed_only.then(|| aborted.collect()));
-    let read = stretch.and_then(|stretch| stretch.map(|stretch| stretch.read(max, first)).transpose());
+    let read = stretch.and_then(|stretch| {
+        let stretch = stretch.filter(|stretch| has_room(call, stretch.size().min(max)));
+        stretch.map(|stretch| stretch.read(max, first)).transpose()
+    });
     match read {
         Ok(records) => data.with_records(Some(Bytes::from(records.unwrap_or_default()))),
         Err(failure) => data.with_error_code(of_storage(&failure).code()),
     }
+}
+
+/// Takes room for what is read: the first of an answer waits for it, and others go without.
+fn has_room(call: &Call<'_>, size: usize) -> bool {
+    let mut rooms = call.rooms.borrow_mut();
+    let answers = &call.state.answers;
+    let room = if rooms.is_empty() { Some(answers.take(size)) } else { answers.try_take(size) };
+    let has_room = room.is_some();
+    rooms.extend(room);
+    has_room
 }

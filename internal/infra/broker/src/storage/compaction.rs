@@ -22,7 +22,7 @@ use crate::topics::Partition;
 mod tests;
 
 /// Bytes of keys that one pass holds; what is beyond waits for the next.
-const KEYS_MAX: usize = 128 << 20;
+const KEYS_MAX: usize = 64 << 20;
 
 /// Bytes that are read at once.
 const CHUNK: usize = 4 << 20;

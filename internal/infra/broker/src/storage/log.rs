@@ -26,6 +26,8 @@ pub(crate) struct Log {
     pub(super) dir: PathBuf,
     pub(super) segments: Vec<Segment>,
     pub(super) active: Segment,
+    /// When the active segment's first batch came, or the first after a start.
+    active_since: Option<Millis>,
     start: i64,
     next: i64,
     pub(super) producers: Producers,
@@ -56,7 +58,7 @@ impl Log {
 
     /// Where readers of committed records stop: before the oldest open transaction.
     pub(crate) fn stable(&self) -> i64 {
-        self.producers.first_open().unwrap_or(self.next)
+        self.producers.first_open().unwrap_or(self.next).max(self.start)
     }
 
     pub(crate) fn producers(&self) -> &Producers {
@@ -82,7 +84,7 @@ impl Log {
 
     /// Appends a batch, giving it its offset; answers that.
     pub(crate) fn append(&mut self, head: &Head, batch: &mut [u8], now: Millis) -> io::Result<i64> {
-        if self.is_full_for(head, now) {
+        if self.is_full_for(head) {
             self.roll()?;
         }
         let base_offset = self.next;
@@ -93,13 +95,16 @@ impl Log {
             self.active.flush()?;
         }
         self.next = head.last_offset() + 1;
+        self.active_since.get_or_insert(now);
         self.note_producer(&head, batch, now);
         Ok(base_offset)
     }
 
-    fn is_full_for(&self, head: &Head, now: Millis) -> bool {
+    /// By its size, or by the time between its first record and this one: the clock's own would roll for each record of long
+    /// ago.
+    fn is_full_for(&self, head: &Head) -> bool {
         let Some(first) = self.active.first_timestamp else { return false };
-        let age = i64::try_from(now).unwrap_or(i64::MAX).saturating_sub(first);
+        let age = head.max_timestamp.saturating_sub(first);
         self.active.size + head.size as u64 > self.settings.segment_bytes || age > self.settings.segment_ms
     }
 
@@ -134,6 +139,7 @@ impl Log {
         self.save_producers()?;
         self.active.save_index()?;
         self.segments.push(std::mem::replace(&mut self.active, fresh));
+        self.active_since = None;
         Ok(())
     }
 

@@ -57,6 +57,11 @@ impl Stretch {
         self.from >= self.to
     }
 
+    /// How many bytes there are.
+    pub(crate) fn size(&self) -> usize {
+        usize::try_from(self.to.saturating_sub(self.from)).unwrap_or(usize::MAX)
+    }
+
     /// The same without its first bytes.
     pub(crate) fn after(&self, bytes: u64) -> Self {
         Self { from: self.from + bytes, ..self.clone() }
@@ -64,7 +69,7 @@ impl Stretch {
 
     /// The bytes of whole batches, at most `max` of them, but the first batch in any case where `first_anyway`.
     pub(crate) fn read(&self, max: usize, first_anyway: bool) -> io::Result<Vec<u8>> {
-        let all = usize::try_from(self.to - self.from).unwrap_or(usize::MAX);
+        let all = self.size();
         let mut bytes = vec![0; all.min(max.max(if first_anyway { HEAD } else { 0 }))];
         self.file.read_exact_at(&mut bytes, self.from)?;
         let mut whole = 0;

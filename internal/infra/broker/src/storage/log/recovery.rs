@@ -112,7 +112,18 @@ impl Log {
         let loaded = load_producers(dir, next)?;
         let (known_to, producers, compacted_to) = loaded.unwrap_or((first, Producers::default(), first));
         let dir = dir.to_path_buf();
-        let mut log = Self { dir, segments, active, start, next, producers, settings, flush, compacted_to };
+        let mut log = Self {
+            dir,
+            segments,
+            active,
+            active_since: None,
+            start,
+            next,
+            producers,
+            settings,
+            flush,
+            compacted_to,
+        };
         log.learn_producers(known_to)?;
         log.producers.forget_aborted_before(log.start);
         Ok(log)

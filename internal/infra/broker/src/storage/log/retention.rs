@@ -62,8 +62,8 @@ impl Log {
 
     /// Begins a new segment where the present one has been open for longer than the topic says, so that it can be compacted.
     pub(crate) fn roll_if_old(&mut self, now: Millis) -> io::Result<()> {
-        let Some(first) = self.active.first_timestamp else { return Ok(()) };
-        let age = i64::try_from(now).unwrap_or(i64::MAX).saturating_sub(first);
+        let Some(since) = self.active_since else { return Ok(()) };
+        let age = i64::try_from(now.saturating_sub(since)).unwrap_or(i64::MAX);
         if self.settings.compacts && age > self.settings.segment_ms { self.roll() } else { Ok(()) }
     }
 }

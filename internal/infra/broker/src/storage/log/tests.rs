@@ -161,6 +161,22 @@ fn what_is_deleted_from_the_front_stays_deleted() {
 }
 
 #[test]
+fn segments_are_closed_by_the_time_between_their_records() {
+    let dir = TempDir::new().unwrap();
+    let mut log = open(&dir, &[("segment.ms", "1000"), ("cleanup.policy", "compact")]);
+    for _ in 0..50 {
+        append(&mut log, 1, 5_000);
+    }
+    assert!(log.segments.is_empty(), "records of long ago are no reason");
+    append(&mut log, 1, 7_000);
+    assert_eq!(log.segments.len(), 1);
+    log.roll_if_old(900).unwrap();
+    assert_eq!(log.segments.len(), 1);
+    log.roll_if_old(1_100).unwrap();
+    assert_eq!(log.segments.len(), 2, "what is open for long is closed, so that it can be compacted");
+}
+
+#[test]
 fn old_and_surplus_segments_are_removed() {
     let fill = |pairs: &[(&str, &str)]| {
         let dir = TempDir::new().unwrap();
