@@ -185,6 +185,10 @@ impl<'a> Run<'a> {
                 }
                 self.push(next, event)
             }
+            Act::Select { values } => {
+                event.select(values);
+                self.push(next, event)
+            }
             Act::Explode { lists } => self.explode(lists, &event, next),
             Act::Rekey { key } => {
                 // An event without a value still has its key, which stands before the rest in its row.

@@ -1,3 +1,4 @@
+mod beyond;
 mod joins;
 mod recommendations;
 mod shapes;
