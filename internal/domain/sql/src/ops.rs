@@ -1,5 +1,6 @@
 //! What a rule does with each record: pure steps over a state, so that they can be run on any framework and tested on none.
 
+mod agenda;
 mod aggregate;
 mod chain;
 mod event;

@@ -1,5 +1,6 @@
 use millstream_model::{Headers, Value};
 
+use super::agenda::Agenda;
 use super::event::{Before, Event};
 use super::table_join::{kept, side_by_side, taken};
 use super::{Done, Run, StepError, key_values};
@@ -56,6 +57,11 @@ impl Meeting {
         (time.saturating_sub(before).max(0), time.saturating_add(after))
     }
 
+    /// The last moment at which an event can still get a partner.
+    fn due(self, is_left: bool, time: i64) -> i64 {
+        self.reach(is_left, time).1.saturating_add(self.grace_ms)
+    }
+
     fn pair(self, is_left: bool, own: &[Value], other: Option<&[Value]>, key: &[Value]) -> Vec<Value> {
         let (left, right) = if is_left { (Some(own), other) } else { (other, Some(own)) };
         side_by_side(left, right, self.widths, key)
@@ -86,7 +92,7 @@ impl Run<'_> {
             }
             is_met = true;
             if meeting.is_patient && meeting.keeps(!is_left) {
-                self.forget_unmet(wire, !is_left, key, time)?;
+                self.forget_unmet(wire, (meeting, !is_left), key, time)?;
             }
             let row = meeting.pair(is_left, &row, Some(&partner), &event.key);
             let joined = Event { row: Some(row), time: event.time.max(time), origin: None, ..event.clone() };
@@ -97,7 +103,7 @@ impl Run<'_> {
         }
         let alone = meeting.pair(is_left, &row, None, &event.key);
         if meeting.is_patient && to >= now {
-            return self.note_unmet(wire, is_left, key, (event.time, alone));
+            return self.note_unmet(wire, (meeting, is_left), key, (event.time, alone));
         }
         self.push(self.behind(wire), Event { row: Some(alone), origin: None, ..event })
     }
@@ -138,63 +144,47 @@ impl Run<'_> {
         self.put_list(place, all)
     }
 
-    /// Notes an event that has no partner yet.
-    fn note_unmet(&mut self, wire: Wire, is_left: bool, key: &[u8], (time, row): (i64, Vec<Value>)) -> Done {
-        let place = Self::place(wire, b'u', &[]);
-        let mut all = self.list(&place)?;
-        let entry = Value::Struct(vec![
-            Value::Bigint(time),
-            Value::Boolean(!is_left),
-            Value::Bytes(key.into()),
-            Value::Struct(row),
-        ]);
-        // Two events of one moment, key and side are one here, and the later counts.
-        let is_same = |other: &Value| match (other, &entry) {
-            (Value::Struct(a), Value::Struct(b)) => a.get(..3) == b.get(..3),
-            _ => false,
-        };
-        all.retain(|other| !is_same(other));
-        let behind = all.partition_point(|other| *other < entry);
-        all.insert(behind, entry);
-        self.put_list(&place, all)
+    /// Notes an event that has no partner yet. Two events of one moment, key and side are one here, and the later counts.
+    fn note_unmet(
+        &mut self,
+        wire: Wire,
+        (meeting, is_left): (Meeting, bool),
+        key: &[u8],
+        (time, row): (i64, Vec<Value>),
+    ) -> Done {
+        let due = meeting.due(is_left, time);
+        Self::unmet(wire, meeting).add(self.state, due, &order(is_left, key, time), Value::Struct(row))
     }
 
-    fn forget_unmet(&mut self, wire: Wire, is_left: bool, key: &[u8], time: i64) -> Done {
-        let place = Self::place(wire, b'u', &[]);
-        let mut all = self.list(&place)?;
-        let count = all.len();
-        let id = [Value::Bigint(time), Value::Boolean(!is_left), Value::Bytes(key.into())];
-        all.retain(|entry| !matches!(entry, Value::Struct(parts) if parts.get(..3) == Some(&id[..])));
-        if all.len() == count { Ok(()) } else { self.put_list(&place, all) }
+    fn forget_unmet(
+        &mut self,
+        wire: Wire,
+        (meeting, is_left): (Meeting, bool),
+        key: &[u8],
+        time: i64,
+    ) -> Done {
+        let due = meeting.due(is_left, time);
+        Self::unmet(wire, meeting).remove(self.state, due, &order(is_left, key, time))
+    }
+
+    /// The events without a partner, by the last moment at which one can come.
+    fn unmet(wire: Wire, meeting: Meeting) -> Agenda {
+        Agenda::new(Self::place(wire, b'u', &[]), meeting.kept_ms() / 16)
     }
 
     /// Tells the events that can't get a partner any more, the oldest first.
     fn tell_unmet(&mut self, wire: Wire, meeting: Meeting, now: i64) -> Done {
-        let place = Self::place(wire, b'u', &[]);
-        let all = self.list(&place)?;
-        let (mut told, mut waiting) = (Vec::new(), Vec::new());
-        for entry in all {
+        let told = Self::unmet(wire, meeting).take(self.state, |due| due < now)?;
+        for (order, row) in told {
             let damaged = || StepError::Damaged("an event without a partner");
-            let Value::Struct(parts) = &entry else { return Err(damaged()) };
-            let [Value::Bigint(time), Value::Boolean(is_right), Value::Bytes(key), Value::Struct(row)] =
-                parts.as_slice()
+            let (Value::Struct(order), Value::Struct(row)) = (order, row) else { return Err(damaged()) };
+            let [Value::Bigint(time), _, Value::Bytes(key)] =
+                <[Value; 3]>::try_from(order).map_err(|_| damaged())?
             else {
                 return Err(damaged());
             };
-            let (_, to) = meeting.reach(!is_right, *time);
-            if to.saturating_add(meeting.grace_ms) < now {
-                told.push((*time, key_values(key)?, row.clone()));
-            } else {
-                waiting.push(entry);
-            }
-        }
-        if told.is_empty() {
-            return Ok(());
-        }
-        self.put_list(&place, waiting)?;
-        for (time, key, row) in told {
             let event = Event {
-                key,
+                key: key_values(&key)?,
                 row: Some(row),
                 before: Before::Unknown,
                 time,
@@ -206,4 +196,8 @@ impl Run<'_> {
         }
         Ok(())
     }
+}
+
+fn order(is_left: bool, key: &[u8], time: i64) -> Value {
+    Value::Struct(vec![Value::Bigint(time), Value::Boolean(!is_left), Value::Bytes(key.into())])
 }

@@ -4,3 +4,5 @@ mod recommendations;
 mod shapes;
 mod windows;
 mod world;
+
+pub(super) use world::Memory;

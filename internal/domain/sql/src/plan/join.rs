@@ -404,8 +404,8 @@ fn beside(left: Rows, right: Rows, kind: JoinKind, on: &On) -> Rows {
     let mut key = Vec::new();
     for (each, mut same) in on.all.iter().zip(made) {
         if same.iter().all(|same| column(same).is_none()) {
-            let names = (0..).map(|n| if n == 0 { "ROWKEY".to_owned() } else { format!("ROWKEY_{n}") });
-            let name = names.skip_while(|name| scope.is_known(name)).next().unwrap_or_default();
+            let mut names = (0..).map(|n| if n == 0 { "ROWKEY".to_owned() } else { format!("ROWKEY_{n}") });
+            let name = names.find(|name| !scope.is_known(name)).unwrap_or_default();
             same.insert(0, Bound::Column(scope.push_shown_at(key.len(), &name, each.ty.clone())));
         } else {
             scope.push("", "", each.ty.clone());
