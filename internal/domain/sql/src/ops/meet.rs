@@ -78,14 +78,14 @@ impl Run<'_> {
         if meeting.is_patient && event.time == now {
             self.tell_unmet(wire, meeting, now)?;
         }
-        let (own, other) = if is_left { (b'l', b'r') } else { (b'r', b'l') };
-        let own_place = Self::place(wire, own, key);
+        let own = Events { wire, meeting, is_left, key };
+        let other = Events { wire, meeting, is_left: !is_left, key };
         // Each side forgets by its own time: one that is far ahead does not make the other forget.
         let (own_now, other_now) = self.side_times(wire, event.time)?;
-        self.keep_event(&own_place, kept(row.clone(), event.time), own_now, meeting)?;
+        self.keep_event(&own, kept(row.clone(), event.time), event.time, own_now)?;
         let (from, to) = meeting.reach(is_left, event.time);
         let mut is_met = false;
-        for partner in self.list(&Self::place(wire, other, key))? {
+        for partner in self.events(&other, (from, to))? {
             let (partner, time) = taken(partner)?;
             if time < from || time > to || time <= other_now.saturating_sub(meeting.kept_ms()) {
                 continue;
@@ -125,23 +125,39 @@ impl Run<'_> {
     }
 
     /// Keeps an event among those of its key, in the order of their times, and lets go of what is too old.
-    fn keep_event(&mut self, place: &[u8], event: Value, now: i64, meeting: Meeting) -> Done {
-        let time = |value: &Value| match value {
-            Value::Struct(parts) => match parts.first() {
-                Some(Value::Bigint(time)) => *time,
-                _ => i64::MIN,
-            },
-            _ => i64::MIN,
-        };
-        let oldest = now.saturating_sub(meeting.kept_ms());
-        let own = time(&event);
-        let mut all = self.list(place)?;
-        all.retain(|value| time(value) > oldest);
-        if own > oldest {
-            let behind = all.partition_point(|value| time(value) <= own);
-            all.insert(behind, event);
+    fn keep_event(&mut self, of: &Events<'_>, event: Value, time: i64, now: i64) -> Done {
+        let oldest = now.saturating_sub(of.meeting.kept_ms());
+        let mut buckets = self.list(&of.index())?;
+        let known = buckets.clone();
+        let is_old = |bucket: &Value| of.end(bucket) <= oldest;
+        for bucket in known.iter().filter(|bucket| is_old(bucket)) {
+            self.put_list(&of.place(bucket), Vec::new())?;
         }
-        self.put_list(place, all)
+        buckets.retain(|bucket| !is_old(bucket));
+        if time > oldest {
+            let bucket = of.bucket(time);
+            if let Err(place) = buckets.binary_search(&bucket) {
+                buckets.insert(place, bucket.clone());
+            }
+            let mut all = self.list(&of.place(&bucket))?;
+            // A row says which record it is of, so that an equal one is the same record, delivered again.
+            if !all.contains(&event) {
+                let behind = all.partition_point(|value| time_of(value) <= time);
+                all.insert(behind, event);
+                self.put_list(&of.place(&bucket), all)?;
+            }
+        }
+        if buckets == known { Ok(()) } else { self.put_list(&of.index(), buckets) }
+    }
+
+    /// The events of a key from one time to another, in the order of their times.
+    fn events(&mut self, of: &Events<'_>, (from, to): (i64, i64)) -> Result<Vec<Value>, StepError> {
+        let (first, last) = (of.bucket(from), of.bucket(to));
+        let mut all = Vec::new();
+        for bucket in self.list(&of.index())?.iter().filter(|bucket| (&first..=&last).contains(bucket)) {
+            all.extend(self.list(&of.place(bucket))?);
+        }
+        Ok(all)
     }
 
     /// Notes an event that has no partner yet. Two events of one moment, key and side are one here, and the later counts.
@@ -200,4 +216,50 @@ impl Run<'_> {
 
 fn order(is_left: bool, key: &[u8], time: i64) -> Value {
     Value::Struct(vec![Value::Bigint(time), Value::Boolean(!is_left), Value::Bytes(key.into())])
+}
+
+/// Where the events of one side and key are: in lists by time, each as long as events can be apart.
+struct Events<'k> {
+    wire: Wire,
+    meeting: Meeting,
+    is_left: bool,
+    key: &'k [u8],
+}
+
+impl Events<'_> {
+    fn width(&self) -> i64 {
+        self.meeting.before_ms.saturating_add(self.meeting.after_ms).max(1)
+    }
+
+    fn bucket(&self, time: i64) -> Value {
+        Value::Bigint(time.div_euclid(self.width()))
+    }
+
+    /// The last moment of a bucket.
+    fn end(&self, bucket: &Value) -> i64 {
+        match bucket {
+            Value::Bigint(bucket) => bucket.saturating_add(1).saturating_mul(self.width()).saturating_sub(1),
+            _ => i64::MIN,
+        }
+    }
+
+    /// Which buckets there are.
+    fn index(&self) -> Vec<u8> {
+        Run::place(self.wire, if self.is_left { b'L' } else { b'R' }, self.key)
+    }
+
+    fn place(&self, bucket: &Value) -> Vec<u8> {
+        let owner = [self.key, &super::value_bytes(bucket)].concat();
+        Run::place(self.wire, if self.is_left { b'l' } else { b'r' }, &owner)
+    }
+}
+
+fn time_of(event: &Value) -> i64 {
+    match event {
+        Value::Struct(parts) => match parts.first() {
+            Some(Value::Bigint(time)) => *time,
+            _ => i64::MIN,
+        },
+        _ => i64::MIN,
+    }
 }
