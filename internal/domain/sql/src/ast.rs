@@ -279,6 +279,8 @@ pub(crate) struct Relation {
     pub name: At<String>,
     /// What the query calls it.
     pub alias: String,
+    /// The query that stands in its place.
+    pub query: Option<Box<Query>>,
 }
 
 /// One thing selected.

@@ -1,5 +1,6 @@
 //! What a rule does with each record: pure steps over a state, so that they can be run on any framework and tested on none.
 
+mod agenda;
 mod aggregate;
 mod chain;
 mod event;
@@ -183,6 +184,10 @@ impl<'a> Run<'a> {
                     let more = evaluated(values, row, &mut self.out);
                     row.extend(more);
                 }
+                self.push(next, event)
+            }
+            Act::Select { values } => {
+                event.select(values);
                 self.push(next, event)
             }
             Act::Explode { lists } => self.explode(lists, &event, next),

@@ -76,11 +76,16 @@ impl Scope {
         place
     }
 
+    /// Adds a column that `*` stands for behind as many others.
+    pub(crate) fn push_shown_at(&mut self, behind: usize, name: &str, ty: Type) -> usize {
+        let place = self.push("", name, ty);
+        self.shown.insert(behind.min(self.shown.len()), place);
+        place
+    }
+
     /// Adds a column that `*` stands for before all others.
     pub(crate) fn push_first(&mut self, name: &str, ty: Type) -> usize {
-        let place = self.push("", name, ty);
-        self.shown.insert(0, place);
-        place
+        self.push_shown_at(0, name, ty)
     }
 
     /// Has `*` stand for the bounds of windows too, behind as many columns of the key.

@@ -1,10 +1,11 @@
 use millstream_model::Value;
 
+use super::agenda::Agenda;
 use super::chain::Chain;
 use super::event::{Before, Bounds, Event};
 use super::{Done, Run, StepError, evaluated, key_values, value_bytes};
 use crate::aggregate::Aggregate;
-use crate::ast::SourceKind;
+use crate::ast::{SourceKind, WindowShape};
 use crate::plan::{Act, Windows, Wire};
 
 /// What a group has come to: the aggregates' states, the time of its latest row, and up to which record of each partition it
@@ -126,7 +127,7 @@ impl Run<'_> {
         event: &Event,
     ) -> Done {
         let now = self.stream_time(wire, event.time)?;
-        if let crate::ast::WindowShape::Session { gap_ms } = windows.shape {
+        if let WindowShape::Session { gap_ms } = windows.shape {
             self.in_session(wire, (calls, windows, gap_ms), key, event, now)?;
         } else {
             let place = Self::place(wire, b'w', key);
@@ -159,41 +160,31 @@ impl Run<'_> {
         if !windows.is_final {
             return self.push(self.behind(wire), row);
         }
-        let place = Self::place(wire, b'p', &[]);
-        let mut pending = self.list(&place)?;
         let bounds = row.window.unwrap_or(Bounds { start: 0, end: 0 });
         let (start, end) = (Value::Bigint(bounds.start), Value::Bigint(bounds.end));
-        let id = [start, end, Value::Struct(row.key.clone())];
-        pending.retain(|entry| !matches!(entry, Value::Struct(parts) if parts.get(..3) == Some(&id[..])));
+        let order = Value::Struct(vec![start, end, Value::Struct(row.key.clone())]);
+        let agenda = Self::closing(wire, windows);
         if row.row.is_some() {
-            let entry = Value::Struct(id.into_iter().chain([row.sent(wire)]).collect());
-            let at = pending.partition_point(|other| *other < entry);
-            pending.insert(at, entry);
+            agenda.add(self.state, bounds.end, &order, row.sent(wire))
+        } else {
+            agenda.remove(self.state, bounds.end, &order)
         }
-        self.put_list(&place, pending)
+    }
+
+    /// The windows that wait to be closed, by their ends.
+    fn closing(wire: Wire, windows: Windows) -> Agenda {
+        let (WindowShape::Tumbling { size_ms: width }
+        | WindowShape::Hopping { size_ms: width, .. }
+        | WindowShape::Session { gap_ms: width }) = windows.shape;
+        Agenda::new(Self::place(wire, b'p', &[]), width)
     }
 
     fn tell_closed(&mut self, wire: Wire, windows: Windows, now: i64) -> Done {
-        let place = Self::place(wire, b'p', &[]);
-        let (mut closed, mut open) = (Vec::new(), Vec::new());
-        for entry in self.list(&place)? {
-            let end = match &entry {
-                Value::Struct(parts) => match parts.get(1) {
-                    Some(Value::Bigint(end)) => *end,
-                    _ => return Err(StepError::Damaged("a window that waits")),
-                },
-                _ => return Err(StepError::Damaged("a window that waits")),
-            };
-            if windows.is_closed(end, now) { closed.push(entry) } else { open.push(entry) }
-        }
-        if closed.is_empty() {
-            return Ok(());
-        }
-        self.put_list(&place, open)?;
-        for entry in closed {
-            let Value::Struct(mut parts) = entry else { continue };
-            let (_, row) = Event::received(parts.pop().unwrap_or(Value::Null))?;
-            self.push(self.behind(wire), row)?;
+        let closed = Self::closing(wire, windows).take(self.state, |end| windows.is_closed(end, now))?;
+        for (_, row) in closed {
+            let (_, row) = Event::received(row)?;
+            // It was never told before.
+            self.push(self.behind(wire), Event { before: Before::Nothing, ..row })?;
         }
         Ok(())
     }

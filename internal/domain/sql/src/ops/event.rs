@@ -109,6 +109,16 @@ impl Event {
         }))
     }
 
+    /// Makes its row anew, and the one before it too.
+    pub(super) fn select(&mut self, values: &[Bound]) {
+        let bounds = self.window.iter().flat_map(|bounds| [bounds.start, bounds.end]).map(Value::Bigint);
+        let behind: Vec<_> = std::iter::once(Value::Bigint(self.time)).chain(bounds).collect();
+        for row in self.row.as_mut().into_iter().chain(self.before.row_mut()) {
+            let made = values.iter().map(|value| value.eval(row));
+            *row = self.key.iter().cloned().chain(made).chain(behind.iter().cloned()).collect();
+        }
+    }
+
     /// Where its key belongs; a key in a window belongs apart from the same in another.
     pub(super) fn place(&self, by_end: bool) -> Vec<u8> {
         let bounds = self.window.iter().flat_map(|bounds| [Some(bounds.start), by_end.then_some(bounds.end)]);

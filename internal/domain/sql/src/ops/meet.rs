@@ -1,5 +1,6 @@
 use millstream_model::{Headers, Value};
 
+use super::agenda::Agenda;
 use super::event::{Before, Event};
 use super::table_join::{kept, side_by_side, taken};
 use super::{Done, Run, StepError, key_values};
@@ -56,6 +57,11 @@ impl Meeting {
         (time.saturating_sub(before).max(0), time.saturating_add(after))
     }
 
+    /// The last moment at which an event can still get a partner.
+    fn due(self, is_left: bool, time: i64) -> i64 {
+        self.reach(is_left, time).1.saturating_add(self.grace_ms)
+    }
+
     fn pair(self, is_left: bool, own: &[Value], other: Option<&[Value]>, key: &[Value]) -> Vec<Value> {
         let (left, right) = if is_left { (Some(own), other) } else { (other, Some(own)) };
         side_by_side(left, right, self.widths, key)
@@ -72,21 +78,21 @@ impl Run<'_> {
         if meeting.is_patient && event.time == now {
             self.tell_unmet(wire, meeting, now)?;
         }
-        let (own, other) = if is_left { (b'l', b'r') } else { (b'r', b'l') };
-        let own_place = Self::place(wire, own, key);
+        let own = Events { wire, meeting, is_left, key };
+        let other = Events { wire, meeting, is_left: !is_left, key };
         // Each side forgets by its own time: one that is far ahead does not make the other forget.
         let (own_now, other_now) = self.side_times(wire, event.time)?;
-        self.keep_event(&own_place, kept(row.clone(), event.time), own_now, meeting)?;
+        self.keep_event(&own, kept(row.clone(), event.time), event.time, own_now)?;
         let (from, to) = meeting.reach(is_left, event.time);
         let mut is_met = false;
-        for partner in self.list(&Self::place(wire, other, key))? {
+        for partner in self.events(&other, (from, to))? {
             let (partner, time) = taken(partner)?;
             if time < from || time > to || time <= other_now.saturating_sub(meeting.kept_ms()) {
                 continue;
             }
             is_met = true;
             if meeting.is_patient && meeting.keeps(!is_left) {
-                self.forget_unmet(wire, !is_left, key, time)?;
+                self.forget_unmet(wire, (meeting, !is_left), key, time)?;
             }
             let row = meeting.pair(is_left, &row, Some(&partner), &event.key);
             let joined = Event { row: Some(row), time: event.time.max(time), origin: None, ..event.clone() };
@@ -97,7 +103,7 @@ impl Run<'_> {
         }
         let alone = meeting.pair(is_left, &row, None, &event.key);
         if meeting.is_patient && to >= now {
-            return self.note_unmet(wire, is_left, key, (event.time, alone));
+            return self.note_unmet(wire, (meeting, is_left), key, (event.time, alone));
         }
         self.push(self.behind(wire), Event { row: Some(alone), origin: None, ..event })
     }
@@ -119,82 +125,82 @@ impl Run<'_> {
     }
 
     /// Keeps an event among those of its key, in the order of their times, and lets go of what is too old.
-    fn keep_event(&mut self, place: &[u8], event: Value, now: i64, meeting: Meeting) -> Done {
-        let time = |value: &Value| match value {
-            Value::Struct(parts) => match parts.first() {
-                Some(Value::Bigint(time)) => *time,
-                _ => i64::MIN,
-            },
-            _ => i64::MIN,
-        };
-        let oldest = now.saturating_sub(meeting.kept_ms());
-        let own = time(&event);
-        let mut all = self.list(place)?;
-        all.retain(|value| time(value) > oldest);
-        if own > oldest {
-            let behind = all.partition_point(|value| time(value) <= own);
-            all.insert(behind, event);
+    fn keep_event(&mut self, of: &Events<'_>, event: Value, time: i64, now: i64) -> Done {
+        let oldest = now.saturating_sub(of.meeting.kept_ms());
+        let mut buckets = self.list(&of.index())?;
+        let known = buckets.clone();
+        let is_old = |bucket: &Value| of.end(bucket) <= oldest;
+        for bucket in known.iter().filter(|bucket| is_old(bucket)) {
+            self.put_list(&of.place(bucket), Vec::new())?;
         }
-        self.put_list(place, all)
+        buckets.retain(|bucket| !is_old(bucket));
+        if time > oldest {
+            let bucket = of.bucket(time);
+            if let Err(place) = buckets.binary_search(&bucket) {
+                buckets.insert(place, bucket.clone());
+            }
+            let mut all = self.list(&of.place(&bucket))?;
+            // A row says which record it is of, so that an equal one is the same record, delivered again.
+            if !all.contains(&event) {
+                let behind = all.partition_point(|value| time_of(value) <= time);
+                all.insert(behind, event);
+                self.put_list(&of.place(&bucket), all)?;
+            }
+        }
+        if buckets == known { Ok(()) } else { self.put_list(&of.index(), buckets) }
     }
 
-    /// Notes an event that has no partner yet.
-    fn note_unmet(&mut self, wire: Wire, is_left: bool, key: &[u8], (time, row): (i64, Vec<Value>)) -> Done {
-        let place = Self::place(wire, b'u', &[]);
-        let mut all = self.list(&place)?;
-        let entry = Value::Struct(vec![
-            Value::Bigint(time),
-            Value::Boolean(!is_left),
-            Value::Bytes(key.into()),
-            Value::Struct(row),
-        ]);
-        // Two events of one moment, key and side are one here, and the later counts.
-        let is_same = |other: &Value| match (other, &entry) {
-            (Value::Struct(a), Value::Struct(b)) => a.get(..3) == b.get(..3),
-            _ => false,
-        };
-        all.retain(|other| !is_same(other));
-        let behind = all.partition_point(|other| *other < entry);
-        all.insert(behind, entry);
-        self.put_list(&place, all)
+    /// The events of a key from one time to another, in the order of their times.
+    fn events(&mut self, of: &Events<'_>, (from, to): (i64, i64)) -> Result<Vec<Value>, StepError> {
+        let (first, last) = (of.bucket(from), of.bucket(to));
+        let mut all = Vec::new();
+        for bucket in self.list(&of.index())?.iter().filter(|bucket| (&first..=&last).contains(bucket)) {
+            all.extend(self.list(&of.place(bucket))?);
+        }
+        Ok(all)
     }
 
-    fn forget_unmet(&mut self, wire: Wire, is_left: bool, key: &[u8], time: i64) -> Done {
-        let place = Self::place(wire, b'u', &[]);
-        let mut all = self.list(&place)?;
-        let count = all.len();
-        let id = [Value::Bigint(time), Value::Boolean(!is_left), Value::Bytes(key.into())];
-        all.retain(|entry| !matches!(entry, Value::Struct(parts) if parts.get(..3) == Some(&id[..])));
-        if all.len() == count { Ok(()) } else { self.put_list(&place, all) }
+    /// Notes an event that has no partner yet. Two events of one moment, key and side are one here, and the later counts.
+    fn note_unmet(
+        &mut self,
+        wire: Wire,
+        (meeting, is_left): (Meeting, bool),
+        key: &[u8],
+        (time, row): (i64, Vec<Value>),
+    ) -> Done {
+        let due = meeting.due(is_left, time);
+        Self::unmet(wire, meeting).add(self.state, due, &order(is_left, key, time), Value::Struct(row))
+    }
+
+    fn forget_unmet(
+        &mut self,
+        wire: Wire,
+        (meeting, is_left): (Meeting, bool),
+        key: &[u8],
+        time: i64,
+    ) -> Done {
+        let due = meeting.due(is_left, time);
+        Self::unmet(wire, meeting).remove(self.state, due, &order(is_left, key, time))
+    }
+
+    /// The events without a partner, by the last moment at which one can come.
+    fn unmet(wire: Wire, meeting: Meeting) -> Agenda {
+        Agenda::new(Self::place(wire, b'u', &[]), meeting.kept_ms() / 16)
     }
 
     /// Tells the events that can't get a partner any more, the oldest first.
     fn tell_unmet(&mut self, wire: Wire, meeting: Meeting, now: i64) -> Done {
-        let place = Self::place(wire, b'u', &[]);
-        let all = self.list(&place)?;
-        let (mut told, mut waiting) = (Vec::new(), Vec::new());
-        for entry in all {
+        let told = Self::unmet(wire, meeting).take(self.state, |due| due < now)?;
+        for (order, row) in told {
             let damaged = || StepError::Damaged("an event without a partner");
-            let Value::Struct(parts) = &entry else { return Err(damaged()) };
-            let [Value::Bigint(time), Value::Boolean(is_right), Value::Bytes(key), Value::Struct(row)] =
-                parts.as_slice()
+            let (Value::Struct(order), Value::Struct(row)) = (order, row) else { return Err(damaged()) };
+            let [Value::Bigint(time), _, Value::Bytes(key)] =
+                <[Value; 3]>::try_from(order).map_err(|_| damaged())?
             else {
                 return Err(damaged());
             };
-            let (_, to) = meeting.reach(!is_right, *time);
-            if to.saturating_add(meeting.grace_ms) < now {
-                told.push((*time, key_values(key)?, row.clone()));
-            } else {
-                waiting.push(entry);
-            }
-        }
-        if told.is_empty() {
-            return Ok(());
-        }
-        self.put_list(&place, waiting)?;
-        for (time, key, row) in told {
             let event = Event {
-                key,
+                key: key_values(&key)?,
                 row: Some(row),
                 before: Before::Unknown,
                 time,
@@ -205,5 +211,55 @@ impl Run<'_> {
             self.push(self.behind(wire), event)?;
         }
         Ok(())
+    }
+}
+
+fn order(is_left: bool, key: &[u8], time: i64) -> Value {
+    Value::Struct(vec![Value::Bigint(time), Value::Boolean(!is_left), Value::Bytes(key.into())])
+}
+
+/// Where the events of one side and key are: in lists by time, each as long as events can be apart.
+struct Events<'k> {
+    wire: Wire,
+    meeting: Meeting,
+    is_left: bool,
+    key: &'k [u8],
+}
+
+impl Events<'_> {
+    fn width(&self) -> i64 {
+        self.meeting.before_ms.saturating_add(self.meeting.after_ms).max(1)
+    }
+
+    fn bucket(&self, time: i64) -> Value {
+        Value::Bigint(time.div_euclid(self.width()))
+    }
+
+    /// The last moment of a bucket.
+    fn end(&self, bucket: &Value) -> i64 {
+        match bucket {
+            Value::Bigint(bucket) => bucket.saturating_add(1).saturating_mul(self.width()).saturating_sub(1),
+            _ => i64::MIN,
+        }
+    }
+
+    /// Which buckets there are.
+    fn index(&self) -> Vec<u8> {
+        Run::place(self.wire, if self.is_left { b'L' } else { b'R' }, self.key)
+    }
+
+    fn place(&self, bucket: &Value) -> Vec<u8> {
+        let owner = [self.key, &super::value_bytes(bucket)].concat();
+        Run::place(self.wire, if self.is_left { b'l' } else { b'r' }, &owner)
+    }
+}
+
+fn time_of(event: &Value) -> i64 {
+    match event {
+        Value::Struct(parts) => match parts.first() {
+            Some(Value::Bigint(time)) => *time,
+            _ => i64::MIN,
+        },
+        _ => i64::MIN,
     }
 }

@@ -1,5 +1,8 @@
+mod beyond;
 mod joins;
 mod recommendations;
 mod shapes;
 mod windows;
 mod world;
+
+pub(super) use world::Memory;

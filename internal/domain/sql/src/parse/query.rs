@@ -3,7 +3,7 @@ use sqlparser::tokenizer::Token;
 
 use super::expression::expression;
 use super::window::{window, within};
-use super::{Parsed, expected, here, name, need, peeks, word};
+use super::{Parsed, expected, here, name, need, peeks, symbol, word};
 use crate::ast::{At, Expr, Join, JoinKind, Query, Relation, SelectItem};
 use crate::diagnostic::Diagnostic;
 
@@ -31,8 +31,45 @@ const CLAUSES: &[&str] = &[
     "AS",
 ];
 
-/// Reads `SELECT … EMIT CHANGES`.
+/// Reads `SELECT … EMIT CHANGES`, with the queries that are named before it by `WITH name AS (…)`.
 pub(super) fn query(parser: &mut Parser<'_>) -> Parsed<Query> {
+    if !word(parser, "WITH") {
+        return select(parser);
+    }
+    let mut named: Vec<(String, Query)> = Vec::new();
+    loop {
+        let name = name(parser)?;
+        need(parser, "AS")?;
+        symbol(parser, &Token::LParen, "'('")?;
+        let mut inner = select(parser)?;
+        symbol(parser, &Token::RParen, "')'")?;
+        put_in(&mut inner, &named);
+        named.push((name.node, inner));
+        if !parser.consume_token(&Token::Comma) {
+            break;
+        }
+    }
+    let mut outer = select(parser)?;
+    put_in(&mut outer, &named);
+    Ok(outer)
+}
+
+/// Puts named queries in the places where they are read.
+fn put_in(query: &mut Query, named: &[(String, Query)]) {
+    let joined = query.joins.iter_mut().map(|join| &mut join.right);
+    for relation in std::iter::once(&mut query.from).chain(joined) {
+        match &mut relation.query {
+            Some(inner) => put_in(inner, named),
+            none => {
+                let found = named.iter().find(|(name, _)| *name == relation.name.node);
+                *none = found.map(|(_, query)| Box::new(query.clone()));
+            }
+        }
+    }
+    query.union.iter_mut().for_each(|other| put_in(other, named));
+}
+
+fn select(parser: &mut Parser<'_>) -> Parsed<Query> {
     need(parser, "SELECT")?;
     let items = items(parser)?;
     need(parser, "FROM")?;
@@ -125,13 +162,21 @@ fn is_alias(parser: &Parser<'_>) -> bool {
 }
 
 fn relation(parser: &mut Parser<'_>) -> Parsed<Relation> {
-    if parser.peek_token_ref().token == Token::LParen {
-        return Err(Diagnostic::unsupported(here(parser), "a subquery can't be run here")
-            .help("create a stream or table from it first"));
+    let place = here(parser);
+    if parser.consume_token(&Token::LParen) {
+        let inner = query(parser)?;
+        symbol(parser, &Token::RParen, "')'")?;
+        word(parser, "AS");
+        if !is_alias(parser) {
+            return Err(expected(parser, "a name for the query in parentheses"));
+        }
+        let alias = name(parser)?.node;
+        let name = At { node: alias.clone(), span: place };
+        return Ok(Relation { name, alias, query: Some(Box::new(inner)) });
     }
     let source = name(parser)?;
     let alias = if word(parser, "AS") || is_alias(parser) { name(parser)?.node } else { source.node.clone() };
-    Ok(Relation { name: source, alias })
+    Ok(Relation { name: source, alias, query: None })
 }
 
 fn joins(parser: &mut Parser<'_>) -> Parsed<Vec<Join>> {

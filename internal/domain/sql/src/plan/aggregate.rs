@@ -99,7 +99,7 @@ pub(super) fn aggregate(
         key: selected.key,
         value: selected.value,
         window: windows.map(|windows| KeyWindow { shape: windows.shape }),
-        key_half: Some(key_half),
+        key_half,
         value_half,
     })
 }

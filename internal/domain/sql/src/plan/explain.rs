@@ -36,6 +36,10 @@ fn told(act: &Act, rows: Names, right: impl FnOnce() -> Names) -> (String, Vec<S
             let more: Vec<_> = values.iter().map(|value| rows.of(value)).collect();
             (format!("add {}", more.join(", ")), [rows.0, more].concat())
         }
+        Act::Select { values } => {
+            let all: Vec<_> = values.iter().map(|value| rows.of(value)).collect();
+            (format!("select {}", all.join(", ")), [vec!["KEY".to_owned()], all].concat())
+        }
         Act::Explode { lists } => {
             let more: Vec<_> =
                 lists.iter().map(|list| format!("{}({})", list.name(), rows.of(list.argument()))).collect();

@@ -59,6 +59,11 @@ pub enum Act {
         /// Which values.
         values: Vec<Bound>,
     },
+    /// Makes the row anew: its key, these values, its time, and its window's bounds.
+    Select {
+        /// The values.
+        values: Vec<Bound>,
+    },
     /// Puts elements behind the row: as many rows as the longest list has elements.
     Explode {
         /// What makes the lists.
@@ -204,6 +209,7 @@ impl QueryPlan {
                 step.act,
                 Act::Filter { .. }
                     | Act::Extend { .. }
+                    | Act::Select { .. }
                     | Act::Explode { .. }
                     | Act::Rekey { .. }
                     | Act::Sink { .. }

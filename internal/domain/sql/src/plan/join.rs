@@ -3,11 +3,12 @@
 use millstream_model::Type;
 
 use super::graph::{Act, Builder};
-use super::query::{Rows, exchange};
+use super::query::{Rows, exchange, query_with};
 use super::with::moment;
 use super::{Planned, Planner};
 use crate::ast::{At, BinaryOp, Expr, Join, JoinKind, Query, Relation, SourceKind};
 use crate::bind::{Scope, bind};
+use crate::catalog::BOUNDS;
 use crate::diagnostic::{Diagnostic, Span};
 use crate::eval::Bound;
 
@@ -35,6 +36,9 @@ pub(super) fn sources(query: &Query, planner: &Planner<'_>, builder: &mut Builde
 }
 
 fn entry(relation: &Relation, planner: &Planner<'_>, builder: &mut Builder) -> Planned<Rows> {
+    if let Some(inner) = &relation.query {
+        return subquery(inner, relation, planner, builder);
+    }
     let source = planner.known(&relation.name)?;
     let mut scope = Scope::default().using(planner.catalog.functions());
     scope.add(source, &relation.alias);
@@ -48,17 +52,83 @@ fn entry(relation: &Relation, planner: &Planner<'_>, builder: &mut Builder) -> P
         key: (0..source.key.len()).map(|place| vec![Bound::Column(place)]).collect(),
         window: source.window,
         sources: 1,
+        halves: (source.key_half(), source.value_half()),
     })
 }
 
-/// What two sources are joined on: an expression over the left row and one over the right row.
+/// A query in place of a source: its rows, with their time and windows.
+fn subquery(
+    inner: &Query,
+    relation: &Relation,
+    planner: &Planner<'_>,
+    builder: &mut Builder,
+) -> Planned<Rows> {
+    if let Some(other) = &inner.union {
+        let said = "UNION ALL can't be run inside another query";
+        return Err(vec![Diagnostic::unsupported(other.from.name.span, said)]);
+    }
+    let kind = kind_of(inner, planner)?;
+    let body = query_with(inner, kind, planner, std::mem::take(builder))?;
+    *builder = body.builder;
+    let (alias, functions) = (&relation.alias, planner.catalog.functions());
+    let mut scope = Scope::default().using(functions);
+    for column in body.key.iter().chain(&body.value) {
+        scope.push_shown(alias, &column.name, column.ty.clone());
+    }
+    scope.push(alias, "ROWTIME", Type::Bigint);
+    for (name, ty) in BOUNDS.iter().filter(|_| body.window.is_some()) {
+        scope.push(alias, name, ty.clone());
+    }
+    Ok(Rows {
+        width: scope.width(),
+        end: builder.then(body.end, Act::Select { values: body.outputs }),
+        scope,
+        kind,
+        key: (0..body.key.len()).map(|place| vec![Bound::Column(place)]).collect(),
+        window: body.window,
+        sources: 1,
+        halves: (body.key_half, body.value_half),
+    })
+}
+
+/// Whether a query gives a stream or a table.
+fn kind_of(query: &Query, planner: &Planner<'_>) -> Planned<SourceKind> {
+    match &query.from.query {
+        _ if !query.group_by.is_empty() => Ok(SourceKind::Table),
+        Some(inner) => kind_of(inner, planner),
+        None => Ok(planner.known(&query.from.name)?.kind),
+    }
+}
+
+/// What two sources are joined on: expressions over the left row that equal ones over the right row.
 struct On {
+    all: Vec<Equality>,
+    span: Span,
+}
+
+struct Equality {
     left: Bound,
     right: Bound,
     /// The right one, over both rows side by side.
     right_beside: Bound,
     ty: Type,
-    span: Span,
+}
+
+impl On {
+    fn left(&self) -> Vec<Bound> {
+        self.all.iter().map(|each| each.left.clone()).collect()
+    }
+
+    fn right(&self) -> Vec<Bound> {
+        self.all.iter().map(|each| each.right.clone()).collect()
+    }
+
+    /// The equalities in the order of a table's key, where they are of its whole key.
+    fn by_key_of(mut self, right: &Rows) -> Self {
+        let place = |each: &Equality| right.key.iter().position(|same| same.contains(&each.right));
+        self.all.sort_by_key(|each| place(each).unwrap_or(usize::MAX));
+        self
+    }
 }
 
 fn joined(
@@ -74,7 +144,7 @@ fn joined(
             rows.scope.show_bounds(rows.key.len());
         }
     }
-    let on = condition(&left, &right, &join.on)?;
+    let on = condition(&left, &right, &join.on)?.by_key_of(&right);
     match (left.kind, right.kind) {
         (SourceKind::Stream, SourceKind::Stream) => streams(left, right, join, &on, builder),
         (SourceKind::Stream, SourceKind::Table) => lookup(left, right, join, &on, builder),
@@ -110,11 +180,36 @@ fn kinds(left: &Rows, right: &Rows, join: &Join) -> Result<(), Diagnostic> {
     }
 }
 
-/// `left expression = right expression`, either way round.
+/// Equalities, all of which hold.
 fn condition(left: &Rows, right: &Rows, on: &At<Expr>) -> Result<On, Diagnostic> {
+    let mut parts = Vec::new();
+    conjuncts(on, &mut parts);
+    let mut all: Vec<Equality> = Vec::new();
+    for part in parts {
+        let each = equality(left, right, part)?;
+        if all.iter().any(|known| (&known.left, &known.right) == (&each.left, &each.right)) {
+            return Err(Diagnostic::new(part.span, "this is asked for already"));
+        }
+        all.push(each);
+    }
+    Ok(On { all, span: on.span })
+}
+
+fn conjuncts<'e>(at: &'e At<Expr>, parts: &mut Vec<&'e At<Expr>>) {
+    match &at.node {
+        Expr::Binary(one, BinaryOp::And, other) => {
+            conjuncts(one, parts);
+            conjuncts(other, parts);
+        }
+        _ => parts.push(at),
+    }
+}
+
+/// `left expression = right expression`, either way round.
+fn equality(left: &Rows, right: &Rows, on: &At<Expr>) -> Result<Equality, Diagnostic> {
     let Expr::Binary(one, BinaryOp::Eq, other) = &on.node else {
-        return Err(Diagnostic::new(on.span, "sources are joined on one equality")
-            .help("write ON left.column = right.column"));
+        return Err(Diagnostic::new(on.span, "sources are joined on equalities")
+            .help("write ON left.column = right.column, and further ones with AND"));
     };
     let mut both = left.scope.clone();
     both.extend(right.scope.clone());
@@ -141,7 +236,7 @@ fn condition(left: &Rows, right: &Rows, on: &At<Expr>) -> Result<On, Diagnostic>
     let (left, _) = bind(&left.scope, left_side)?;
     let (right, _) = bind(&right.scope, right_side)?;
     let (right_beside, _) = bind(&both, right_side)?;
-    Ok(On { left, right, right_beside, ty: one_type, span: on.span })
+    Ok(Equality { left, right, right_beside, ty: one_type })
 }
 
 /// The column that an expression is, if it is one.
@@ -152,14 +247,15 @@ pub(super) fn column(of: &Bound) -> Option<usize> {
     }
 }
 
-fn is_key(rows: &Rows, of: &Bound) -> bool {
-    matches!(rows.key.as_slice(), [same] if same.contains(of))
+/// Whether expressions are the whole key, in its order.
+fn is_key(rows: &Rows, of: &[Bound]) -> bool {
+    rows.key.len() == of.len() && rows.key.iter().zip(of).all(|(same, of)| same.contains(of))
 }
 
 /// Rows whose keys belong to windows meet by these keys, and can't be given others.
 fn windowed(left: &Rows, right: &Rows, on: &On) -> Result<(), Diagnostic> {
-    for (rows, of) in [(left, &on.left), (right, &on.right)] {
-        if rows.window.is_some() && !is_key(rows, of) {
+    for (rows, of) in [(left, on.left()), (right, on.right())] {
+        if rows.window.is_some() && !is_key(rows, &of) {
             let said = "a source whose keys belong to windows is joined on its key alone";
             return Err(Diagnostic::new(on.span, said));
         }
@@ -180,8 +276,8 @@ fn streams(left: Rows, right: Rows, join: &Join, on: &On, builder: &mut Builder)
         return Err(Diagnostic::new(on.span, "streams are joined within a time"));
     };
     let ends = [
-        builder.then(left.end, exchange(Some(vec![on.left.clone()]), left.window)),
-        builder.then(right.end, exchange(Some(vec![on.right.clone()]), right.window)),
+        builder.then(left.end, exchange(Some(on.left()), left.window)),
+        builder.then(right.end, exchange(Some(on.right()), right.window)),
     ];
     let end = builder.join(
         &ends,
@@ -199,14 +295,14 @@ fn streams(left: Rows, right: Rows, join: &Join, on: &On, builder: &mut Builder)
 }
 
 fn lookup(left: Rows, right: Rows, join: &Join, on: &On, builder: &mut Builder) -> Result<Rows, Diagnostic> {
-    if !is_key(&right, &on.right) {
+    if !is_key(&right, &on.right()) {
         return Err(not_the_key(&right, on, join));
     }
     if left.window.is_some() || right.window.is_some() {
         windowed(&left, &right, on)?;
     }
     let ends = [
-        builder.then(left.end, exchange(Some(vec![on.left.clone()]), left.window)),
+        builder.then(left.end, exchange(Some(on.left()), left.window)),
         builder.then(right.end, exchange(None, right.window)),
     ];
     let end = builder.join(
@@ -241,10 +337,10 @@ fn tables(
     is_first: bool,
     builder: &mut Builder,
 ) -> Result<Rows, Diagnostic> {
-    if !is_key(&right, &on.right) {
+    if !is_key(&right, &on.right()) {
         return Err(not_the_key(&right, on, join));
     }
-    if !is_key(&left, &on.left) {
+    if !is_key(&left, &on.left()) {
         return foreign(left, right, join, on, is_first, builder);
     }
     windowed(&left, &right, on)?;
@@ -285,7 +381,7 @@ fn foreign(
     }
     let (left_width, right_width) = (left.scope.width(), right.scope.width());
     let is_outer = join.kind == JoinKind::Left;
-    let key = vec![on.left.clone()];
+    let key = on.left();
     let left_end = builder.then(left.end, Act::Subscribe { foreign: key.clone(), is_outer, right_width });
     let right_end = builder.then(right.end, exchange(None, right.window));
     let refer = Act::Refer { is_outer, foreign: key, left_width, right_width };
@@ -293,40 +389,54 @@ fn foreign(
     let mut scope = left.scope;
     scope.extend(right.scope);
     let width = scope.width();
-    Ok(Rows { end, scope, kind: SourceKind::Table, key: left.key, window: None, sources: 2, width })
+    let halves = left.halves;
+    Ok(Rows { end, scope, kind: SourceKind::Table, key: left.key, window: None, sources: 2, width, halves })
 }
 
 /// Both rows side by side, and their key behind them.
 fn beside(left: Rows, right: Rows, kind: JoinKind, on: &On) -> Rows {
     let mut scope = left.scope;
     scope.extend(right.scope);
-    let mut same = match kind {
-        JoinKind::Full => Vec::new(),
-        JoinKind::Right => vec![on.right_beside.clone(), on.left.clone()],
-        JoinKind::Inner | JoinKind::Left => vec![on.left.clone(), on.right_beside.clone()],
-    };
-    // What the key was already called in joins before is the same value.
-    for known in left.key.iter().filter(|known| kind != JoinKind::Full && known.contains(&on.left)) {
-        let others: Vec<_> = known.iter().filter(|known| !same.contains(known)).cloned().collect();
-        same.extend(others);
-    }
-    // A column is the better key.
-    same.sort_by_key(|same| column(same).is_none());
-    if same.iter().all(|same| column(same).is_none()) {
+    let made = on.all.iter().map(|each| same_as(&left.key, kind, each)).collect::<Vec<_>>();
+    if made.iter().any(|same| same.iter().all(|same| column(same).is_none())) {
         scope.forget_made();
-        let name = (0..).map(|n| if n == 0 { "ROWKEY".to_owned() } else { format!("ROWKEY_{n}") });
-        let name = name.clone().find(|name| !scope.is_known(name)).unwrap_or_default();
-        same.insert(0, Bound::Column(scope.push_first(&name, on.ty.clone())));
-    } else {
-        scope.push("", "", on.ty.clone());
+    }
+    let mut key = Vec::new();
+    for (each, mut same) in on.all.iter().zip(made) {
+        if same.iter().all(|same| column(same).is_none()) {
+            let mut names = (0..).map(|n| if n == 0 { "ROWKEY".to_owned() } else { format!("ROWKEY_{n}") });
+            let name = names.find(|name| !scope.is_known(name)).unwrap_or_default();
+            same.insert(0, Bound::Column(scope.push_shown_at(key.len(), &name, each.ty.clone())));
+        } else {
+            scope.push("", "", each.ty.clone());
+        }
+        key.push(same);
     }
     Rows {
         width: scope.width(),
         end: left.end,
         scope,
         kind: left.kind,
-        key: vec![same],
+        key,
         window: None,
         sources: left.sources + right.sources,
+        halves: left.halves,
     }
+}
+
+/// What is the same value as a key of the joined row, the preferred one first.
+fn same_as(before: &[Vec<Bound>], kind: JoinKind, on: &Equality) -> Vec<Bound> {
+    let mut same = match kind {
+        JoinKind::Full => return Vec::new(),
+        JoinKind::Right => vec![on.right_beside.clone(), on.left.clone()],
+        JoinKind::Inner | JoinKind::Left => vec![on.left.clone(), on.right_beside.clone()],
+    };
+    // What the key was already called in joins before is the same value.
+    for known in before.iter().filter(|known| known.contains(&on.left)) {
+        let others: Vec<_> = known.iter().filter(|known| !same.contains(known)).cloned().collect();
+        same.extend(others);
+    }
+    // A column is the better key.
+    same.sort_by_key(|same| column(same).is_none());
+    same
 }

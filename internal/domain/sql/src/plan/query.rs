@@ -24,7 +24,7 @@ pub(crate) struct Body {
     pub(crate) value: Vec<Column>,
     pub(crate) window: Option<KeyWindow>,
     /// The formats of the first source, which the sink takes over.
-    pub(crate) key_half: Option<Half>,
+    pub(crate) key_half: Half,
     pub(crate) value_half: Half,
 }
 
@@ -47,6 +47,8 @@ pub(super) struct Rows {
     pub(super) window: Option<KeyWindow>,
     /// How many sources are joined.
     pub(super) sources: usize,
+    /// The formats of the first source.
+    pub(super) halves: (Half, Half),
     /// How many of the row's columns are the sources' own; further ones were made on the way.
     pub(super) width: usize,
 }
@@ -60,8 +62,16 @@ impl Rows {
 
 /// Plans a query that fills something of this kind.
 pub(super) fn query(query: &Query, kind: SourceKind, planner: &Planner<'_>) -> Planned<Body> {
-    let mut builder = Builder::default();
-    let first = planner.known(&query.from.name)?.clone();
+    query_with(query, kind, planner, Builder::default())
+}
+
+/// The same, behind what a builder has already.
+pub(super) fn query_with(
+    query: &Query,
+    kind: SourceKind,
+    planner: &Planner<'_>,
+    mut builder: Builder,
+) -> Planned<Body> {
     let mut rows = join::sources(query, planner, &mut builder)?;
     let mut mistakes = clauses(query, &rows);
     if let Some(filter) = &query.filter {
@@ -73,7 +83,7 @@ pub(super) fn query(query: &Query, kind: SourceKind, planner: &Planner<'_>) -> P
             Err(mistake) => mistakes.push(mistake),
         }
     }
-    let halves = (first.key_half(), first.value_half());
+    let halves = rows.halves.clone();
     if query.group_by.is_empty() {
         project(query, kind, (rows, builder), halves, mistakes)
     } else {
@@ -160,7 +170,7 @@ fn project(
         key: selected.key,
         value: selected.value,
         window: rows.window,
-        key_half: Some(key_half),
+        key_half,
         value_half,
     })
 }

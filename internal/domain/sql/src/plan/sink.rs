@@ -213,9 +213,8 @@ pub(super) fn filled(
         }
     }
     // A key where there was none before is not kept in a format for nothing.
-    let inherited = body.key_half.clone();
-    let inherited = inherited.filter(|half| half.format != "NONE" || body.key.is_empty());
-    let (key_format, key_options) = with.key_half(catalog, inherited.as_ref())?;
+    let inherited = Some(&body.key_half).filter(|half| half.format != "NONE" || body.key.is_empty());
+    let (key_format, key_options) = with.key_half(catalog, inherited)?;
     let (value_format, mut value_options) = with.value_half(catalog, Some(&body.value_half))?;
     value_options.is_bare = with.is_bare(catalog, value_format, &body.value)?;
     let prefix = catalog.setting("ksql.output.topic.name.prefix").unwrap_or_default();

@@ -107,3 +107,25 @@ fn lists_become_rows() {
     world.put_at("s", 6, vec![Value::text("k")], Some(vec![list(&[]), Value::Null]));
     assert_eq!(world.told("t"), ["k: 1,8 at 5", "k: 2,- at 5"]);
 }
+
+#[test]
+fn an_event_that_is_delivered_again_is_kept_once() {
+    let mut world = streams("l.k, a, b FROM l JOIN r WITHIN 50 MILLISECONDS ON l.k = r.k");
+    put(&mut world, "l", 10, "x", 1);
+    put(&mut world, "l", 10, "x", 1);
+    world.crash(0, 2);
+    put(&mut world, "r", 11, "x", 2);
+    assert_eq!(world.told("j"), ["x: 1,2 at 11", "x: 1,2 at 11"], "two records, however often they came");
+}
+
+#[test]
+fn old_events_are_let_go() {
+    let mut world =
+        streams("l.k, a, b FROM l JOIN r WITHIN 5 MILLISECONDS GRACE PERIOD 0 MILLISECONDS ON l.k = r.k");
+    for time in 0..200 {
+        put(&mut world, "l", time, "x", 1);
+    }
+    assert!(world.entries(0) < 12, "{}", world.entries(0));
+    put(&mut world, "r", 199, "x", 2);
+    assert_eq!(world.told("j").len(), 6);
+}

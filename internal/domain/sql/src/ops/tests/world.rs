@@ -24,7 +24,13 @@ impl SchemaSource for Schemas {
 }
 
 #[derive(Default)]
-pub(super) struct Memory(BTreeMap<Vec<u8>, Value>);
+pub(in crate::ops) struct Memory(BTreeMap<Vec<u8>, Value>);
+
+impl Memory {
+    pub(in crate::ops) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
 
 impl State for Memory {
     fn get(&mut self, key: &[u8]) -> Result<Option<Value>, StepError> {

@@ -1,0 +1,163 @@
+use millstream_model::Value;
+
+use super::chain::Chain;
+use super::{Done, State, StepError, value_bytes};
+
+/// Entries that are each to be told at a time of their own, over a state that can only get and put.
+///
+/// They are kept in buckets of time, and the earliest time is noted, so that a change writes a few entries and a look costs
+/// one, however many there are.
+pub(super) struct Agenda {
+    base: Vec<u8>,
+    width: i64,
+}
+
+/// What kinds of keys there are: the buckets that hold something, the earliest time, and the buckets' entries.
+const BUCKETS: u8 = b'b';
+const EARLIEST: u8 = b'e';
+const ENTRIES: u8 = b'q';
+
+const DAMAGED: StepError = StepError::Damaged("an agenda of the state");
+
+impl Agenda {
+    /// The agenda of a place, in buckets of so much time.
+    pub(super) fn new(base: Vec<u8>, width: i64) -> Self {
+        Self { base, width: width.max(1) }
+    }
+
+    fn place(&self, kind: u8) -> Vec<u8> {
+        [self.base.as_slice(), &[kind]].concat()
+    }
+
+    fn bucket_of(&self, due: i64) -> i64 {
+        due.div_euclid(self.width)
+    }
+
+    fn owner(&self, bucket: i64) -> Vec<u8> {
+        [self.base.as_slice(), &value_bytes(&Value::Bigint(bucket))].concat()
+    }
+
+    /// Notes an entry, in place of the one with the same time and `order`.
+    pub(super) fn add(&self, state: &mut dyn State, due: i64, order: &Value, content: Value) -> Done {
+        let bucket = self.bucket_of(due);
+        let mut buckets = self.buckets(state)?;
+        if let Err(place) = buckets.binary_search(&bucket) {
+            buckets.insert(place, bucket);
+            self.put_buckets(state, &buckets)?;
+        }
+        if self.earliest(state)?.is_none_or(|earliest| due < earliest) {
+            state.put(&self.place(EARLIEST), Some(&Value::Bigint(due)))?;
+        }
+        let owner = self.owner(bucket);
+        let entry = Value::Struct(vec![Value::Bigint(due), order.clone(), content]);
+        Chain::new(ENTRIES, &owner).push(state, &value_bytes(order), entry).map(drop)
+    }
+
+    /// Takes an entry back.
+    pub(super) fn remove(&self, state: &mut dyn State, due: i64, order: &Value) -> Done {
+        let owner = self.owner(self.bucket_of(due));
+        Chain::new(ENTRIES, &owner).remove(state, &value_bytes(order)).map(drop)
+    }
+
+    /// Takes out what is due, by its order.
+    pub(super) fn take(
+        &self,
+        state: &mut dyn State,
+        is_due: impl Fn(i64) -> bool,
+    ) -> Result<Vec<(Value, Value)>, StepError> {
+        if !self.earliest(state)?.is_some_and(&is_due) {
+            return Ok(Vec::new());
+        }
+        let mut buckets = self.buckets(state)?;
+        let (mut taken, mut earliest) = (Vec::new(), None);
+        while let Some(bucket) = buckets.first().copied() {
+            let owner = self.owner(bucket);
+            let chain = Chain::new(ENTRIES, &owner);
+            for entry in chain.contents(state)? {
+                let (due, order, content) = read(entry)?;
+                if is_due(due) {
+                    chain.remove(state, &value_bytes(&order))?;
+                    taken.push((order, content));
+                } else {
+                    earliest = Some(earliest.map_or(due, |known: i64| known.min(due)));
+                }
+            }
+            if earliest.is_some() {
+                break;
+            }
+            buckets.remove(0);
+        }
+        self.put_buckets(state, &buckets)?;
+        state.put(&self.place(EARLIEST), earliest.map(Value::Bigint).as_ref())?;
+        taken.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Ok(taken)
+    }
+
+    fn earliest(&self, state: &mut dyn State) -> Result<Option<i64>, StepError> {
+        match state.get(&self.place(EARLIEST))? {
+            None => Ok(None),
+            Some(Value::Bigint(due)) => Ok(Some(due)),
+            Some(_) => Err(DAMAGED),
+        }
+    }
+
+    fn buckets(&self, state: &mut dyn State) -> Result<Vec<i64>, StepError> {
+        let number = |bucket: Value| match bucket {
+            Value::Bigint(bucket) => Ok(bucket),
+            _ => Err(DAMAGED),
+        };
+        match state.get(&self.place(BUCKETS))? {
+            None => Ok(Vec::new()),
+            Some(Value::Array(buckets)) => buckets.into_iter().map(number).collect(),
+            Some(_) => Err(DAMAGED),
+        }
+    }
+
+    fn put_buckets(&self, state: &mut dyn State, buckets: &[i64]) -> Done {
+        let list = (!buckets.is_empty()).then(|| buckets.iter().copied().map(Value::Bigint).collect());
+        state.put(&self.place(BUCKETS), list.map(Value::Array).as_ref())
+    }
+}
+
+fn read(entry: Value) -> Result<(i64, Value, Value), StepError> {
+    let Value::Struct(parts) = entry else { return Err(DAMAGED) };
+    match <[Value; 3]>::try_from(parts).map_err(|_| DAMAGED)? {
+        [Value::Bigint(due), order, content] => Ok((due, order, content)),
+        _ => Err(DAMAGED),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::ops::tests::Memory;
+
+    proptest! {
+        #[test]
+        fn what_is_due_is_told_once_and_in_order(
+            notes in proptest::collection::vec((0_i64..100, 0_i32..9, any::<bool>()), 0..40), width in 1_i64..30,
+        ) {
+            let (agenda, mut state) = (Agenda::new(b"x".to_vec(), width), Memory::default());
+            let mut naive = std::collections::BTreeMap::new();
+            for (due, order, is_added) in notes {
+                let id = Value::Struct(vec![Value::Bigint(due), Value::Int(order)]);
+                if is_added {
+                    agenda.add(&mut state, due, &id, Value::Int(order)).unwrap();
+                    naive.insert(id, due);
+                } else {
+                    agenda.remove(&mut state, due, &id).unwrap();
+                    naive.remove(&id);
+                }
+            }
+            for now in [20, 50, 200] {
+                let taken = agenda.take(&mut state, |due| due < now).unwrap();
+                let expected: Vec<_> = naive.iter().filter(|(_, due)| **due < now).map(|(id, _)| id.clone()).collect();
+                prop_assert_eq!(taken.into_iter().map(|(id, _)| id).collect::<Vec<_>>(), expected);
+                naive.retain(|_, due| *due >= now);
+            }
+            prop_assert!(state.is_empty(), "nothing is left behind");
+        }
+    }
+}
