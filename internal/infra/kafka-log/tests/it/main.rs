@@ -3,6 +3,7 @@
 //!
 //! Each test runs the scenarios one after another, since they share the broker.
 #![allow(
+    clippy::expect_used,
     clippy::unwrap_used,
     clippy::panic,
     clippy::print_stdout,
