@@ -1,14 +1,13 @@
 //! Answers to requests, one function a kind.
 
-use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
 
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 use kafka_protocol::messages::{ApiKey, ResponseHeader};
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 
-use crate::room::Room;
+use crate::outgoing::Outgoing;
 use crate::state::State;
 use crate::wire::{Frame, FrameError};
 
@@ -35,18 +34,16 @@ pub(crate) struct Call<'a> {
     /// Where this client reached the broker, and is told to find it.
     pub(crate) advertised: SocketAddr,
     pub(crate) frame: &'a Frame,
-    /// Room that the answer takes until it is sent.
-    pub(crate) rooms: RefCell<Vec<Room>>,
 }
 
-/// Bytes to send, their length first; none where none are expected.
-type Answer = io::Result<Option<BytesMut>>;
+/// What to send; nothing where nothing is expected.
+type Answer = io::Result<Option<Outgoing>>;
 
 /// Answers a request; an error closes the connection.
 pub(crate) fn answer(call: &Call<'_>) -> Answer {
     match call.frame.key {
         ApiKey::Produce => call.reply_or_not(produce::produce),
-        ApiKey::Fetch => call.reply(fetch::fetch),
+        ApiKey::Fetch => fetch::fetch(call),
         ApiKey::ListOffsets => call.reply(offsets::list),
         ApiKey::OffsetForLeaderEpoch => call.reply(offsets::for_leader_epoch),
         ApiKey::DeleteRecords => call.reply(offsets::delete_records),
@@ -115,19 +112,13 @@ impl Call<'_> {
         response.map(|response| self.encode(&response, self.version())).transpose()
     }
 
-    fn encode<R: Encodable>(&self, response: &R, version: i16) -> io::Result<BytesMut> {
-        let size = response.compute_size(version).map_err(io::Error::other)?;
-        let mut bytes = BytesMut::with_capacity(size + 16);
-        bytes.put_i32(0);
+    fn encode<R: Encodable>(&self, response: &R, version: i16) -> io::Result<Outgoing> {
+        let mut bytes = BytesMut::new();
         let header = ResponseHeader::default().with_correlation_id(self.frame.correlation);
         let header_version = self.frame.key.response_header_version(version);
         header.encode(&mut bytes, header_version).map_err(io::Error::other)?;
         response.encode(&mut bytes, version).map_err(io::Error::other)?;
-        let length = i32::try_from(bytes.len() - 4).map_err(io::Error::other)?;
-        if let Some(place) = bytes.first_chunk_mut() {
-            *place = length.to_be_bytes();
-        }
-        Ok(bytes)
+        Outgoing::new(vec![bytes.into()])
     }
 }
 

@@ -1,8 +1,7 @@
 //! A connection: frames in, answers out, one after another.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
@@ -147,9 +146,9 @@ fn converse(
         let mut bytes = vec![0; size];
         stream.read_exact(&mut bytes)?;
         let frame = Frame::decode(Bytes::from(bytes)).map_err(invalid)?;
-        let call = Call { state, peer, advertised, frame: &frame, rooms: RefCell::default() };
+        let call = Call { state, peer, advertised, frame: &frame };
         if let Some(answer) = answer::answer(&call)? {
-            stream.write_all(&answer)?;
+            answer.send(&mut stream)?;
         }
     }
     Ok(())

@@ -26,6 +26,7 @@ mod connection;
 mod fetch_wait;
 mod groups;
 mod journal;
+mod outgoing;
 mod room;
 mod settings;
 mod state;

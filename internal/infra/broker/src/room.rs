@@ -24,19 +24,12 @@ impl Pool {
         Arc::new(Self { all, free: Mutex::new(all), freed: Condvar::new() })
     }
 
-    /// Waits until there is room. Who holds some already must not wait for more: [`Pool::try_take`].
+    /// Waits until there is room. Who holds some already must not wait for more.
     pub(crate) fn take(self: &Arc<Self>, count: usize) -> Room {
         let count = count.min(self.all);
         let free = self.freed.wait_while(locked(&self.free), |free| *free < count);
         *free.unwrap_or_else(PoisonError::into_inner) -= count;
         Room { of: Arc::clone(self), count }
-    }
-
-    /// Takes room if there is some now.
-    pub(crate) fn try_take(self: &Arc<Self>, count: usize) -> Option<Room> {
-        let mut free = locked(&self.free);
-        *free = free.checked_sub(count)?;
-        Some(Room { of: Arc::clone(self), count })
     }
 }
 
@@ -56,9 +49,7 @@ mod tests {
     #[test]
     fn there_is_never_more_taken_than_there_is() {
         let pool = Pool::new(10);
-        let some = pool.take(7);
-        assert!(pool.try_take(4).is_none());
-        let rest = pool.try_take(3).unwrap();
+        let (some, rest) = (pool.take(7), pool.take(3));
         let waits = thread::spawn({
             let pool = Arc::clone(&pool);
             move || drop(pool.take(1_000))

@@ -22,8 +22,6 @@ pub struct BrokerSettings {
     pub request_bytes_max: usize,
     /// Bytes of all requests that are being read or answered at a time; more wait.
     pub requests_bytes_max: usize,
-    /// Bytes of records in all answers that are being read or sent at a time; more wait.
-    pub answers_bytes_max: usize,
     /// How often it looks for what is to be removed or compacted.
     pub tidy_every: Duration,
 }
@@ -39,7 +37,6 @@ impl BrokerSettings {
             connections_max: 2_000,
             request_bytes_max: 100 << 20,
             requests_bytes_max: 512 << 20,
-            answers_bytes_max: 256 << 20,
             tidy_every: Duration::from_secs(15),
         }
     }

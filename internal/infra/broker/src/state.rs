@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tracing::warn;
 use uuid::Uuid;
@@ -13,7 +13,6 @@ use uuid::Uuid;
 use crate::alarm::{Alarm, Clock};
 use crate::groups::Groups;
 use crate::journal::Journal;
-use crate::room::Pool;
 use crate::settings::{BrokerError, BrokerSettings};
 use crate::topics::Topics;
 use crate::transactions::Coordinator;
@@ -37,8 +36,6 @@ pub(crate) struct State {
     pub(crate) groups: Groups,
     pub(crate) coordinator: Mutex<Coordinator>,
     pub(crate) journal: Mutex<Journal>,
-    /// Room for records on their way out.
-    pub(crate) answers: Arc<Pool>,
     stopping: AtomicBool,
     _lock: File,
 }
@@ -64,7 +61,6 @@ impl State {
             groups,
             coordinator: Mutex::new(Coordinator::recall(&facts)),
             journal: Mutex::new(journal),
-            answers: Pool::new(settings.answers_bytes_max),
             stopping: AtomicBool::new(false),
             _lock: lock,
             settings,

@@ -143,8 +143,15 @@ impl Log {
         Ok(())
     }
 
-    /// Where the batches are from the one that holds `offset` to those at `limit`; `None` where there are none.
-    pub(crate) fn stretch(&self, offset: i64, limit: i64) -> io::Result<Option<Stretch>> {
+    /// Where the batches are from the one that holds `offset` to those at `limit`, as many as make `max` bytes, but one at
+    /// least if it is the `first` of an answer; `None` where there are none.
+    pub(crate) fn part(
+        &self,
+        offset: i64,
+        limit: i64,
+        max: usize,
+        first: bool,
+    ) -> io::Result<Option<Stretch>> {
         if offset >= limit {
             return Ok(None);
         }
@@ -152,7 +159,11 @@ impl Log {
         for segment in self.from(offset) {
             if let Some((head, position)) = segment.find(offset)? {
                 let beyond = limit.is_some_and(|limit| head.base_offset >= limit);
-                return if beyond { Ok(None) } else { segment.stretch(position, limit).map(Some) };
+                if beyond {
+                    return Ok(None);
+                }
+                let stretch = segment.stretch(&head, position, limit, max as u64, first)?;
+                return Ok(Some(stretch).filter(|stretch| !stretch.is_empty()));
             }
         }
         Ok(None)

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::net::TcpStream;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -55,6 +56,43 @@ pub(crate) struct Stretch {
 impl Stretch {
     pub(crate) fn is_empty(&self) -> bool {
         self.from >= self.to
+    }
+
+    /// All of its bytes.
+    pub(crate) fn read_all(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; self.size()];
+        self.file.read_exact_at(&mut bytes, self.from)?;
+        Ok(bytes)
+    }
+
+    /// Sends its bytes, by the system's own means where it has some.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn send(&self, stream: &mut TcpStream) -> io::Result<()> {
+        let mut at = self.from;
+        while at < self.to {
+            let left = usize::try_from(self.to - at).unwrap_or(usize::MAX);
+            match rustix::fs::sendfile(&*stream, &*self.file, Some(&mut at), left) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends its bytes.
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn send(&self, stream: &mut TcpStream) -> io::Result<()> {
+        use std::io::Write;
+        let (mut at, mut bytes) = (self.from, vec![0; 256 << 10]);
+        while at < self.to {
+            let left = usize::try_from(self.to - at).unwrap_or(usize::MAX).min(bytes.len());
+            let part = bytes.get_mut(..left).unwrap_or_default();
+            self.file.read_exact_at(part, at)?;
+            stream.write_all(part)?;
+            at += left as u64;
+        }
+        Ok(())
     }
 
     /// How many bytes there are.
@@ -246,11 +284,43 @@ impl Segment {
         Ok(None)
     }
 
-    /// The batches from a place to the first that begins at `limit` or later, or all.
-    pub(crate) fn stretch(&self, from: u64, limit: Option<i64>) -> io::Result<Stretch> {
+    /// The batches from a place to the first that begins at `limit` or later, or all; as many as make `max` bytes, but the
+    /// first of them in any case where `first_anyway`.
+    pub(crate) fn stretch(
+        &self,
+        head: &Head,
+        from: u64,
+        limit: Option<i64>,
+        max: u64,
+        first_anyway: bool,
+    ) -> io::Result<Stretch> {
         let found = limit.map(|limit| self.find(limit)).transpose()?.flatten();
-        let to = found.map_or(self.size, |(_, position)| position);
+        let mut to = found.map_or(self.size, |(_, position)| position);
+        if to - from > max {
+            let first = from + head.size as u64;
+            to = if first - from <= max {
+                self.last_end(from, from + max)?
+            } else if first_anyway {
+                first
+            } else {
+                from
+            };
+        }
         Ok(Stretch { file: Arc::clone(&self.file), from, to })
+    }
+
+    /// The greatest end of a batch that is not beyond a place, looked for from the beginning of one.
+    fn last_end(&self, from: u64, beyond: u64) -> io::Result<u64> {
+        let after = self.index.partition_point(|entry| entry.position <= beyond);
+        let entry = after.checked_sub(1).and_then(|at| self.index.get(at));
+        let mut end = entry.map_or(from, |entry| entry.position.max(from));
+        self.walk(end, |head| {
+            let next = end + head.size as u64;
+            let is_beyond = next > beyond;
+            end = if is_beyond { end } else { next };
+            is_beyond
+        })?;
+        Ok(end)
     }
 
     /// All batches.

@@ -1,6 +1,7 @@
 //! What clients may rely on, asked through librdkafka: of the embedded broker, and of a real Kafka, the one that
 //! `KAFKA_BROKERS` names or else one started for this alone. Both must answer alike.
 #![allow(
+    clippy::expect_used,
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,

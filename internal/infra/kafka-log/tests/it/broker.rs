@@ -36,9 +36,13 @@ impl Broker {
         if let Ok(brokers) = env::var("KAFKA_BROKERS") {
             return Self { brokers, own: Own::Nobody };
         }
-        let own = OwnKafka { home: TempDir::new().unwrap(), port: free_pair() };
-        let came_up = own.script("up").status().unwrap().success();
-        assert!(came_up, "Kafka did not come up; run `make prepare`, or name one by KAFKA_BROKERS");
+        let begin = |_| {
+            let own = OwnKafka { home: TempDir::new().unwrap(), port: free_pair() };
+            own.script("up").status().unwrap().success().then_some(own)
+        };
+        // Between the search for a free port and its use another may take it.
+        let own = (0..3).find_map(begin);
+        let own = own.expect("Kafka did not come up; run `make prepare`, or name one by KAFKA_BROKERS");
         Self { brokers: format!("127.0.0.1:{}", own.port), own: Own::Kafka(own) }
     }
 

@@ -4,6 +4,7 @@
 //! Each test runs the scenarios one after another, since they share the broker; `SCENARIO` picks those with these words in
 //! their names.
 #![allow(
+    clippy::expect_used,
     clippy::unwrap_used,
     clippy::panic,
     clippy::print_stdout,

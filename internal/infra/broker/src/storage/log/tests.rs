@@ -42,6 +42,13 @@ fn append(log: &mut Log, count: i32, timestamp: i64) -> i64 {
     log.append(&head, &mut batch, 0).unwrap()
 }
 
+impl Log {
+    /// All batches from an offset to a limit.
+    pub(crate) fn stretch(&self, offset: i64, limit: i64) -> io::Result<Option<Stretch>> {
+        self.part(offset, limit, usize::MAX, true)
+    }
+}
+
 /// Base offsets and sizes of what is read from an offset on.
 fn read_all(log: &Log, from: i64) -> Vec<(i64, i32)> {
     let (mut offset, mut batches) = (from, Vec::new());
@@ -92,8 +99,30 @@ fn a_read_stops_at_its_limit_and_at_its_size() {
         [(0, true, 1), (0, false, 0), (one.len() - 1, false, 0), (one.len() * 3 + 1, false, 3)]
     {
         assert_eq!(whole.read(max, first).unwrap().len(), batches * one.len(), "{max} {first}");
+        let part = log.part(0, 50, max, first).unwrap();
+        assert_eq!(part.map_or(0, |part| part.size()), batches * one.len(), "{max} {first}");
     }
     assert_eq!(log.stretch(20, 30).unwrap().unwrap().read(usize::MAX, true).unwrap().len(), 2 * one.len());
+}
+
+#[test]
+fn a_part_is_as_many_whole_batches_as_fit() {
+    let dir = TempDir::new().unwrap();
+    let mut log = open(&dir, &[]);
+    let mut ends = vec![0];
+    for number in 0..300 {
+        append(&mut log, number % 40 + 1, 0);
+        ends.push(log.active.size);
+    }
+    let offsets: Vec<_> = read_all(&log, 0).iter().map(|(base, _)| *base).collect();
+    for (from, offset) in offsets.iter().enumerate().step_by(7) {
+        for max in (0..40_000).step_by(997) {
+            let fitting = ends.iter().filter(|end| **end > ends[from] && **end - ends[from] <= max as u64);
+            let expected = fitting.max().map_or(0, |end| *end - ends[from]);
+            let part = log.part(*offset, log.next(), max, false).unwrap();
+            assert_eq!(part.map_or(0, |part| part.size() as u64), expected, "{max} from {offset}");
+        }
+    }
 }
 
 #[test]
