@@ -10,6 +10,7 @@
 //! exactly-once with a commit each MS milliseconds, and then 2,000 a second.
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::print_stdout,
     clippy::indexing_slicing,

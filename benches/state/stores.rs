@@ -20,7 +20,7 @@ pub(crate) fn run(store: &str, batch: usize, sorted: bool) {
     match store {
         "sled" => measure(|| SledTables::at(folder.path()).open(&id).unwrap(), folder.path(), batch, sorted),
         "fjall" => {
-            measure(|| FjallTables::at(folder.path()).open(&id).unwrap(), folder.path(), batch, sorted)
+            measure(|| FjallTables::at(folder.path()).open(&id).unwrap(), folder.path(), batch, sorted);
         }
         other => panic!("no store is called {other}"),
     }
