@@ -31,7 +31,7 @@
 //! command that mends it.
 
 pub use millstream_avro_codec::{Avro, AvroBorrowed, Forwarding, Registry, key_subject, value_subject};
-pub use millstream_fjall_table::FjallTables;
+pub use millstream_fjall_table::{FjallTable, FjallTables};
 pub use millstream_json_codec::{Json, JsonBorrowed};
 pub use millstream_kafka_log::{KafkaLog, KafkaWorld};
 pub use millstream_model::{HeaderSource, Headers, Offset, Partition, Timestamp, TopicName};
@@ -44,7 +44,7 @@ pub use millstream_runtime::{
     Lookup, Loop, Output, Policies, Policy, Processor, ProcessorError, Running, Settings, Snapshot, Status,
     Stepped, Stop, Table, TableClient, View, ViewError, dead_letter_header,
 };
-pub use millstream_sled_table::SledTables;
+pub use millstream_sled_table::{SledTable, SledTables};
 pub use millstream_topology::Partitioner;
 
 /// Testing one's own groups in memory: [`Tester`](testing::Tester) steps a group on a world with no broker.

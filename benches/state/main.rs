@@ -4,20 +4,25 @@
 //! sorted: whether each 100,000 entries come in the order of their keys, as the runtime writes them.
 //!
 //! `KAFKA_BROKERS=host:port cargo bench --bench state -- recovery STORE` fills a changelog and recovers it: on an empty
-//! folder, after a kill in the midst of writing behind, and after a clean stop.
+//! folder, after a kill, and after a clean stop.
+//!
+//! `KAFKA_BROKERS=host:port cargo bench --bench state -- delivery DELIVERY MS` counts 500,000 messages by key, at-least-once or
+//! exactly-once with a commit each MS milliseconds, and then 2,000 a second.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
-    clippy::cast_possible_truncation,
     clippy::panic,
     clippy::print_stdout,
     clippy::indexing_slicing,
     clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
     missing_docs,
     reason = "a benchmark, not shipped"
 )]
 
+mod delivery;
 mod recovery;
 mod stores;
 
@@ -29,9 +34,12 @@ fn main() {
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
         ["store", store, batch, order] => stores::run(store, batch.parse().unwrap(), *order == "sorted"),
+        ["delivery", delivery, interval_ms] => delivery::run(delivery, interval_ms.parse().unwrap()),
         ["recovery", store] => recovery::run(store),
         ["member", store, folder] => recovery::member(store, folder),
-        _ => println!("say which: -- store sled|fjall BATCH random|sorted, or -- recovery sled|fjall"),
+        _ => println!(
+            "say which: -- store sled|fjall BATCH random|sorted, -- delivery at-least-once|exactly-once MS, or -- recovery sled|fjall"
+        ),
     }
 }
 

@@ -49,7 +49,7 @@ pub(crate) fn run(store: &str) {
 }
 
 /// The cluster. A member that comes again under its name has its partitions at once.
-fn log() -> KafkaLog {
+pub(crate) fn log() -> KafkaLog {
     let properties = [("group.instance.id".to_owned(), "bench".to_owned())].into();
     KafkaLog::new(brokers()).with_properties(properties).unwrap()
 }
@@ -160,7 +160,7 @@ fn work<S: TableStore>(world: KafkaWorld<S>, begun: Instant) {
     println!("stopped in {:.2} s", stopping.elapsed().as_secs_f64());
 }
 
-fn cpu_seconds() -> f64 {
+pub(crate) fn cpu_seconds() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
     let fields: Vec<_> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
     (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0

@@ -95,10 +95,10 @@ impl<S: TableStore> TableLayer<S> {
     /// The changelog has the dirty entries as of `now`, and the offset behind them is `next`.
     pub(crate) fn logged(&mut self, next: Offset, now: Duration) {
         for (key, value) in self.dirty.drain() {
-            let added = size(&key, value.as_deref());
-            let replaced = self.logged.get(&key).map_or(0, |before| size(&key, before.as_deref()));
+            let (key_bytes, added) = (size(&key, None), size(&key, value.as_deref()));
+            let before = self.logged.insert(key, value);
+            let replaced = before.map_or(0, |before| key_bytes + before.map_or(0, |value| value.len()));
             self.logged_bytes = (self.logged_bytes + added).saturating_sub(replaced);
-            self.logged.insert(key, value);
         }
         self.dirty_bytes = 0;
         let since = self.logged_to.map_or(now, |(_, since)| since);

@@ -61,8 +61,10 @@ impl Transactor {
         let mut outlets = partitions.iter().map(open).collect::<Result<Vec<_>, _>>()?;
         for outlet in &outlets {
             let taken = until_answered(|| outlet.init_transactions(ANSWER_WAIT));
+            // Without them the member owns partitions that it can't process; it has been patient.
             taken.map_err(|error| {
-                port_error(self.attempt("take over its partitions' transactions"), &error)
+                let attempt = self.attempt("take over its partitions' transactions");
+                PortError::stop(port_error(attempt, &error).to_string())
             })?;
         }
         let lowest = (0..).zip(partitions).min_by_key(|(_, partition)| **partition).map(|(place, _)| place);
