@@ -207,7 +207,7 @@ topic_deleted() {
   cd "$STACK/run"
   launch gone "$port" "$PROGRAMS/sink" postgres --topics gone --schema gone --http "127.0.0.1:$port"
   cd "$REPOSITORY"
-  within 60 rows_of gone 100
+  within 60 rows_of gone.shop_products 100
   docker/local/kafka.sh topics --delete --topic gone
   within 60 not_ready "$port"
   get "$port" healthz
@@ -216,7 +216,7 @@ topic_deleted() {
   read -r pid _ <"$STACK/pid/gone"
   within 60 test ! -e "/proc/$pid"
   grep 'the topic was made anew; empty the table' "$LOG/gone.log"
-  rows_of gone 100
+  rows_of gone.shop_products 100
 }
 # A state folder of six megabytes fills, is given room, and the topic behind it ends up whole.
 disk_full() {
@@ -241,9 +241,9 @@ disk_full() {
   umount "$tiny"
 }
 all_passed_on() {
-  (cd "$STACK/run" && "$PROGRAMS/sink" postgres --topics tiny_filtered --schema tiny --once --http off) && rows_of tiny "$1"
+  (cd "$STACK/run" && "$PROGRAMS/sink" postgres --topics tiny_filtered --schema tiny --once --http off) && rows_of tiny.analytic_products_filtered "$1"
 }
-rows_of() { [ "$(psql "select count(*) from $1.shop_products")" = "$2" ]; }
+rows_of() { [ "$(psql "select count(*) from $1")" = "$2" ]; }
 not_ready() { [ "$(curl -sS -o /dev/null -w '%{http_code}' "http://127.0.0.1:$1/readyz")" = 503 ]; }
 ends_well() {
   local name pid
