@@ -32,7 +32,8 @@ PROMETHEUS=http://127.0.0.1:$PROMETHEUS_PORT
 
 finish() {
   local name
-  for name in gone sink rules stream; do halt "$name"; done
+  for name in gone tiny sink rules stream; do halt "$name"; done
+  if mountpoint -q "$STACK/tiny"; then umount "$STACK/tiny"; fi
   for name in prometheus connect postgres registry kafka; do docker/local/$name.sh down >/dev/null 2>&1 || true; done
   [ "${failed:-1}" -ne 0 ] && echo "logs are in $LOG" >&2 || rm -rf "$HOME_OF_RUN"
 }
@@ -206,7 +207,7 @@ topic_deleted() {
   cd "$STACK/run"
   launch gone "$port" "$PROGRAMS/sink" postgres --topics gone --schema gone --http "127.0.0.1:$port"
   cd "$REPOSITORY"
-  within 60 rows_of gone 100
+  within 60 rows_of gone.shop_products 100
   docker/local/kafka.sh topics --delete --topic gone
   within 60 not_ready "$port"
   get "$port" healthz
@@ -215,9 +216,34 @@ topic_deleted() {
   read -r pid _ <"$STACK/pid/gone"
   within 60 test ! -e "/proc/$pid"
   grep 'the topic was made anew; empty the table' "$LOG/gone.log"
-  rows_of gone 100
+  rows_of gone.shop_products 100
 }
-rows_of() { [ "$(psql "select count(*) from $1.shop_products")" = "$2" ]; }
+# A state folder of six megabytes fills, is given room, and the topic behind it ends up whole.
+disk_full() {
+  local port=$((FIRST + 12)) tiny=$STACK/tiny pid
+  mkdir -p "$tiny"
+  mount -t tmpfs -o size=6m tmpfs "$tiny"
+  export STREAM_GROUP=tiny PRODUCT_TOPIC=tiny PRODUCT_FILTERED_TOPIC=tiny_filtered PRODUCT_WITH_FULL_IMG_SET_TOPIC=tiny_complete
+  "$PROGRAMS/stream" topics create
+  cd "$STACK/run"
+  launch tiny "$port" "$PROGRAMS/stream" --no-repl --state-dir "$tiny/state" --http "127.0.0.1:$port"
+  announces 20000 41
+  read -r pid _ <"$STACK/pid/tiny"
+  within 180 test ! -e "/proc/$pid"
+  grep 'is the disk full' "$LOG/tiny.log"
+  mount -o remount,size=1g "$tiny"
+  launch tiny "$port" "$PROGRAMS/stream" --no-repl --state-dir "$tiny/state" --http "127.0.0.1:$port"
+  within 120 get "$port" readyz
+  cd "$REPOSITORY"
+  psql 'create schema tiny'
+  within 120 all_passed_on 20000
+  halt tiny
+  umount "$tiny"
+}
+all_passed_on() {
+  (cd "$STACK/run" && "$PROGRAMS/sink" postgres --topics tiny_filtered --schema tiny --once --http off) && rows_of tiny.analytic_products_filtered "$1"
+}
+rows_of() { [ "$(psql "select count(*) from $1")" = "$2" ]; }
 not_ready() { [ "$(curl -sS -o /dev/null -w '%{http_code}' "http://127.0.0.1:$1/readyz")" = 503 ]; }
 ends_well() {
   local name pid
@@ -266,6 +292,7 @@ also 'wrong credentials are a sentence, and exit code 1' wrong_password
 also 'a missing setting is a sentence, and exit code 2' missing_setting
 also 'a broker that is not there is a sentence' no_broker
 also 'a topic that is deleted under the sink is told, and one made anew is not mixed with it' topic_deleted
+if [ "$(id -u)" -eq 0 ]; then also 'a full disk ends the stream in a sentence, and nothing is lost when there is room' disk_full; fi
 also "the sink writes at least 20,000 rows a second" sink_rate
 also 'a sink that is killed again and again writes each row' sink_killed
 also 'the programs end well' ends_well
