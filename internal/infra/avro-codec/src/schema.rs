@@ -5,7 +5,7 @@ use millstream_ports::FoundColumns;
 use serde_json::{Value as Json, json};
 
 /// Most digits that a decimal column holds.
-const DIGITS_MAX: u8 = 28;
+const DIGITS_MAX: u8 = 38;
 
 /// The columns of a record's schema, names in capitals where that is asked for; of another schema, one column without a
 /// name.
