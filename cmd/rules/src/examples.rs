@@ -77,3 +77,36 @@ fn case(rules: &Path, example: &Document) -> anyhow::Result<Case> {
     let id = format!("{}: {name}", rules.display());
     Case::example(id, statements, example).with_context(|| format!("example '{name}'"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shipped() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../rules")
+    }
+
+    #[test]
+    fn every_rule_that_is_shipped_does_what_its_example_says() {
+        let entries = std::fs::read_dir(shipped()).unwrap().map(|entry| entry.unwrap().path());
+        let rules: Vec<_> = entries.filter(|path| path.extension().is_some_and(|end| end == "sql")).collect();
+        for rule in &rules {
+            assert!(rule.with_extension("test.yaml").exists(), "{} has no example", rule.display());
+        }
+        test(&rules, false).unwrap();
+    }
+
+    #[test]
+    fn an_example_that_is_not_met_is_told() {
+        let rule = shipped().join("high_value.sql");
+        let example = |of: &str| case(&rule, &yaml::document(of).unwrap());
+        assert!(example("{name: x, input: []}").unwrap_err().to_string().contains("no 'input'"));
+        let unmet =
+            example("{name: x, outputs: [{topic: high_value_transactions, key: k, value: null}]}").unwrap();
+        let verdict = run_case(&unmet, &Registry::in_memory().unwrap(), false);
+        assert!(
+            matches!(&verdict, Verdict::Failed(why) if why.contains("0 records came where 1 are expected")),
+            "{verdict:?}"
+        );
+    }
+}
