@@ -36,7 +36,8 @@ type Scenario = (&'static str, fn(&Stack));
 const MAIN: [Scenario; 2] =
     [("the main job", main_job::run), ("exactly once, through kills", exactly_once::run)];
 
-const REST: [Scenario; 5] = [
+const REST: [Scenario; 6] = [
+    ("every rule that is shipped starts", main_job::every_rule),
     ("what can't work is refused in a sentence", refusals::run),
     ("loops, joins, views and emitters", edges::run),
     ("records that fail, by policy", policies::run),

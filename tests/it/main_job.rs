@@ -6,6 +6,14 @@ use crate::terminal::Terminal;
 
 const RULES: &str = "rules/personal_recom.sql";
 
+/// All files of `rules/` in one process; those of their topics that are not there are created as they say.
+pub fn every_rule(stack: &Stack) {
+    let rules = repository().join("rules");
+    Background::start(stack, "rules", "", &["run", rules.to_str().unwrap()]).interrupt();
+    let topics = read_all(stack, "event_counts").len() + read_all(stack, "events").len();
+    assert_eq!(topics, 0, "both are there, and empty");
+}
+
 /// Shop, stream, rules and client as a person uses them.
 pub fn run(stack: &Stack) {
     stack.run_well("stream", "", &["topics", "create"]);

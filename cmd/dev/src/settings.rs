@@ -68,8 +68,8 @@ pub(crate) struct Demo {
     /// What is searched for
     #[arg(long, value_name = "PRODUCT", default_value = "Oak desk lamp")]
     pub(crate) search: String,
-    /// The folder of the SQL rules
-    #[arg(long, value_name = "FOLDER", default_value = "rules")]
+    /// SQL rules, a file or a folder of them
+    #[arg(long, value_name = "PATH", default_value = "rules/personal_recom.sql")]
     pub(crate) rules: PathBuf,
 }
 

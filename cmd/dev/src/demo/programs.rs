@@ -14,6 +14,9 @@ use crate::Stack;
 /// How long a program may take to drain and commit.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// How often it looks whether a program is up.
+const LOOK: Duration = Duration::from_millis(20);
+
 /// What a new platform calls its topics; the environment counts more.
 const TOPICS: [(&str, &str); 5] = [
     ("PRODUCT_TOPIC", "shop_products"),
@@ -82,6 +85,18 @@ impl Programs {
         let (out, err) = self.log(name)?;
         let child = self.command(name, arguments).stdout(out).stderr(err).spawn();
         self.running.push((name, child.with_context(|| self.missing(name))?));
+        Ok(())
+    }
+
+    /// Waits until one that stays has said these words.
+    pub(super) fn wait_for(&mut self, name: &str, words: &str) -> anyhow::Result<()> {
+        let log = self.logs.join(format!("{name}.log"));
+        let begun = Instant::now();
+        while !fs::read_to_string(&log).is_ok_and(|said| said.contains(words)) {
+            self.all_run()?;
+            anyhow::ensure!(begun.elapsed() < PATIENCE, "{name} is not up; its log is {}", log.display());
+            thread::sleep(LOOK);
+        }
         Ok(())
     }
 

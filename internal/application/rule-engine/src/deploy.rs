@@ -93,7 +93,7 @@ impl<W: World> Engine<W> {
     pub fn deploy(&self, rule: Rule) -> Result<RunningRule, DeployError> {
         let name = rule.name.clone();
         let refused = |source| DeployError::Port { rule: name.clone(), source };
-        self.create_sink(&rule).map_err(refused)?;
+        self.create_topics(&rule).map_err(refused)?;
         let graph = lower(rule, &self.formats).map_err(refused)?;
         let processor = Processor::new(self.world.clone(), graph).settings(self.settings.clone());
         let started = processor.start();
@@ -103,33 +103,48 @@ impl<W: World> Engine<W> {
         Ok(RunningRule { name, processor })
     }
 
-    /// The sink's topic, as wide as the first source unless told otherwise, and compacted for a table.
-    fn create_sink(&self, rule: &Rule) -> Result<(), PortError> {
-        let topic =
-            |name: &str| TopicName::new(name).map_err(|error| PortError::stop("not a topic").because(error));
-        let sources =
-            rule.query.sources().iter().map(|source| topic(&source.topic)).collect::<Result<Vec<_>, _>>()?;
-        let sink = topic(&rule.sink.topic)?;
-        let names: Vec<_> = std::iter::once(&sink).chain(&sources).cloned().collect();
+    /// The sources' topics that are not there and whose width is declared, as ksqlDB creates them; and the sink's, as wide as
+    /// the first source unless told otherwise.
+    fn create_topics(&self, rule: &Rule) -> Result<(), PortError> {
+        let sources = rule.query.sources();
+        let names = sources.iter().map(|source| topic(source)).collect::<Result<Vec<_>, _>>()?;
         let found = self.world.describe_topics(&names)?;
-        if found.first().is_some_and(Option::is_some) {
+        let mut width = None;
+        for ((source, name), found) in sources.iter().zip(&names).zip(&found) {
+            let partitions = found.as_ref().map(|found| found.partitions).or(source.partitions);
+            width = width.or(partitions);
+            if let (None, Some(partitions)) = (found, source.partitions) {
+                self.create(source, name, partitions)?;
+            }
+        }
+        let sink = topic(&rule.sink)?;
+        if self.world.describe_topics(std::slice::from_ref(&sink))?.iter().any(Option::is_some) {
             return Ok(());
         }
-        let width = found.iter().flatten().next().map_or(1, |first| first.partitions);
-        let policy = match rule.sink.kind {
+        self.create(&rule.sink, &sink, rule.sink.partitions.or(width).unwrap_or(1))
+    }
+
+    /// Creates a topic, compacted for a table.
+    fn create(&self, source: &Source, name: &TopicName, partitions: u32) -> Result<(), PortError> {
+        let policy = match source.kind {
             SourceKind::Table => "compact",
             SourceKind::Stream => "delete",
         };
-        let settings = BTreeMap::from([("cleanup.policy".to_owned(), policy.to_owned())]);
-        let partitions = rule.sink.partitions.unwrap_or(width);
-        let replication = rule.sink.replicas.and_then(|replicas| u16::try_from(replicas).ok());
+        tracing::info!(topic = %name, partitions, "creating topic");
         self.world.create_topic(&TopicSpec {
-            name: sink,
+            name: name.clone(),
             partitions,
-            replication: replication.or(self.settings.replication),
-            settings,
+            replication: source
+                .replicas
+                .and_then(|replicas| u16::try_from(replicas).ok())
+                .or(self.settings.replication),
+            settings: BTreeMap::from([("cleanup.policy".to_owned(), policy.to_owned())]),
         })
     }
+}
+
+fn topic(source: &Source) -> Result<TopicName, PortError> {
+    TopicName::new(source.topic.as_str()).map_err(|error| PortError::stop("not a topic").because(error))
 }
 
 /// A group reads each of its topics once, so a rule can't read one as two sources.

@@ -6,7 +6,7 @@ use millstream_model::{Offset, Partition, RecordView, TopicName};
 use millstream_ports::{PortError, Start, Tail};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::{Message, TopicPartitionList};
+use rdkafka::{ClientConfig, Message, TopicPartitionList};
 
 use crate::KafkaLog;
 use crate::client::PlainContext;
@@ -28,6 +28,8 @@ pub struct KafkaTail {
     awaited: BTreeMap<(usize, Partition), Offset>,
     /// Knows the ends of partitions, records in doubt included.
     surveyor: Option<BaseConsumer<PlainContext>>,
+    /// Knows how far their records are decided. It reads nothing, so that its questions never wait behind a long poll.
+    witness: Option<BaseConsumer<PlainContext>>,
     /// The topic that is polled first; they take turns, so that a busy one does not starve the others.
     first: usize,
 }
@@ -56,6 +58,7 @@ impl KafkaTail {
             readers: topics.iter().map(reader).collect(),
             awaited: BTreeMap::new(),
             surveyor: None,
+            witness: None,
             first: 0,
         }
     }
@@ -75,27 +78,34 @@ impl KafkaTail {
         if let Some(end) = self.awaited.get(&(topic, partition)) {
             return Ok(*end);
         }
-        if self.surveyor.is_none() {
-            let made = self.log.surveyor(&self.name).create_with_context(PlainContext::default());
-            self.surveyor = Some(made.map_err(|error| port_error("could not create a reader", &error))?);
-        }
-        let Some(surveyor) = &self.surveyor else { return Err(PortError::stop("a reader was lost")) };
+        let (log, client) = (&self.log, &self.name);
+        let surveyor = made_once(&mut self.surveyor, || log.surveyor(client))?;
         let (_, end) = bounds(surveyor, name, partition)?;
         self.awaited.insert((topic, partition), end);
         Ok(end)
     }
+
+    /// Where a partition begins, and where its decided records end.
+    fn decided(&mut self, name: &TopicName, partition: Partition) -> Result<(Offset, Offset), PortError> {
+        let (log, client) = (&self.log, &self.name);
+        bounds(made_once(&mut self.witness, || log.reader(client))?, name, partition)
+    }
+}
+
+fn made_once(
+    slot: &mut Option<BaseConsumer<PlainContext>>,
+    config: impl FnOnce() -> ClientConfig,
+) -> Result<&BaseConsumer<PlainContext>, PortError> {
+    if slot.is_none() {
+        let made = config().create_with_context(PlainContext::default());
+        *slot = Some(made.map_err(|error| port_error("could not create a reader", &error))?);
+    }
+    slot.as_ref().ok_or_else(|| PortError::stop("a reader was lost"))
 }
 
 impl Reader {
     fn consumer(&mut self, log: &KafkaLog, name: &str) -> Result<&BaseConsumer<PlainContext>, PortError> {
-        if self.consumer.is_none() {
-            let made = log
-                .reader(name)
-                .create_with_context(PlainContext::default())
-                .map_err(|error| port_error("could not create a reader", &error))?;
-            self.consumer = Some(made);
-        }
-        self.consumer.as_ref().ok_or_else(|| PortError::stop("a reader was lost"))
+        made_once(&mut self.consumer, || log.reader(name))
     }
 
     fn list(&self, partition: Partition, offset: Option<Offset>) -> Result<TopicPartitionList, PortError> {
@@ -181,10 +191,10 @@ impl Tail for KafkaTail {
         let (log, name) = (self.log.clone(), self.name.clone());
         let topic_name = self.reader(topic)?.topic.clone();
         let end = self.end(&topic_name, topic, partition)?;
+        let (first, stable) = self.decided(&topic_name, partition)?;
         let reader = self.reader(topic)?;
         reader.consumer(&log, &name)?;
         let Some(consumer) = &reader.consumer else { return Err(PortError::stop("a reader was lost")) };
-        let (first, stable) = bounds(consumer, &topic_name, partition)?;
         if stable < end {
             return Err(PortError::retry(format!(
                 "records of {topic_name}/{partition} are in doubt: {end} is its end, and {stable} is decided"
