@@ -224,8 +224,8 @@ mod tests {
             (tree, "next: record T holds itself"),
             (r#"["int", "string"]"#, "f: a union of several types"),
             (
-                r#"{"type": "bytes", "logicalType": "decimal", "precision": 38, "scale": 2}"#,
-                "f: a decimal of 38 digits",
+                r#"{"type": "bytes", "logicalType": "decimal", "precision": 39, "scale": 2}"#,
+                "f: a decimal of 39 digits",
             ),
             (r#""null""#, "f: SQL has no type for Null"),
         ] {
