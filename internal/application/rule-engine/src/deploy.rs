@@ -107,7 +107,8 @@ impl<W: World> Engine<W> {
     /// the first source unless told otherwise.
     fn create_topics(&self, rule: &Rule) -> Result<(), PortError> {
         let sources = rule.query.sources();
-        let names = sources.iter().map(|source| topic(source)).collect::<Result<Vec<_>, _>>()?;
+        let mut names = sources.iter().map(|source| topic(source)).collect::<Result<Vec<_>, _>>()?;
+        names.push(topic(&rule.sink)?);
         let found = self.world.describe_topics(&names)?;
         let mut width = None;
         for ((source, name), found) in sources.iter().zip(&names).zip(&found) {
@@ -117,11 +118,12 @@ impl<W: World> Engine<W> {
                 self.create(source, name, partitions)?;
             }
         }
-        let sink = topic(&rule.sink)?;
-        if self.world.describe_topics(std::slice::from_ref(&sink))?.iter().any(Option::is_some) {
-            return Ok(());
+        match (names.last(), found.last()) {
+            (Some(sink), Some(None)) => {
+                self.create(&rule.sink, sink, rule.sink.partitions.or(width).unwrap_or(1))
+            }
+            _ => Ok(()),
         }
-        self.create(&rule.sink, &sink, rule.sink.partitions.or(width).unwrap_or(1))
     }
 
     /// Creates a topic, compacted for a table.

@@ -155,7 +155,7 @@ impl AvroCodec {
     /// Whether a datum is the column itself and not a record with a field of its name: so a single key is written here, but
     /// others may write either, and the schema tells.
     fn is_bare(&self, schema: &WriterSchema, ty: &Type) -> bool {
-        !schema.is_record || (self.is_bare && matches!(ty, Type::Struct(_)))
+        !schema.is_record() || (self.is_bare && matches!(ty, Type::Struct(_)))
     }
 }
 

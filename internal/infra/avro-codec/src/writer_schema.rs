@@ -12,8 +12,6 @@ pub struct WriterSchema {
     /// As it was registered, in JSON.
     pub text: String,
     layout: Layout,
-    /// Whether its values are records, maybe null.
-    pub(crate) is_record: bool,
 }
 
 impl WriterSchema {
@@ -23,8 +21,12 @@ impl WriterSchema {
     /// A sentence, when the text is no Avro schema, or refers to one that it does not hold.
     pub fn parse(text: &str) -> Result<Self, String> {
         let layout = Layout::parse(text).map_err(|error| format!("not an Avro schema: {error}"))?;
-        let is_record = layout.is_record();
-        Ok(Self { text: text.to_owned(), layout, is_record })
+        Ok(Self { text: text.to_owned(), layout })
+    }
+
+    /// Whether its values are records, maybe null.
+    pub(crate) fn is_record(&self) -> bool {
+        self.layout.is_record()
     }
 
     /// The columns of its records, names in capitals; of another schema, one column without a name.
@@ -87,7 +89,7 @@ mod tests {
             (r#"["null", "string"]"#.to_owned(), false),
             (format!(r#"{{"type": "array", "items": {record}}}"#), false),
         ] {
-            assert_eq!(WriterSchema::parse(&schema).unwrap().is_record, is_record, "{schema}");
+            assert_eq!(WriterSchema::parse(&schema).unwrap().is_record(), is_record, "{schema}");
         }
     }
 }

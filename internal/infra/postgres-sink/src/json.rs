@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use millstream_model::{Type, Value};
-use millstream_ports::CodecError;
+use millstream_ports::{CodecError, base64_text};
 
 use crate::{iso, text};
 
@@ -67,7 +67,7 @@ fn single(value: &Value, out: &mut String) -> Result<(), CodecError> {
         Value::Double(number) => string(text::not_finite(*number), out)?,
         Value::Decimal(number) => out.push_str(&number.to_string()),
         Value::String(text) => string(text, out)?,
-        Value::Bytes(bytes) => string(&base64(bytes), out)?,
+        Value::Bytes(bytes) => string(&base64_text(bytes), out)?,
         Value::Timestamp(millis) => string(&text::moment(*millis).map(iso::written)?, out)?,
         Value::Date(days) => string(&iso::date(*days), out)?,
         Value::Time(millis) => string(&iso::time(*millis), out)?,
@@ -80,21 +80,6 @@ fn string(text: &str, out: &mut String) -> Result<(), CodecError> {
     text::check(text)?;
     out.push_str(&serde_json::Value::from(text).to_string());
     Ok(())
-}
-
-/// As RFC 4648, section 4, with padding.
-fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let bits = chunk.iter().fold(0_usize, |bits, byte| (bits << 8) | usize::from(*byte))
-            << (8 * (3 - chunk.len()));
-        for place in 0..4 {
-            let letter = LETTERS.get((bits >> (18 - 6 * place)) & 63).copied().unwrap_or(b'=');
-            out.push(if place <= chunk.len() { char::from(letter) } else { '=' });
-        }
-    }
-    out
 }
 
 #[cfg(test)]

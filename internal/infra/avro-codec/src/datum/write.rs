@@ -108,15 +108,14 @@ impl<'l> Writer<'l, '_> {
 
     fn integer(mut self, number: i64) -> Result<(), DatumError> {
         let as_int = i32::try_from(number).is_ok();
-        let is_best = |node: &Node| matches!(node, Node::Long);
-        let is_good = |node: &Node| matches!(node, Node::Int) && as_int;
-        if self.has(is_best) {
-            self.settle("an integer", is_best)?;
-            long(number, self.out);
-            return Ok(());
-        }
-        if self.has(is_good) {
-            self.settle("an integer", is_good)?;
+        let has_long = self.has(|node| matches!(node, Node::Long));
+        let is_whole = |node: &Node| match node {
+            Node::Long => true,
+            Node::Int => as_int && !has_long,
+            _ => false,
+        };
+        if self.has(is_whole) {
+            self.settle("an integer", is_whole)?;
             long(number, self.out);
             return Ok(());
         }

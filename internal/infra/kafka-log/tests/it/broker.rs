@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, id};
 
 use millstream_broker::{Broker as Embedded, BrokerSettings};
-use millstream_kafka_log::{KafkaLog, KafkaWorld};
-use millstream_model::{NoHeaders, Offset, Partition, TopicName};
-use millstream_ports::{Outlet, PortError, SendRecord, TableStore, Tag, TopicSpec, World};
+use millstream_kafka_log::{KafkaLog, KafkaWorld, NoTables};
+use millstream_model::{NoHeaders, Partition, TopicName};
+use millstream_ports::{Outlet, SendRecord, Tag, TopicSpec, World};
 use tempfile::TempDir;
 
 /// A broker to test on.
@@ -85,8 +85,8 @@ impl Broker {
         KafkaLog::new(&self.brokers).with_properties(all).unwrap()
     }
 
-    pub fn world(&self, properties: &[(&str, &str)]) -> KafkaWorld<NoTable> {
-        KafkaWorld::new(self.log(properties), |_| Err(PortError::stop("there are no tables here")))
+    pub fn world(&self, properties: &[(&str, &str)]) -> KafkaWorld<NoTables> {
+        KafkaWorld::without_tables(self.log(properties))
     }
 
     /// A new topic.
@@ -158,41 +158,4 @@ fn free_pair() -> u16 {
             TcpListener::bind(("127.0.0.1", port.checked_add(1)?)).ok().map(|_| port)
         })
         .unwrap()
-}
-
-/// The table of a world that has none.
-pub enum NoTable {}
-
-impl TableStore for NoTable {
-    fn get(&self, _key: &[u8], _out: &mut Vec<u8>) -> Result<bool, PortError> {
-        match *self {}
-    }
-
-    fn apply<'a>(
-        &self,
-        _entries: &mut dyn Iterator<Item = (&'a [u8], Option<&'a [u8]>)>,
-        _next: Offset,
-    ) -> Result<(), PortError> {
-        match *self {}
-    }
-
-    fn changelog_offset(&self) -> Result<Option<Offset>, PortError> {
-        match *self {}
-    }
-
-    fn scan(&self, _prefix: &[u8], _each: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), PortError> {
-        match *self {}
-    }
-
-    fn count(&self) -> Result<u64, PortError> {
-        match *self {}
-    }
-
-    fn clear(&self) -> Result<(), PortError> {
-        match *self {}
-    }
-
-    fn flush(&self) -> Result<(), PortError> {
-        match *self {}
-    }
 }

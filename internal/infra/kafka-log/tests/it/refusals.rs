@@ -4,7 +4,7 @@ use millstream_kafka_log::{KafkaLog, KafkaWorld};
 use millstream_model::{Partition, TopicName};
 use millstream_ports::{Action, Delivery, Outlet, PortError, Start, Tail, World};
 
-use crate::broker::{Broker, NoTable, record, unique};
+use crate::broker::{Broker, record, unique};
 
 pub fn run(broker: &Broker) {
     a_property_that_is_wrong_is_named(broker);
@@ -62,8 +62,7 @@ fn a_topic_that_is_not_there_can_not_be_read(broker: &Broker) {
 }
 
 fn brokers_that_are_not_there_are_named() {
-    let world: KafkaWorld<NoTable> =
-        KafkaWorld::new(KafkaLog::new("127.0.0.1:1"), |_| Err(PortError::stop("no tables")));
+    let world = KafkaWorld::without_tables(KafkaLog::new("127.0.0.1:1"));
     let error = world.describe_topics(&[TopicName::new("any").unwrap()]).unwrap_err();
     tells(&error, Action::Retry, &["127.0.0.1:1", "Connection refused"]);
 }
