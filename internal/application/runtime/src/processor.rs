@@ -16,6 +16,12 @@ use crate::stop::Stop;
 use crate::view::{FollowedTable, Follower, ReadTable, TableReader};
 use crate::worker::Worker;
 
+/// How often topics are looked at before what is wrong with them counts.
+const LOOKS: u32 = 5;
+
+/// Time between two looks.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
 /// Why a processor can't start, or can't go on.
 #[derive(Debug, Error)]
 pub enum ProcessorError {
@@ -183,9 +189,7 @@ impl<W: World> Processor<W> {
 
     fn prepare_topics(&self) -> Result<Vec<u32>, ProcessorError> {
         let spec = &self.graph.spec;
-        let found: Vec<_> =
-            self.world.describe_topics(&Survey::topics(spec))?.into_iter().flatten().collect();
-        let survey = Survey::of(spec, &found, self.settings.replication);
+        let survey = self.survey()?;
         if !survey.faults.is_empty() {
             return Err(ProcessorError::Topics { group: spec.group.clone(), faults: survey.faults });
         }
@@ -195,6 +199,25 @@ impl<W: World> Processor<W> {
         }
         let width = |topic| survey.partitions.get(topic).copied().unwrap_or(1);
         Ok(self.graph.names.destinations.iter().map(width).collect())
+    }
+
+    /// Looks at the topics, and again where something is wrong: brokers learn of a new topic some moments after another has
+    /// acknowledged it.
+    fn survey(&self) -> Result<Survey, PortError> {
+        let spec = &self.graph.spec;
+        let look = || {
+            let found = self.world.describe_topics(&Survey::topics(spec))?;
+            let found: Vec<_> = found.into_iter().flatten().collect();
+            Ok(Survey::of(spec, &found, self.settings.replication))
+        };
+        for _ in 1..LOOKS {
+            let survey = look()?;
+            if survey.faults.is_empty() {
+                return Ok(survey);
+            }
+            thread::sleep(LOOK_AGAIN);
+        }
+        look()
     }
 
     fn start_lookups(&self) -> Result<Vec<TableReader<W>>, ProcessorError> {
