@@ -24,8 +24,12 @@ use millstream_settings::SettingsError;
 use millstream_sled_table::{SledTable, SledTables};
 use millstream_sql::{Rule, explain, render};
 use millstream_telemetry::{Exporter, Verbosity, init_logs};
+use mimalloc::MiMalloc;
 
 use settings::{Arguments, Deed, RuleSettings};
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
