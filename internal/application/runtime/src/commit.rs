@@ -7,6 +7,9 @@ use crate::desk::Desk;
 use crate::effects::Effect;
 use crate::partition::{Phase, Plan};
 
+/// Values that are looked at between two batches, to see whether their time is over.
+const EXPIRY_KEYS_MAX: usize = 256;
+
 /// Sends what callbacks emitted. It is in doubt until the next [`commit`].
 pub(crate) fn send<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result<(), PortError> {
     for (effect, key, value) in desk.effects.iter() {
@@ -85,14 +88,14 @@ fn send_changelogs<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result<(
     let Some(changelog) = &plan.graph.spec.changelog else { return Ok(()) };
     for task in desk.owned() {
         let (partition, tag) = (task.partition, Tag(task.partition.index()));
-        for (key, value) in task.own_layer().iter().flat_map(|layer| layer.dirty()) {
+        for (key, value, timestamp) in task.own_layer().iter().flat_map(|layer| layer.dirty()) {
             log.send(&SendRecord {
                 topic: changelog,
                 partition: Some(partition),
                 key: Some(key),
                 value,
                 headers: &NoHeaders,
-                timestamp: None,
+                timestamp,
                 tag,
             })?;
         }
@@ -124,19 +127,39 @@ pub(crate) fn write_behind<W: World>(desk: &mut Desk<W>) -> Result<bool, PortErr
     let (settings, now, mut wrote) = (&plan.settings, desk.world.elapsed(), false);
     let running = desk.owned().filter(|task| task.phase == Phase::Running);
     for table in running.flat_map(|task| &mut task.tables) {
-        if table.layer.is_store_due(now, settings.store_interval, settings.store_bytes_max) {
+        let is_full = settings.memory.is_full();
+        if is_full || table.layer.is_store_due(now, settings.store_interval, settings.store_bytes_max) {
             table.layer.begin_writing()?;
         }
         wrote |= table.layer.store_some(settings.store_batch_bytes)?;
+        // Writes come faster than the store takes them: records wait for it.
+        while settings.memory.is_full() && table.layer.store_some(settings.store_batch_bytes)? {}
+        table.layer.account();
     }
     Ok(wrote)
+}
+
+/// Deletes some of the values whose time is over, in tables whose values do not last for ever. Only beside records, whose
+/// commit takes the deletions along.
+pub(crate) fn expire<W: World>(desk: &mut Desk<W>) -> Result<(), PortError> {
+    if desk.plan.graph.ttl.is_none() {
+        return Ok(());
+    }
+    for task in desk.owned().filter(|task| task.phase == Phase::Running) {
+        if task.ledger.uncommitted().next().is_some()
+            && let Some(layer) = task.own_layer()
+        {
+            layer.expire_some(EXPIRY_KEYS_MAX)?;
+        }
+    }
+    Ok(())
 }
 
 /// Hands all that is committed to the stores at once: before partitions are given up, and at the end.
 pub(crate) fn settle_stores<W: World>(desk: &mut Desk<W>) -> Result<(), PortError> {
     let batch_bytes = desk.plan.settings.store_batch_bytes;
     for table in desk.owned().flat_map(|task| &mut task.tables) {
-        table.layer.store_logged(batch_bytes)?;
+        table.layer.store_all(batch_bytes)?;
     }
     Ok(())
 }

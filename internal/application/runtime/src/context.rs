@@ -61,7 +61,7 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    fn undeclared(&self, edge: &'static str, topic: &str) -> ContextError {
+    pub(crate) fn undeclared(&self, edge: &'static str, topic: &str) -> ContextError {
         ContextError::Undeclared { group: self.group.clone(), edge, topic: topic.to_owned() }
     }
 }
@@ -322,7 +322,10 @@ impl Context<'_> {
     }
 }
 
-fn stored<T>(result: Result<T, PortError>, broken: &mut Option<PortError>) -> Result<T, ContextError> {
+pub(crate) fn stored<T>(
+    result: Result<T, PortError>,
+    broken: &mut Option<PortError>,
+) -> Result<T, ContextError> {
     result.map_err(|error| {
         let said = error.to_string();
         *broken = Some(error);
@@ -330,6 +333,9 @@ fn stored<T>(result: Result<T, PortError>, broken: &mut Option<PortError>) -> Re
     })
 }
 
-fn decoded<T>(result: Result<T, CodecError>, place: impl FnOnce() -> String) -> Result<T, ContextError> {
+pub(crate) fn decoded<T>(
+    result: Result<T, CodecError>,
+    place: impl FnOnce() -> String,
+) -> Result<T, ContextError> {
     result.map_err(|source| ContextError::Codec { place: place(), source })
 }

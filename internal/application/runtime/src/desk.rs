@@ -102,6 +102,9 @@ impl<W: World> Desk<W> {
         if task.ledger.knows(record.topic, record.offset) {
             return Ok(());
         }
+        if let Some(layer) = task.own_layer() {
+            layer.begin_record(record.timestamp);
+        }
         let outcome = call(&self.plan, task, &mut self.effects, record)?;
         match outcome {
             Ok(()) => {

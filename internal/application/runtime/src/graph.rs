@@ -1,4 +1,5 @@
 use std::error::Error;
+use std::time::Duration;
 
 use millstream_model::{RecordView, TopicName};
 use millstream_ports::{Codec, CodecError};
@@ -27,13 +28,16 @@ pub struct GroupGraph {
     pub(crate) names: Names,
     pub(crate) steps: Vec<Step>,
     pub(crate) policies: Policies,
+    /// How long the table's values last; for ever without it.
+    pub(crate) ttl: Option<Duration>,
 }
 
 impl GroupGraph {
     /// Begins the definition of group `name`; Kafka's consumer group has that name too.
     pub fn define(name: impl Into<String>) -> GroupBuilder {
         let spec = GroupSpec { group: name.into(), ..GroupSpec::default() };
-        GroupBuilder { spec, inputs: Vec::new(), looped: None, policies: Policies::default(), fault: None }
+        let policies = Policies::default();
+        GroupBuilder { spec, inputs: Vec::new(), looped: None, policies, ttl: None, fault: None }
     }
 
     /// The group's topics, as data.
@@ -49,6 +53,7 @@ pub struct GroupBuilder {
     inputs: Vec<Step>,
     looped: Option<Step>,
     policies: Policies,
+    ttl: Option<Duration>,
     fault: Option<GraphError>,
 }
 
@@ -68,10 +73,11 @@ impl GroupBuilder {
     }
 
     /// Keeps a table.
-    pub fn persist<V: Codec>(mut self, _table: &Table<V>) -> Self {
+    pub fn persist<V: Codec>(mut self, table: &Table<V>) -> Self {
         if self.spec.changelog.is_some() {
             self.note(GraphError::Second { group: self.spec.group.clone(), edge: "table" });
         }
+        self.ttl = table.ttl;
         let name = GroupSpec::changelog_of(&self.spec.group);
         self.spec.changelog = self.kept(name);
         self
@@ -144,7 +150,8 @@ impl GroupBuilder {
         }
         self.fault.map_or_else(|| self.spec.check(), Err)?;
         let names = names(&self.spec);
-        Ok(GroupGraph { spec: self.spec, names, steps: self.inputs, policies: self.policies })
+        let Self { spec, inputs: steps, policies, ttl, .. } = self;
+        Ok(GroupGraph { spec, names, steps, policies, ttl })
     }
 
     fn named(&mut self, topic: &str) -> Option<TopicName> {

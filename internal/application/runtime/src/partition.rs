@@ -45,10 +45,10 @@ impl<S: TableStore> PartitionTable<S> {
     }
 
     /// All of the topic before `position` is in the layer.
-    pub(crate) fn read_to(&mut self, position: Offset, now: Duration) {
+    pub(crate) fn read_to(&mut self, position: Offset, now: Duration, segment_bytes: usize) {
         if position > self.next {
             self.next = position;
-            self.layer.replayed(position, now);
+            self.layer.replayed(position, now, segment_bytes);
         }
     }
 

@@ -8,6 +8,7 @@ use millstream_topology::{Survey, TopicFault};
 use thiserror::Error;
 
 use crate::graph::GroupGraph;
+use crate::memory::MemoryBudget;
 use crate::partition::Plan;
 use crate::query::TableClient;
 use crate::status::Status;
@@ -72,19 +73,18 @@ pub struct Settings {
     pub workers: usize,
     /// Time between commits.
     pub commit_interval: Duration,
-    /// Clean entries kept in memory, in bytes a table and partition.
-    pub cache_bytes_per_table: usize,
+    /// The memory of its tables and lookups: 256 MiB unless told otherwise. Processors of one process share it where their
+    /// settings have clones of one budget.
+    pub memory: MemoryBudget,
     /// Uncommitted table writes, in bytes a worker, at which a commit comes early.
     pub dirty_bytes_max: usize,
     /// Time after which a table's store takes what its changelog has. A kill makes at most this much be replayed.
     pub store_interval: Duration,
-    /// What its changelog has and the store lacks, in bytes a table and partition, at which the store takes it early.
+    /// What its changelog has and the store lacks, in bytes a table and partition, at which the store takes it early. A table
+    /// that is read from its changelog is stored in stretches of as much: a kill repeats one of them at most.
     pub store_bytes_max: usize,
     /// What a store takes at a time, in bytes. Records wait for one such batch, and no longer.
     pub store_batch_bytes: usize,
-    /// What was read of changelogs and is not stored yet, in bytes a worker. As much as fits is processed on at once, and
-    /// stored behind; a recovery that needs more waits for the stores.
-    pub recovery_bytes_max: usize,
     /// Copies of the topics that the processor creates; `None` is the brokers' default.
     pub replication: Option<u16>,
 }
@@ -95,12 +95,11 @@ impl Default for Settings {
             delivery: Delivery::AtLeastOnce,
             workers: thread::available_parallelism().map_or(1, usize::from),
             commit_interval: Duration::from_millis(500),
-            cache_bytes_per_table: 32 << 20,
+            memory: MemoryBudget::default(),
             dirty_bytes_max: 64 << 20,
             store_interval: Duration::from_secs(10),
             store_bytes_max: 16 << 20,
             store_batch_bytes: 64 << 10,
-            recovery_bytes_max: 256 << 20,
             replication: None,
         }
     }
@@ -168,8 +167,7 @@ impl<W: World> Processor<W> {
     pub fn stepped(self) -> Result<Stepped<W>, ProcessorError> {
         let widths = self.prepare_topics()?;
         let spec = &self.graph.spec;
-        let cache = self.settings.cache_bytes_per_table;
-        let open = |topic| Follower::open(&self.world, &spec.group, topic, cache);
+        let open = |topic| Follower::open(&self.world, &spec.group, topic, &self.settings.memory);
         let lookups = spec.lookups.iter().map(open).collect::<Result<Vec<_>, _>>()?;
         let shared = lookups.iter().map(|lookup| lookup.copy.clone() as _).collect();
         let crew = self.crew(widths, shared)?;
@@ -222,8 +220,7 @@ impl<W: World> Processor<W> {
 
     fn start_lookups(&self) -> Result<Vec<TableReader<W>>, ProcessorError> {
         let spec = &self.graph.spec;
-        let open =
-            |topic| TableReader::open(&self.world, &spec.group, topic, self.settings.cache_bytes_per_table);
+        let open = |topic| TableReader::open(&self.world, &spec.group, topic, &self.settings.memory);
         let lookups = spec.lookups.iter().map(open).collect::<Result<Vec<_>, _>>()?;
         for lookup in &lookups {
             lookup.wait_ready(Duration::MAX)?;

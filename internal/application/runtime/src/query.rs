@@ -1,11 +1,16 @@
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
-use millstream_ports::{PortError, TableStore, World};
+use millstream_ports::{KeyRange, PortError, TableStore, World};
 
 use crate::desk::Desk;
 use crate::layer::TableAccess;
 use crate::partition::Phase;
+pub(crate) use crate::query::ranges::Entries;
+pub use crate::query::ranges::TableSnapshot;
+use crate::query::ranges::{CutPlace, Reply};
+
+mod ranges;
 
 /// Questions that may wait for a worker. One that finds the line full is refused.
 const WAITING_MAX: usize = 64;
@@ -16,6 +21,10 @@ const ANSWER_WAIT: Duration = Duration::from_secs(10);
 pub(crate) enum Query {
     Get(Vec<u8>, SyncSender<Result<Option<Vec<u8>>, PortError>>),
     Count(SyncSender<Result<u64, PortError>>),
+    Range(KeyRange, usize, Reply<Entries>),
+    BeginCuts(Reply<Vec<CutPlace>>),
+    ReadCut(CutPlace, KeyRange, usize, Reply<Entries>),
+    EndCut(CutPlace),
 }
 
 /// Reads the group table where it is owned: the partitions of this process, uncommitted values included.
@@ -71,6 +80,22 @@ pub(crate) fn answer<W: World>(questions: &Receiver<Query>, desk: &mut Desk<W>) 
         match query {
             Query::Get(key, reply) => drop(reply.try_send(get(desk, &key))),
             Query::Count(reply) => drop(reply.try_send(count(desk))),
+            Query::Range(range, max, reply) => drop(reply.try_send(ranges::range(desk, &range, max))),
+            Query::BeginCuts(reply) => begin_cuts(desk, &reply),
+            Query::ReadCut(cut, range, max, reply) => {
+                drop(reply.try_send(ranges::read_cut(desk, cut, &range, max)));
+            }
+            Query::EndCut(cut) => ranges::end_cut(desk, cut),
+        }
+    }
+}
+
+/// Begins cuts for whoever is still there to read them.
+fn begin_cuts<W: World>(desk: &mut Desk<W>, reply: &Reply<Vec<CutPlace>>) {
+    let cuts = ranges::begin_cuts(desk);
+    if reply.try_send(Ok(cuts.clone())).is_err() {
+        for cut in cuts {
+            ranges::end_cut(desk, cut);
         }
     }
 }
@@ -93,7 +118,7 @@ fn count<W: World>(desk: &mut Desk<W>) -> Result<u64, PortError> {
     running.try_fold(0, |sum, task| {
         let Some(layer) = task.own_layer() else { return Ok(sum) };
         // What is committed may still wait for the store.
-        layer.store_logged(batch_bytes)?;
+        layer.store_all(batch_bytes)?;
         Ok(sum + layer.store().count()?)
     })
 }

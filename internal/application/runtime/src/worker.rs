@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use millstream_ports::{Action, Delivery, GroupLog, Polled, PortError, World};
 
-use crate::commit::{commit, send, settle_stores, take_back, write_behind};
+use crate::commit::{commit, expire, send, settle_stores, take_back, write_behind};
 use crate::desk::Desk;
 use crate::partition::{Phase, Plan};
 use crate::processor::ProcessorError;
@@ -103,6 +103,7 @@ impl<W: World> Worker<W> {
             self.log.pause()?;
         }
         send(&mut self.log, &mut self.desk)?;
+        expire(&mut self.desk)?;
         let came_up = polled != Polled::Records(0);
         self.take_note(polled)?;
         let committed = self.commit_when_due()?;

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use millstream_model::Offset;
 
-use crate::TableStore;
+use crate::{KeyRange, TableStore};
 
 /// Puts a store that `open` gives through what [`TableStore`] promises. `open` gives the same table each time.
 pub fn table_store<S: TableStore>(mut open: impl FnMut() -> S) {
@@ -10,6 +10,7 @@ pub fn table_store<S: TableStore>(mut open: impl FnMut() -> S) {
     a_batch_and_its_offset_land_together(&open());
     survives_reopening(&open());
     scans_by_prefix_in_order(&open());
+    reads_ranges_in_order(&open());
     equals_a_map_after_many_batches(&open());
     clearing_leaves_nothing(&open());
 }
@@ -72,6 +73,29 @@ fn scans_by_prefix_in_order<S: TableStore>(store: &S) {
         })
         .unwrap();
     assert_eq!(first.as_deref(), Some(&b"p/1"[..]), "a scan ends when told to");
+}
+
+fn reads_ranges_in_order<S: TableStore>(store: &S) {
+    store.clear().unwrap();
+    let keys: &[&[u8]] = &[b"", b"\0", b"a", b"a\0", b"a\xff", b"a\xff\xff", b"b", b"\xff", b"\xff\xff"];
+    let entries: Vec<_> = keys.iter().map(|key| (*key, Some(*key))).collect();
+    put(store, &entries, 30);
+    for from in keys {
+        for to in keys.iter().map(|key| Some(key.to_vec())).chain([None]) {
+            let range = KeyRange::new(*from, to);
+            let expected: Vec<_> =
+                keys.iter().filter(|key| range.contains(key)).map(|key| key.to_vec()).collect();
+            let mut seen = Vec::new();
+            store
+                .range(&range, &mut |key, value| {
+                    assert_eq!(key, value);
+                    seen.push(key.to_vec());
+                    true
+                })
+                .unwrap();
+            assert_eq!(seen, expected, "{range:?}");
+        }
+    }
 }
 
 fn equals_a_map_after_many_batches<S: TableStore>(store: &S) {
