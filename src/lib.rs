@@ -40,9 +40,10 @@ pub use millstream_ports::{
     SampleKind, Shape, Tally, TopicSpec, Utf8, World,
 };
 pub use millstream_runtime::{
-    CallbackResult, Context, ContextError, Delivery, EmitError, Emitter, GroupBuilder, GroupGraph, Join,
-    Lookup, Loop, Output, Policies, Policy, Processor, ProcessorError, Running, Settings, Snapshot, Status,
-    Stepped, Stop, Table, TableClient, View, ViewError, dead_letter_header,
+    AfterRetries, CallbackResult, Completion, Context, ContextError, Delivery, EdgePolicies, EmitError,
+    Emitter, GroupBuilder, GroupGraph, Join, Lookup, Loop, Next, Output, Policies, Policy, Processor,
+    ProcessorError, Retry, Running, Settings, Snapshot, Status, Stepped, Stop, Table, TableClient, Timer,
+    View, ViewError, Visiting, Visitor, When, dead_letter_header,
 };
 pub use millstream_sled_table::{SledTable, SledTables};
 pub use millstream_topology::Partitioner;

@@ -10,9 +10,10 @@ use crate::layer::cache::Cache;
 pub(crate) use crate::layer::writing::Writing;
 
 mod cache;
+mod scan;
 mod writing;
 
-type Staged = (Box<[u8]>, Option<Box<[u8]>>);
+pub(crate) type Staged = (Box<[u8]>, Option<Box<[u8]>>);
 pub(crate) type Entries = HashMap<Box<[u8]>, Option<Box<[u8]>>, RandomState>;
 
 /// What an entry costs beside its bytes: two fat pointers and its place in a hash map, in bytes.
@@ -75,6 +76,21 @@ impl<S: TableStore> TableLayer<S> {
             self.dirty_bytes += size(&key, value.as_deref());
             self.dirty.insert(key, value);
         }
+    }
+
+    /// Writes of the record at hand.
+    pub(crate) fn staged(&self) -> &[Staged] {
+        &self.staged
+    }
+
+    /// Takes the writes of the record at hand out, until it goes on.
+    pub(crate) fn take_staged(&mut self) -> Vec<Staged> {
+        mem::take(&mut self.staged)
+    }
+
+    /// The record goes on, with its writes so far.
+    pub(crate) fn restage(&mut self, staged: Vec<Staged>) {
+        self.staged = staged;
     }
 
     /// The record failed: its writes never were.

@@ -36,6 +36,11 @@ impl Writing {
         self.entries.get(place).map(|(_, value)| value)
     }
 
+    /// All that is on its way.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+        self.entries.iter().map(|(key, value)| (&**key, value.as_deref()))
+    }
+
     /// Writes the next entries, and hands them over; answers whether there is more.
     ///
     /// # Errors
