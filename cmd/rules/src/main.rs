@@ -101,7 +101,7 @@ fn engine(settings: &RuleSettings) -> anyhow::Result<Engine<KafkaWorld<SledTable
         .with("KAFKA", Arc::new(KafkaRows));
     let each = Settings {
         workers: settings.workers,
-        commit_interval: Duration::from_millis(settings.commit_interval_ms),
+        commit_interval: Some(Duration::from_millis(settings.commit_interval_ms)),
         ..Settings::default()
     };
     Ok(Engine::new(world, formats, each))

@@ -23,8 +23,8 @@ mod waiting;
 mod writing;
 
 /// What a key has; `None` says that it is deleted.
-type Value = Option<Box<[u8]>>;
-type Staged = (Box<[u8]>, Value);
+pub(crate) type Value = Option<Box<[u8]>>;
+pub(crate) type Staged = (Box<[u8]>, Value);
 pub(crate) type Entries = HashMap<Box<[u8]>, Value, RandomState>;
 
 /// What an entry costs beside its bytes: two allocations and its place in a hash map, in bytes.
@@ -103,6 +103,11 @@ impl<S: TableStore> TableLayer<S> {
         self.age.begin(time);
     }
 
+    /// A timer or a visit is at hand, as of this time. It does not make time pass.
+    pub(crate) fn begin_apart(&mut self, time: Timestamp) {
+        self.age.begin_apart(time);
+    }
+
     /// The record succeeded: its writes count.
     pub(crate) fn accept_staged(&mut self) {
         let mut staged = std::mem::take(&mut self.staged);
@@ -116,6 +121,21 @@ impl<S: TableStore> TableLayer<S> {
         self.keep_for_cuts(&key);
         self.dirty_bytes += size(&key, value.as_deref());
         self.dirty.insert(key, value);
+    }
+
+    /// Writes of the record at hand.
+    pub(crate) fn staged(&self) -> &[Staged] {
+        &self.staged
+    }
+
+    /// Takes the writes of the record at hand out, until it goes on.
+    pub(crate) fn take_staged(&mut self) -> Vec<Staged> {
+        std::mem::take(&mut self.staged)
+    }
+
+    /// The record goes on, with its writes so far.
+    pub(crate) fn restage(&mut self, staged: Vec<Staged>) {
+        self.staged = staged;
     }
 
     /// The record failed: its writes never were.

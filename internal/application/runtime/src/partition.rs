@@ -5,7 +5,9 @@ use millstream_model::{Offset, Partition};
 use millstream_ports::TableStore;
 use millstream_topology::OffsetLedger;
 
+use crate::held::Held;
 use crate::layer::{TableAccess, TableLayer};
+use crate::timers::Timers;
 
 /// One partition that this worker owns: its table, its joined tables, and how far its inputs are done.
 ///
@@ -16,6 +18,9 @@ pub(crate) struct PartitionTask<S> {
     /// The group table first where there is one, then the joined tables in the order of their edges.
     pub(crate) tables: Vec<PartitionTable<S>>,
     pub(crate) ledger: OffsetLedger,
+    pub(crate) held: Held,
+    /// Those set in the group table; `None` until they are read from it.
+    pub(crate) timers: Option<Timers>,
 }
 
 /// The life of an owned partition.
@@ -59,7 +64,8 @@ impl<S: TableStore> PartitionTable<S> {
 
 impl<S: TableStore> PartitionTask<S> {
     pub(crate) fn new(partition: Partition, inputs: usize) -> Self {
-        Self { partition, phase: Phase::Opening, tables: Vec::new(), ledger: OffsetLedger::new(inputs) }
+        let (tables, ledger) = (Vec::new(), OffsetLedger::new(inputs));
+        Self { partition, phase: Phase::Opening, tables, ledger, held: Held::default(), timers: None }
     }
 
     /// Table records still to be read before it runs.
@@ -99,6 +105,7 @@ impl<S: TableStore> PartitionTask<S> {
             layer.roll_back();
         }
         self.ledger.roll_back();
+        (self.held, self.timers) = (Held::default(), None);
     }
 
     /// Forgets all that is not in the stores.

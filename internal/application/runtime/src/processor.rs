@@ -15,6 +15,7 @@ use crate::status::Status;
 use crate::stepped::Stepped;
 use crate::stop::Stop;
 use crate::view::{FollowedTable, Follower, ReadTable, TableReader};
+use crate::visit::{Visiting, Visitor};
 use crate::worker::Worker;
 
 /// How often topics are looked at before what is wrong with them counts.
@@ -71,8 +72,9 @@ pub struct Settings {
     pub delivery: Delivery,
     /// Threads, each a member of the group with its own partitions. At least 1.
     pub workers: usize,
-    /// Time between commits.
-    pub commit_interval: Duration,
+    /// Time between commits; `None` goes by the delivery. At least once it is 500 ms. Exactly once it is 100 ms, since outputs
+    /// can be read once they are committed.
+    pub commit_interval: Option<Duration>,
     /// The memory of its tables and lookups: 256 MiB unless told otherwise. Processors of one process share it where their
     /// settings have clones of one budget.
     pub memory: MemoryBudget,
@@ -85,6 +87,10 @@ pub struct Settings {
     pub store_bytes_max: usize,
     /// What a store takes at a time, in bytes. Records wait for one such batch, and no longer.
     pub store_batch_bytes: usize,
+    /// Records that may be deferred at a time, a worker. Nothing more is read while there are so many.
+    pub deferred_max: usize,
+    /// What waits behind records that are deferred or retried, in bytes a worker, at which nothing more is read.
+    pub waiting_bytes_max: usize,
     /// Copies of the topics that the processor creates; `None` is the brokers' default.
     pub replication: Option<u16>,
 }
@@ -94,22 +100,31 @@ impl Default for Settings {
         Self {
             delivery: Delivery::AtLeastOnce,
             workers: thread::available_parallelism().map_or(1, usize::from),
-            commit_interval: Duration::from_millis(500),
+            commit_interval: None,
             memory: MemoryBudget::default(),
             dirty_bytes_max: 64 << 20,
             store_interval: Duration::from_secs(10),
             store_bytes_max: 16 << 20,
             store_batch_bytes: 64 << 10,
+            deferred_max: 1_000,
+            waiting_bytes_max: 64 << 20,
             replication: None,
         }
     }
 }
 
 impl Settings {
-    /// The defaults under exactly-once: outputs can be read once they are committed, and that is every 100 ms.
+    /// The defaults under exactly-once.
     pub fn exactly_once() -> Self {
-        let commit_interval = Duration::from_millis(100);
-        Self { delivery: Delivery::ExactlyOnce, commit_interval, ..Self::default() }
+        Self { delivery: Delivery::ExactlyOnce, ..Self::default() }
+    }
+
+    /// Time between commits, as set or by the delivery.
+    pub fn commit_interval(&self) -> Duration {
+        self.commit_interval.unwrap_or(match self.delivery {
+            Delivery::AtLeastOnce => Duration::from_millis(500),
+            Delivery::ExactlyOnce => Duration::from_millis(100),
+        })
     }
 }
 
@@ -179,7 +194,7 @@ impl<W: World> Processor<W> {
         let count = settings.workers.max(1);
         let status = Arc::new(Status::new(&graph, count));
         let plan = Arc::new(Plan { graph, widths, settings, lookups });
-        let (table, questions) = TableClient::new(count);
+        let (table, questions) = TableClient::new(&plan.graph, count);
         let hire = |(instance, questions)| Worker::new(&self.world, plan.clone(), instance, questions);
         let workers = questions.into_iter().enumerate().map(hire).collect::<Result<_, _>>()?;
         Ok(Crew { workers, plan, status, table })
@@ -323,6 +338,26 @@ impl Running {
         let lookup = lookup
             .ok_or_else(|| PortError::stop(format!("group '{}' has no lookup '{topic}'", self.group)))?;
         lookup.value(key)
+    }
+
+    /// Calls a visitor back for every key that the partitions of this process hold, while records are processed.
+    ///
+    /// ```no_run
+    /// # use millstream_runtime::{Running, Visitor};
+    /// # use millstream_ports::Utf8;
+    /// # fn f(running: &Running, interest: &Visitor<Utf8, f64>) -> Result<(), millstream_ports::PortError> {
+    /// let visited = running.visit(interest, 0.02)?.wait(std::time::Duration::from_secs(60))?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// When the group has no such visitor, or has stopped.
+    pub fn visit<K, A: Send + Sync + 'static>(
+        &self,
+        visitor: &Visitor<K, A>,
+        argument: A,
+    ) -> Result<Visiting, PortError> {
+        self.table.visit(&visitor.name, Arc::new(argument))
     }
 
     /// The request that stops it.

@@ -2,6 +2,8 @@ use std::time::Duration;
 
 use millstream_model::Timestamp;
 
+use crate::timers::is_reserved;
+
 /// Bytes before a value that say when it was written, big-endian milliseconds.
 const TIME_BYTES: usize = 8;
 
@@ -33,6 +35,11 @@ impl Age {
         (self.now, self.at) = (self.now.max(at), at);
     }
 
+    /// What is of no record is at hand, as of this time: a timer, or a visit.
+    pub(super) fn begin_apart(&mut self, at: Timestamp) {
+        self.at = at;
+    }
+
     pub(super) fn now(&self) -> Timestamp {
         self.now
     }
@@ -60,10 +67,10 @@ impl Age {
         }
     }
 
-    /// The value, unless its time is over.
-    pub(super) fn live<'a>(&self, kept: &'a [u8]) -> Option<&'a [u8]> {
+    /// The value, unless its time is over. What the framework keeps for itself lasts.
+    pub(super) fn live<'a>(&self, key: &[u8], kept: &'a [u8]) -> Option<&'a [u8]> {
         let (time, value) = self.read(kept);
-        (!self.is_over(time)).then_some(value)
+        (!self.is_over(time) || is_reserved(key)).then_some(value)
     }
 
     /// Whether a round of looking for values whose time is over should begin, the last having begun at `begun`.

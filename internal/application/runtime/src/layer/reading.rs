@@ -9,6 +9,7 @@ use crate::layer::cache::Cache;
 use crate::layer::cut::Cut;
 use crate::layer::merge::{Source, merge};
 use crate::layer::{TableAccess, TableLayer, Value};
+use crate::timers::is_reserved;
 
 impl<S: TableStore> TableLayer<S> {
     /// What is on its way to the store for a key; `None` for a key that is not.
@@ -67,7 +68,7 @@ impl<S: TableStore> TableLayer<S> {
         sources.extend(self.on_top(range));
         let (age, mut read_to) = (cut.age, Vec::new());
         merge(&self.store, range, sources, &mut |key, kept| {
-            let goes_on = age.live(kept).is_none_or(|value| each(key, value));
+            let goes_on = age.live(key, kept).is_none_or(|value| is_hidden(range, key) || each(key, value));
             if !goes_on {
                 read_to = key.to_vec();
             }
@@ -111,7 +112,7 @@ impl<S: TableStore> TableLayer<S> {
                 return false;
             }
             seen += 1;
-            if age.live(kept).is_none() {
+            if age.live(key, kept).is_none() {
                 over.push(Box::<[u8]>::from(key));
             }
             true
@@ -121,7 +122,7 @@ impl<S: TableStore> TableLayer<S> {
             // A newer value may be on its way to the store.
             if self
                 .pending(&key)
-                .is_none_or(|value| value.as_deref().is_some_and(|kept| age.live(kept).is_none()))
+                .is_none_or(|value| value.as_deref().is_some_and(|kept| age.live(&key, kept).is_none()))
             {
                 self.write(key, None);
             }
@@ -135,16 +136,16 @@ impl<S: TableStore> TableAccess for TableLayer<S> {
         let age = self.age;
         if let Some(place) = self.staged.iter().rposition(|(staged, _)| **staged == *key) {
             let value = self.staged.get(place).and_then(|(_, value)| value.as_deref());
-            return Ok(value.and_then(|kept| age.live(kept)));
+            return Ok(value.and_then(|kept| age.live(key, kept)));
         }
         let writing = || self.writing.as_ref().and_then(|writing| writing.get(key));
         let pending = self.dirty.get(key).or_else(|| self.waiting.get(key)).or_else(writing);
         if let Some(value) = pending {
-            return Ok(value.as_deref().and_then(|kept| age.live(kept)));
+            return Ok(value.as_deref().and_then(|kept| age.live(key, kept)));
         }
         let bytes_max = self.share.cache_bytes();
         load(&self.store, &mut self.cache, &mut self.scratch, key, bytes_max)?;
-        Ok(self.cache.get(key).and_then(|kept| age.live(kept)))
+        Ok(self.cache.get(key).and_then(|kept| age.live(key, kept)))
     }
 
     fn put(&mut self, key: &[u8], value: Option<&[u8]>) {
@@ -172,13 +173,18 @@ impl<S: TableStore> TableAccess for TableLayer<S> {
         let mut sources = vec![Source::new(staged.into_iter())];
         sources.extend(self.on_top(range));
         merge(&self.store, range, sources, &mut |key, kept| {
-            self.age.live(kept).is_none_or(|value| each(key, value))
+            self.age.live(key, kept).is_none_or(|value| is_hidden(range, key) || each(key, value))
         })
     }
 
     fn time(&self) -> Timestamp {
         self.age.now()
     }
+}
+
+/// Whether a key is the framework's own, in a range that does not ask for such.
+fn is_hidden(range: &KeyRange, key: &[u8]) -> bool {
+    is_reserved(key) && !is_reserved(range.from())
 }
 
 /// Makes sure that what the store has of a key is cached.

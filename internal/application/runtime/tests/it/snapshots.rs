@@ -23,7 +23,7 @@ fn counter(sim: &Sim) -> Running {
         .unwrap();
     let settings = Settings {
         workers: 2,
-        commit_interval: Duration::from_millis(5),
+        commit_interval: Some(Duration::from_millis(5)),
         store_interval: Duration::from_millis(20),
         ..Settings::default()
     };

@@ -33,7 +33,7 @@ impl Run {
         let settings = Settings {
             delivery,
             workers: 1 + chance.below(2),
-            commit_interval: Duration::from_millis(100),
+            commit_interval: Some(Duration::from_millis(100)),
             store_interval: Duration::from_millis(100 * (1 + chance.below(5) as u64)),
             memory: MemoryBudget::of_bytes([1, 1_000, 1 << 20][chance.below(3)]),
             store_batch_bytes: [1, 300, 1 << 20][chance.below(3)],
