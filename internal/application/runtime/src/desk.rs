@@ -125,6 +125,7 @@ impl<W: World> Desk<W> {
             }
         }
         task.ledger.processed(record.topic, record.offset);
+        task.seen = Some(record.timestamp);
         self.status.processed(record);
         Ok(())
     }

@@ -10,6 +10,7 @@ use crate::layer::cache::Cache;
 pub(crate) use crate::layer::writing::Writing;
 
 mod cache;
+mod paging;
 mod writing;
 
 type Staged = (Box<[u8]>, Option<Box<[u8]>>);

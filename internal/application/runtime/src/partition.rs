@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use millstream_model::{Offset, Partition};
+use millstream_model::{Offset, Partition, Timestamp};
 use millstream_ports::TableStore;
 use millstream_topology::OffsetLedger;
 
@@ -16,6 +16,8 @@ pub(crate) struct PartitionTask<S> {
     /// The group table first where there is one, then the joined tables in the order of their edges.
     pub(crate) tables: Vec<PartitionTable<S>>,
     pub(crate) ledger: OffsetLedger,
+    /// The time that the record processed last bears.
+    pub(crate) seen: Option<Timestamp>,
 }
 
 /// The life of an owned partition.
@@ -59,7 +61,13 @@ impl<S: TableStore> PartitionTable<S> {
 
 impl<S: TableStore> PartitionTask<S> {
     pub(crate) fn new(partition: Partition, inputs: usize) -> Self {
-        Self { partition, phase: Phase::Opening, tables: Vec::new(), ledger: OffsetLedger::new(inputs) }
+        Self {
+            partition,
+            phase: Phase::Opening,
+            tables: Vec::new(),
+            ledger: OffsetLedger::new(inputs),
+            seen: None,
+        }
     }
 
     /// Table records still to be read before it runs.

@@ -1,5 +1,4 @@
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use millstream_ports::{Action, Delivery, GroupLog, Polled, PortError, World};
@@ -8,7 +7,7 @@ use crate::commit::{commit, send, settle_stores, take_back, write_behind};
 use crate::desk::Desk;
 use crate::partition::{Phase, Plan};
 use crate::processor::ProcessorError;
-use crate::query::{self, Query};
+use crate::query::Questions;
 use crate::rebalance::{self, Parked};
 use crate::recovery::Recovery;
 use crate::status::Status;
@@ -27,7 +26,7 @@ pub(crate) struct Worker<W: World> {
     pub(crate) desk: Desk<W>,
     recovery: Recovery<W>,
     parked: Parked<W::Store>,
-    questions: Receiver<Query>,
+    questions: Questions,
     committed_at: Duration,
 }
 
@@ -36,7 +35,7 @@ impl<W: World> Worker<W> {
         world: &W,
         plan: Arc<Plan>,
         instance: usize,
-        questions: Receiver<Query>,
+        questions: Questions,
     ) -> Result<Self, PortError> {
         let spec = &plan.graph.spec;
         let log = world.join_group(&spec.group, instance, &spec.inputs, plan.settings.delivery)?;
@@ -73,7 +72,7 @@ impl<W: World> Worker<W> {
     /// Answers questions, brings tables forward, processes a batch, and commits when that is due. Answers whether anything
     /// came up; where nothing did, it has waited for a moment.
     pub(crate) fn step(&mut self, status: &Status) -> Result<bool, ProcessorError> {
-        query::answer(&self.questions, &mut self.desk);
+        self.questions.answer(&self.log, &mut self.desk);
         let came_up = match self.turn() {
             Err(ProcessorError::Port(error)) if self.can_take_back(&error) => {
                 tracing::warn!(%error, "what was not committed is taken back and done again");
@@ -125,7 +124,7 @@ impl<W: World> Worker<W> {
     }
 
     fn wait(&mut self) -> Duration {
-        if Recovery::is_busy(&mut self.desk) {
+        if Recovery::is_busy(&mut self.desk) || self.questions.are_coming(self.desk.world.elapsed()) {
             return BUSY_WAIT;
         }
         let interval = self.desk.plan.settings.commit_interval;

@@ -37,6 +37,20 @@ pub trait TableStore: Send + Sync + 'static {
     /// When the storage fails or is damaged.
     fn scan(&self, prefix: &[u8], each: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), PortError>;
 
+    /// As [`TableStore::scan`], from key `from` on, which need not exist. What is given here walks over the keys before it;
+    /// an adapter that can find its place does.
+    ///
+    /// # Errors
+    /// When the storage fails or is damaged.
+    fn scan_from(
+        &self,
+        prefix: &[u8],
+        from: &[u8],
+        each: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<(), PortError> {
+        self.scan(prefix, &mut |key, value| key < from || each(key, value))
+    }
+
     /// How many entries there are; may walk the table.
     ///
     /// # Errors

@@ -158,6 +158,22 @@ impl TableStore for FjallTable {
         Ok(())
     }
 
+    fn scan_from(
+        &self,
+        prefix: &[u8],
+        from: &[u8],
+        each: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<(), PortError> {
+        for entry in self.table.range(entry_key(prefix.max(from))..) {
+            let (key, value) = entry.into_inner().map_err(failed)?;
+            let Some((&ENTRY, key)) = key.split_first() else { break };
+            if !key.starts_with(prefix) || !each(key, &value) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     fn count(&self) -> Result<u64, PortError> {
         let mut entries = self.table.prefix([ENTRY]);
         entries.try_fold(0, |count, entry| entry.key().map(|_| count + 1).map_err(failed))

@@ -147,6 +147,22 @@ impl TableStore for SledTable {
         Ok(())
     }
 
+    fn scan_from(
+        &self,
+        prefix: &[u8],
+        from: &[u8],
+        each: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<(), PortError> {
+        for entry in self.database.range(entry_key(prefix.max(from))..) {
+            let (key, value) = entry.map_err(failed)?;
+            let Some((&ENTRY, key)) = key.split_first() else { break };
+            if !key.starts_with(prefix) || !each(key, &value) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     fn count(&self) -> Result<u64, PortError> {
         self.database
             .scan_prefix([ENTRY])

@@ -7,9 +7,9 @@ use super::*;
 
 /// A store that is a map, to see through the layer.
 #[derive(Default)]
-struct MapStore(Mutex<(Map, Option<Offset>)>);
+pub(super) struct MapStore(Mutex<(Map, Option<Offset>)>);
 
-type Map = BTreeMap<Vec<u8>, Vec<u8>>;
+pub(super) type Map = BTreeMap<Vec<u8>, Vec<u8>>;
 
 impl TableStore for MapStore {
     fn get(&self, key: &[u8], out: &mut Vec<u8>) -> Result<bool, PortError> {
@@ -38,7 +38,10 @@ impl TableStore for MapStore {
         Ok(self.0.lock().unwrap().1)
     }
 
-    fn scan(&self, _prefix: &[u8], _each: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), PortError> {
+    fn scan(&self, prefix: &[u8], each: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), PortError> {
+        let state = self.0.lock().unwrap();
+        let _ =
+            state.0.iter().filter(|(key, _)| key.starts_with(prefix)).all(|(key, value)| each(key, value));
         Ok(())
     }
 

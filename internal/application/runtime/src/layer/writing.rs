@@ -30,6 +30,11 @@ impl Writing {
         self.next
     }
 
+    /// What is still on its way, the last key first.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+        self.entries.iter().map(|(key, value)| (&**key, value.as_deref()))
+    }
+
     /// The value that is on its way for a key; `None` for a key that is not.
     pub(super) fn get(&self, key: &[u8]) -> Option<&Option<Box<[u8]>>> {
         let place = self.entries.binary_search_by(|(other, _)| key.cmp(other)).ok()?;

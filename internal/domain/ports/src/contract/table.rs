@@ -10,6 +10,7 @@ pub fn table_store<S: TableStore>(mut open: impl FnMut() -> S) {
     a_batch_and_its_offset_land_together(&open());
     survives_reopening(&open());
     scans_by_prefix_in_order(&open());
+    scans_on_from_a_key(&open());
     equals_a_map_after_many_batches(&open());
     clearing_leaves_nothing(&open());
 }
@@ -72,6 +73,30 @@ fn scans_by_prefix_in_order<S: TableStore>(store: &S) {
         })
         .unwrap();
     assert_eq!(first.as_deref(), Some(&b"p/1"[..]), "a scan ends when told to");
+}
+
+fn scans_on_from_a_key<S: TableStore>(store: &S) {
+    let from = |prefix: &[u8], from: &[u8]| {
+        let mut keys = Vec::new();
+        store
+            .scan_from(prefix, from, &mut |key, _| {
+                keys.push(String::from_utf8_lossy(key).into_owned());
+                keys.len() < 2
+            })
+            .unwrap();
+        keys
+    };
+    for (prefix, start, keys) in [
+        ("p", "", &["p", "p/1"][..]),
+        ("p", "p/1", &["p/1", "p/2"]),
+        ("p", "p/10", &["p/2"]),
+        ("p", "q", &[]),
+        ("p/", "a", &["p/1", "p/2"]),
+        ("", "p/2", &["p/2", "q"]),
+        ("", "r", &[]),
+    ] {
+        assert_eq!(from(prefix.as_bytes(), start.as_bytes()), keys, "{prefix:?} from {start:?}");
+    }
 }
 
 fn equals_a_map_after_many_batches<S: TableStore>(store: &S) {
