@@ -60,7 +60,7 @@ pub use millstream_ports::Delivery;
 pub use owners::Owners;
 pub use policy::{Policies, Policy};
 pub use processor::{Processor, ProcessorError, Running, Settings};
-pub use query::{Answer, Freshness, Page, QueryError, Reached, Span, TableClient};
+pub use query::{Answer, Freshness, Page, QueryError, Reached, TableClient};
 pub use status::{PartitionStatus, Snapshot, Status};
 pub use stepped::Stepped;
 pub use stop::Stop;

@@ -1,142 +1,40 @@
-//! Questions to the group table, asked by any thread and answered by the worker that owns the partition.
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::time::Duration;
+
+use millstream_ports::{PortError, TableStore, World};
+
+use crate::desk::Desk;
+use crate::layer::TableAccess;
+use crate::partition::Phase;
+pub(crate) use crate::query::answering::Asking;
+use crate::query::asking::Question;
+pub use crate::query::asking::{Answer, Freshness, Page, QueryError, Reached};
 
 mod answering;
-mod span;
-
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
-use std::time::{Duration, Instant};
-
-use millstream_model::{Offset, Partition, TopicName};
-use millstream_ports::PortError;
-use thiserror::Error;
-
-pub(crate) use answering::{Questions, get};
-pub use span::{Page, Span};
+mod asking;
 
 /// Questions that may wait for a worker. One that finds the line full is refused.
-const WAITING_MAX: usize = 256;
+const WAITING_MAX: usize = 64;
 
-/// How long an answer may take beyond what its asker waits for; a worker answers between two batches.
+/// How long an answer may take; a worker answers between two batches.
 const ANSWER_WAIT: Duration = Duration::from_secs(10);
 
-/// Entries that are counted at a time; records wait for no more than that.
-const COUNT_AT_ONCE: usize = 10_000;
-
-/// Why the group table gave no answer.
-#[derive(Clone, Debug, Error)]
-pub enum QueryError {
-    /// Another process has the partition.
-    #[error("partition {0} is not read by this instance")]
-    Elsewhere(Partition),
-    /// Its table is being brought up to its changelog.
-    #[error("partition {partition} is recovering, {remaining} records to go")]
-    Recovering {
-        /// The partition.
-        partition: Partition,
-        /// Records of its changelog that are still to be read.
-        remaining: u64,
-    },
-    /// What was to be waited for did not come in time.
-    #[error(
-        "partition {partition} of '{input}' is processed up to offset {next}, and not yet through {wanted}"
-    )]
-    Behind {
-        /// The partition.
-        partition: Partition,
-        /// The input.
-        input: TopicName,
-        /// The offset that was to be processed.
-        wanted: Offset,
-        /// The first that is not.
-        next: Offset,
-    },
-    /// The group reads no such topic.
-    #[error("the group has no input '{0}'")]
-    NoInput(String),
-    /// The group keeps no table.
-    #[error("the group keeps no table")]
-    NoTable,
-    /// The storage failed, or the processor does not answer.
-    #[error("{0}")]
-    Failed(String),
-}
-
-impl From<PortError> for QueryError {
-    fn from(error: PortError) -> Self {
-        Self::Failed(error.to_string())
-    }
-}
-
-/// A record of an input that an answer has to know of: what the asker wrote itself, mostly.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reached {
-    /// The input; `None` is the group's first.
-    pub input: Option<String>,
-    /// The record's offset.
-    pub offset: Offset,
-}
-
-/// How old an answer is.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Freshness {
-    /// Records of the inputs that the answer does not know of, as far as the client has heard: at most a second ago.
-    pub lag_records: Option<u64>,
-    /// How far behind it is in time: 0 where no record waits, otherwise the age of the last record that is in it.
-    pub behind: Option<Duration>,
-    /// For each input the first offset that the answer does not know of; 0 where this owner has seen none yet.
-    pub positions: Vec<(TopicName, Offset)>,
-    /// Whether it holds nothing that a failure could take back.
-    pub is_committed: bool,
-}
-
-/// What was asked, of one partition.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer<T> {
-    /// The partition.
-    pub partition: Partition,
-    /// What it holds.
-    pub content: T,
-    /// How old that is.
-    pub freshness: Freshness,
-}
-
-/// What a worker is asked.
 pub(crate) enum Query {
     Get(Vec<u8>, SyncSender<Result<Option<Vec<u8>>, PortError>>),
     Count(SyncSender<Result<u64, PortError>>),
-    Find(Find),
-    Page(Partition, Span, usize, SyncSender<Reply<Page>>),
+    Ask(Question),
 }
 
-type Reply<T> = Result<Answer<T>, QueryError>;
-
-/// A question for one key, which may have to wait.
-pub(crate) struct Find {
-    partition: Partition,
-    key: Vec<u8>,
-    after: Option<Reached>,
-    patience: Duration,
-    /// When it is given up, once that is known.
-    due: Option<Duration>,
-    reply: SyncSender<Reply<Option<Vec<u8>>>>,
-}
-
-/// Reads the group table where it is owned: the partitions of this process.
-///
-/// Under exactly-once it answers what is committed, at least once also what waits for the commit.
+/// Reads the group table where it is owned: the partitions of this process, uncommitted values included.
 #[derive(Clone)]
 pub struct TableClient {
     workers: Vec<SyncSender<Query>>,
 }
 
 impl TableClient {
-    pub(crate) fn new(workers: usize) -> (Self, Vec<Questions>) {
-        let pair = |_| {
-            let (sender, receiver) = sync_channel(WAITING_MAX);
-            (sender, Questions::new(receiver))
-        };
-        let (senders, questions) = (0..workers).map(pair).unzip();
-        (Self { workers: senders }, questions)
+    pub(crate) fn new(workers: usize) -> (Self, Vec<Receiver<Query>>) {
+        let (senders, receivers) = (0..workers).map(|_| sync_channel(WAITING_MAX)).unzip();
+        (Self { workers: senders }, receivers)
     }
 
     /// The value of `key`, when its partition is owned by this process and the key is in the table.
@@ -159,72 +57,6 @@ impl TableClient {
     pub fn count(&self) -> Result<u64, PortError> {
         self.workers.iter().map(|worker| ask(worker, Query::Count)).sum()
     }
-
-    /// What `partition` holds under `key`, once the record that `after` names is processed, for which it waits up to
-    /// `patience`.
-    ///
-    /// # Errors
-    /// When the partition is not running here, the time is over, or the storage fails.
-    pub fn find(
-        &self,
-        partition: Partition,
-        key: &[u8],
-        after: Option<&Reached>,
-        patience: Duration,
-    ) -> Reply<Option<Vec<u8>>> {
-        self.put(partition, patience, |reply| {
-            let (key, after) = (key.to_vec(), after.cloned());
-            Query::Find(Find { partition, key, after, patience, due: None, reply })
-        })
-    }
-
-    /// The first entries of a span of `partition`, in the order of their keys: up to `limit`, and fewer where they are
-    /// large.
-    ///
-    /// # Errors
-    /// As [`TableClient::find`].
-    pub fn page(&self, partition: Partition, span: &Span, limit: usize) -> Reply<Page> {
-        self.put(partition, Duration::ZERO, |reply| Query::Page(partition, span.clone(), limit, reply))
-    }
-
-    /// How many entries of a span `partition` holds. It walks them, and lets records be processed between.
-    ///
-    /// # Errors
-    /// As [`TableClient::find`].
-    pub fn count_span(&self, partition: Partition, span: &Span) -> Reply<u64> {
-        let (mut span, mut count) = (span.clone(), 0);
-        loop {
-            let page = self.page(partition, &span, COUNT_AT_ONCE)?;
-            count += page.content.entries.len() as u64;
-            match page.content.entries.into_iter().next_back() {
-                Some((last, _)) if page.content.has_more => span.after = Some(last),
-                _ => return Ok(Answer { partition, content: count, freshness: page.freshness }),
-            }
-        }
-    }
-
-    /// Asks all workers, of which one at most has the partition.
-    fn put<T>(
-        &self,
-        partition: Partition,
-        patience: Duration,
-        query: impl Fn(SyncSender<Reply<T>>) -> Query,
-    ) -> Reply<T> {
-        let (reply, answers) = sync_channel(self.workers.len().max(1));
-        for worker in &self.workers {
-            worker.try_send(query(reply.clone())).map_err(refused)?;
-        }
-        drop(reply);
-        let deadline = Instant::now() + patience + ANSWER_WAIT;
-        loop {
-            match answers.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(Err(QueryError::Elsewhere(_))) => {}
-                Ok(answer) => return answer,
-                Err(RecvTimeoutError::Disconnected) => return Err(QueryError::Elsewhere(partition)),
-                Err(RecvTimeoutError::Timeout) => return Err(late().into()),
-            }
-        }
-    }
 }
 
 fn ask<T>(
@@ -232,21 +64,44 @@ fn ask<T>(
     query: impl FnOnce(SyncSender<Result<T, PortError>>) -> Query,
 ) -> Result<T, PortError> {
     let (reply, answer) = sync_channel(1);
-    worker.try_send(query(reply)).map_err(refused)?;
-    answer.recv_timeout(ANSWER_WAIT).map_err(|_| late())?
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` hands over")]
-fn refused(error: TrySendError<Query>) -> PortError {
-    match error {
+    worker.try_send(query(reply)).map_err(|error| match error {
         TrySendError::Full(_) => PortError::retry("too many questions wait for the group table"),
         TrySendError::Disconnected(_) => PortError::stop("the processor has stopped"),
+    })?;
+    answer.recv_timeout(ANSWER_WAIT).map_err(|_| PortError::retry("the processor did not answer in time"))?
+}
+
+/// Answers what has been asked since the last turn.
+pub(crate) fn answer<W: World>(questions: &Receiver<Query>, desk: &mut Desk<W>, asking: &mut Asking) {
+    while let Ok(query) = questions.try_recv() {
+        // Whoever asked may have given up; the answer is then for nobody.
+        match query {
+            Query::Get(key, reply) => drop(reply.try_send(get(desk, &key))),
+            Query::Count(reply) => drop(reply.try_send(count(desk))),
+            Query::Ask(question) => asking.take(question, desk.world.elapsed()),
+        }
     }
 }
 
-fn late() -> PortError {
-    PortError::retry("the processor did not answer in time")
+pub(crate) fn get<W: World>(desk: &mut Desk<W>, key: &[u8]) -> Result<Option<Vec<u8>>, PortError> {
+    for task in desk.owned().filter(|task| task.phase == Phase::Running) {
+        let value = task
+            .own_layer()
+            .map_or(Ok(None), |layer| layer.get(key).map(|value| value.map(<[u8]>::to_vec)))?;
+        if value.is_some() {
+            return Ok(value);
+        }
+    }
+    Ok(None)
 }
 
-/// The end of the line at a worker.
-pub(crate) type Line = Receiver<Query>;
+fn count<W: World>(desk: &mut Desk<W>) -> Result<u64, PortError> {
+    let batch_bytes = desk.plan.settings.store_batch_bytes;
+    let mut running = desk.owned().filter(|task| task.phase == Phase::Running);
+    running.try_fold(0, |sum, task| {
+        let Some(layer) = task.own_layer() else { return Ok(sum) };
+        // What is committed may still wait for the store.
+        layer.store_logged(batch_bytes)?;
+        Ok(sum + layer.store().count()?)
+    })
+}

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use millstream_ports::{Action, Delivery, GroupLog, Polled, PortError, World};
@@ -7,7 +8,7 @@ use crate::commit::{commit, send, settle_stores, take_back, write_behind};
 use crate::desk::Desk;
 use crate::partition::{Phase, Plan};
 use crate::processor::ProcessorError;
-use crate::query::Questions;
+use crate::query::{self, Asking, Query};
 use crate::rebalance::{self, Parked};
 use crate::recovery::Recovery;
 use crate::status::Status;
@@ -26,7 +27,8 @@ pub(crate) struct Worker<W: World> {
     pub(crate) desk: Desk<W>,
     recovery: Recovery<W>,
     parked: Parked<W::Store>,
-    questions: Questions,
+    questions: Receiver<Query>,
+    asking: Asking,
     committed_at: Duration,
 }
 
@@ -35,14 +37,15 @@ impl<W: World> Worker<W> {
         world: &W,
         plan: Arc<Plan>,
         instance: usize,
-        questions: Questions,
+        questions: Receiver<Query>,
     ) -> Result<Self, PortError> {
         let spec = &plan.graph.spec;
         let log = world.join_group(&spec.group, instance, &spec.inputs, plan.settings.delivery)?;
         let desk = Desk::new(world.clone(), plan);
         let recovery = Recovery::new(&desk, instance)?;
         let committed_at = world.elapsed();
-        Ok(Self { instance, log, desk, recovery, parked: Parked::new(), questions, committed_at })
+        let (parked, asking) = (Parked::new(), Asking::default());
+        Ok(Self { instance, log, desk, recovery, parked, questions, asking, committed_at })
     }
 
     /// Works until told to stop or until it can't go on; then commits what was processed and leaves the group.
@@ -72,7 +75,8 @@ impl<W: World> Worker<W> {
     /// Answers questions, brings tables forward, processes a batch, and commits when that is due. Answers whether anything
     /// came up; where nothing did, it has waited for a moment.
     pub(crate) fn step(&mut self, status: &Status) -> Result<bool, ProcessorError> {
-        self.questions.answer(&self.log, &mut self.desk);
+        query::answer(&self.questions, &mut self.desk, &mut self.asking);
+        self.asking.answer(&self.log, &mut self.desk);
         let came_up = match self.turn() {
             Err(ProcessorError::Port(error)) if self.can_take_back(&error) => {
                 tracing::warn!(%error, "what was not committed is taken back and done again");
@@ -124,7 +128,7 @@ impl<W: World> Worker<W> {
     }
 
     fn wait(&mut self) -> Duration {
-        if Recovery::is_busy(&mut self.desk) || self.questions.are_coming(self.desk.world.elapsed()) {
+        if Recovery::is_busy(&mut self.desk) || self.asking.goes_on(self.desk.world.elapsed()) {
             return BUSY_WAIT;
         }
         let interval = self.desk.plan.settings.commit_interval;

@@ -1,13 +1,15 @@
 use millstream_model::Offset;
 
-use crate::PortError;
+use crate::{KeyRange, PortError};
 
 /// One partition of a table on local storage.
 ///
 /// The store is a cache of its changelog: it holds the entries up to [`TableStore::changelog_offset`], or an older such
 /// state, or nothing. Who brings it forward by several batches repeats the offset until the last of them; between two it may
-/// hold some later entries too, which reading the changelog from its offset on makes whole. An adapter MUST apply a batch and its offset together or not at all, also when the process is
-/// killed; MUST survive losing its last batches; and MUST refuse, rather than repair by guessing, what it finds damaged.
+/// hold some later entries too, which reading the changelog from its offset on makes whole. An adapter MUST apply a batch and
+/// its offset together or not at all, also when the process is killed; MUST survive losing its last batches; and MUST
+/// refuse, rather than repair by guessing, what it finds damaged. A store that was found damaged while open says so with
+/// [`crate::Action::DeadLetter`], and is set aside when it is opened again.
 pub trait TableStore: Send + Sync + 'static {
     /// Appends the value of `key` to `out`; answers whether there is one.
     ///
@@ -31,24 +33,23 @@ pub trait TableStore: Send + Sync + 'static {
     /// When the storage fails or is damaged.
     fn changelog_offset(&self) -> Result<Option<Offset>, PortError>;
 
-    /// Calls `each` with every entry whose key begins with `prefix`, in key order, until it answers `false`.
+    /// Calls `each` with every entry of a range, in key order, until it answers `false`.
     ///
     /// # Errors
     /// When the storage fails or is damaged.
-    fn scan(&self, prefix: &[u8], each: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), PortError>;
+    fn range(&self, range: &KeyRange, each: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), PortError>;
 
-    /// As [`TableStore::scan`], from key `from` on, which need not exist. What is given here walks over the keys before it;
-    /// an adapter that can find its place does.
+    /// As [`TableStore::range`], of the keys that begin with `prefix`.
     ///
     /// # Errors
     /// When the storage fails or is damaged.
-    fn scan_from(
-        &self,
-        prefix: &[u8],
-        from: &[u8],
-        each: &mut dyn FnMut(&[u8], &[u8]) -> bool,
-    ) -> Result<(), PortError> {
-        self.scan(prefix, &mut |key, value| key < from || each(key, value))
+    fn scan(&self, prefix: &[u8], each: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), PortError> {
+        self.range(&KeyRange::prefix(prefix), each)
+    }
+
+    /// Memory that it may keep for itself while it is open, in bytes.
+    fn memory_bytes(&self) -> usize {
+        0
     }
 
     /// How many entries there are; may walk the table.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use fjall::{Database, Error, Keyspace, KeyspaceCreateOptions, PersistMode};
 use millstream_model::Offset;
-use millstream_ports::{Action, PortError, TableStore};
+use millstream_ports::{Action, KeyRange, PortError, TableStore};
 
 /// Entries' keys begin with this byte, so that no key of a user meets one of ours, and none is empty.
 const ENTRY: u8 = b'e';
@@ -148,26 +148,14 @@ impl TableStore for FjallTable {
         Ok(Some(Offset(i64::from_be_bytes(bytes))))
     }
 
-    fn scan(&self, prefix: &[u8], each: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), PortError> {
-        for entry in self.table.prefix(entry_key(prefix)) {
+    fn range(&self, range: &KeyRange, each: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), PortError> {
+        if range.is_empty() {
+            return Ok(());
+        }
+        let end = range.to().map_or_else(|| vec![ENTRY + 1], entry_key);
+        for entry in self.table.range(entry_key(range.from())..end) {
             let (key, value) = entry.into_inner().map_err(failed)?;
             if !each(key.get(1..).unwrap_or_default(), &value) {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    fn scan_from(
-        &self,
-        prefix: &[u8],
-        from: &[u8],
-        each: &mut dyn FnMut(&[u8], &[u8]) -> bool,
-    ) -> Result<(), PortError> {
-        for entry in self.table.range(entry_key(prefix.max(from))..) {
-            let (key, value) = entry.into_inner().map_err(failed)?;
-            let Some((&ENTRY, key)) = key.split_first() else { break };
-            if !key.starts_with(prefix) || !each(key, &value) {
                 break;
             }
         }

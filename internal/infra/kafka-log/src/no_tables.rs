@@ -1,5 +1,5 @@
 use millstream_model::Offset;
-use millstream_ports::{PortError, TableStore};
+use millstream_ports::{KeyRange, PortError, TableStore};
 
 /// The table of a world without any; there is none, so nothing can be asked of it.
 #[derive(Clone, Copy, Debug)]
@@ -22,7 +22,7 @@ impl TableStore for NoTables {
         match *self {}
     }
 
-    fn scan(&self, _: &[u8], _: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), PortError> {
+    fn range(&self, _: &KeyRange, _: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), PortError> {
         match *self {}
     }
 

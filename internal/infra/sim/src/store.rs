@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use millstream_model::Offset;
-use millstream_ports::{PortError, TableId, TableStore};
+use millstream_ports::{KeyRange, PortError, TableId, TableStore};
 
 use crate::chance::Chance;
 use crate::world::Sim;
@@ -125,10 +125,10 @@ impl TableStore for SimStore {
         self.read(|table| table.offset)
     }
 
-    fn scan(&self, prefix: &[u8], each: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), PortError> {
+    fn range(&self, range: &KeyRange, each: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), PortError> {
         let fitting: Vec<_> = self.read(|table| {
-            let from = table.entries.range(prefix.to_vec()..);
-            from.take_while(|(key, _)| key.starts_with(prefix))
+            let from = table.entries.range(range.from().to_vec()..);
+            from.take_while(|(key, _)| range.is_before_end(key))
                 .map(|(key, value)| (key.clone(), value.clone()))
                 .collect()
         })?;

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use millstream_model::Offset;
-use millstream_ports::{Action, PortError, TableStore};
+use millstream_ports::{Action, KeyRange, PortError, TableStore};
 
 /// Entries' keys begin with this byte, so that no key of a user meets one of ours.
 const ENTRY: u8 = b'e';
@@ -137,26 +137,14 @@ impl TableStore for SledTable {
         Ok(Some(Offset(i64::from_be_bytes(bytes))))
     }
 
-    fn scan(&self, prefix: &[u8], each: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), PortError> {
-        for entry in self.database.scan_prefix(entry_key(prefix)) {
+    fn range(&self, range: &KeyRange, each: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), PortError> {
+        if range.is_empty() {
+            return Ok(());
+        }
+        let end = range.to().map_or_else(|| vec![ENTRY + 1], entry_key);
+        for entry in self.database.range(entry_key(range.from())..end) {
             let (key, value) = entry.map_err(failed)?;
             if !each(key.get(1..).unwrap_or_default(), &value) {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    fn scan_from(
-        &self,
-        prefix: &[u8],
-        from: &[u8],
-        each: &mut dyn FnMut(&[u8], &[u8]) -> bool,
-    ) -> Result<(), PortError> {
-        for entry in self.database.range(entry_key(prefix.max(from))..) {
-            let (key, value) = entry.map_err(failed)?;
-            let Some((&ENTRY, key)) = key.split_first() else { break };
-            if !key.starts_with(prefix) || !each(key, &value) {
                 break;
             }
         }

@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 
-use millstream_ports::{PortError, TableStore};
+use millstream_ports::{KeyRange, PortError, TableStore};
 
 use crate::layer::{Entries, TableLayer};
-use crate::query::{Page, Span};
+use crate::query::Page;
 
 /// Bytes of entries at which a page ends early: who asked waits for it, and so do the records behind.
 const PAGE_BYTES_MAX: usize = 1 << 20;
@@ -22,19 +22,16 @@ impl<S: TableStore> TableLayer<S> {
         Ok(self.store.get(key, &mut value)?.then_some(value))
     }
 
-    /// The first entries of a span in key order, with what waits for the store on top of it; with `fresh` also what waits
+    /// The first entries of a range in key order, with what waits for the store on top of it; with `fresh` also what waits
     /// for the commit.
-    pub(crate) fn page(&self, span: &Span, limit: usize, fresh: bool) -> Result<Page, PortError> {
+    pub(crate) fn page(&self, range: &KeyRange, limit: usize, fresh: bool) -> Result<Page, PortError> {
         let mut filling = Filling { page: Page::default(), bytes: 0, limit };
-        let mut above = self.overlay(span, fresh).into_iter().peekable();
-        self.store.scan_from(&span.prefix, span.start(), &mut |key, value| {
+        let mut above = self.overlay(range, fresh).into_iter().peekable();
+        self.store.range(range, &mut |key, value| {
             while let Some((key, value)) = above.next_if(|(waiting, _)| *waiting < key) {
                 if !filling.take(key, value) {
                     return false;
                 }
-            }
-            if !span.contains(key) {
-                return span.may_follow(key);
             }
             let value = above.next_if(|(waiting, _)| *waiting == key).map_or(Some(value), |(_, value)| value);
             filling.take(key, value)
@@ -43,13 +40,13 @@ impl<S: TableStore> TableLayer<S> {
         Ok(filling.page)
     }
 
-    fn overlay(&self, span: &Span, fresh: bool) -> Overlay<'_> {
+    fn overlay(&self, range: &KeyRange, fresh: bool) -> Overlay<'_> {
         let mut overlay = Overlay::new();
         let writing = self.writing.iter().flat_map(super::writing::Writing::entries);
         let logged = listed(&self.logged);
         let dirty = listed(&self.dirty).filter(|_| fresh);
         // The later ones win.
-        overlay.extend(writing.chain(logged).chain(dirty).filter(|(key, _)| span.contains(key)));
+        overlay.extend(writing.chain(logged).chain(dirty).filter(|(key, _)| range.contains(key)));
         overlay
     }
 }

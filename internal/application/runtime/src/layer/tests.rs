@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
+use millstream_ports::KeyRange;
 use proptest::prelude::*;
 
 use super::*;
@@ -38,10 +39,10 @@ impl TableStore for MapStore {
         Ok(self.0.lock().unwrap().1)
     }
 
-    fn scan(&self, prefix: &[u8], each: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), PortError> {
-        let state = self.0.lock().unwrap();
-        let _ =
-            state.0.iter().filter(|(key, _)| key.starts_with(prefix)).all(|(key, value)| each(key, value));
+    fn range(&self, range: &KeyRange, each: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), PortError> {
+        let within = self.0.lock().unwrap().0.clone();
+        let within = within.iter().filter(|(key, _)| range.contains(key));
+        let _ = within.take_while(|(key, value)| each(key, value)).count();
         Ok(())
     }
 

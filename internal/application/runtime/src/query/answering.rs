@@ -1,51 +1,47 @@
 use std::time::Duration;
 
 use millstream_model::{Offset, Partition};
-use millstream_ports::{Delivery, GroupLog, PortError, TableStore, World};
+use millstream_ports::{Delivery, GroupLog, KeyRange, PortError, World};
 
 use crate::desk::Desk;
 use crate::layer::{TableAccess, TableLayer};
 use crate::partition::{PartitionTask, Phase};
-use crate::query::{Answer, Find, Freshness, Line, Page, Query, QueryError, Reached, Reply, Span};
+use crate::query::asking::{Answer, Find, Freshness, Page, QueryError, Question, Reached, Reply};
 
 /// How long after a question the next one is expected, so that it finds the worker awake.
 const MORE_EXPECTED: Duration = Duration::from_secs(1);
 
-/// The line of questions at a worker, and those that wait for records to be processed.
-pub(crate) struct Questions {
-    line: Line,
-    waiting: Vec<Find>,
+/// Questions to be answered between two batches, and those that wait for records to be processed.
+#[derive(Default)]
+pub(crate) struct Asking {
+    questions: Vec<Question>,
     asked_at: Option<Duration>,
 }
 
-impl Questions {
-    pub(super) fn new(line: Line) -> Self {
-        Self { line, waiting: Vec::new(), asked_at: None }
+impl Asking {
+    pub(super) fn take(&mut self, question: Question, now: Duration) {
+        self.asked_at = Some(now);
+        self.questions.push(question);
     }
 
     /// Whether a question waits, or was asked a moment ago: the worker should look again soon.
-    pub(crate) fn are_coming(&self, now: Duration) -> bool {
-        self.asked_at.is_some_and(|at| now.saturating_sub(at) < MORE_EXPECTED) || !self.waiting.is_empty()
+    pub(crate) fn goes_on(&self, now: Duration) -> bool {
+        self.asked_at.is_some_and(|at| now.saturating_sub(at) < MORE_EXPECTED) || !self.questions.is_empty()
     }
 
-    /// Answers what has been asked since the last turn, and what waited and need not any more.
+    /// Answers what need not wait.
     pub(crate) fn answer<W: World>(&mut self, log: &W::Group, desk: &mut Desk<W>) {
-        while let Ok(query) = self.line.try_recv() {
-            self.asked_at = Some(desk.world.elapsed());
-            // Whoever asked may have given up; the answer is then for nobody.
-            match query {
-                Query::Get(key, reply) => drop(reply.try_send(get(desk, &key))),
-                Query::Count(reply) => drop(reply.try_send(count(desk))),
-                Query::Page(partition, span, limit, reply) => {
-                    drop(reply.try_send(page(log, desk, partition, &span, limit)));
-                }
-                Query::Find(find) => self.waiting.push(find),
+        // Whoever asked may have given up; the answer is then for nobody.
+        self.questions.retain_mut(|question| match question {
+            Question::Page(partition, range, limit, reply) => {
+                let _ = reply.try_send(page(log, desk, *partition, range, *limit));
+                false
             }
-        }
-        self.waiting.retain_mut(|find| {
-            let Some(answer) = answered(log, desk, find) else { return true };
-            let _ = find.reply.try_send(answer);
-            false
+            Question::Find(find) => {
+                let Some(answer) = answered(log, desk, find) else { return true };
+                let _ = find.reply.try_send(answer);
+                false
+            }
         });
     }
 }
@@ -110,10 +106,10 @@ fn page<W: World>(
     log: &W::Group,
     desk: &mut Desk<W>,
     partition: Partition,
-    span: &Span,
+    range: &KeyRange,
     limit: usize,
 ) -> Reply<Page> {
-    look(log, desk, partition, |layer, is_fresh| layer.page(span, limit, is_fresh))
+    look(log, desk, partition, |layer, is_fresh| layer.page(range, limit, is_fresh))
 }
 
 /// Reads a partition's own table; `read` learns whether it may see what waits for the commit.
@@ -150,27 +146,4 @@ fn freshness<W: World>(
         |input| if is_committed { task.ledger.committed_to(input) } else { task.ledger.next(input) };
     let positions = inputs.iter().enumerate().map(|(input, name)| (name.clone(), position(input))).collect();
     Ok(Freshness { lag_records, behind, positions, is_committed })
-}
-
-pub(crate) fn get<W: World>(desk: &mut Desk<W>, key: &[u8]) -> Result<Option<Vec<u8>>, PortError> {
-    for task in desk.owned().filter(|task| task.phase == Phase::Running) {
-        let value = task
-            .own_layer()
-            .map_or(Ok(None), |layer| layer.get(key).map(|value| value.map(<[u8]>::to_vec)))?;
-        if value.is_some() {
-            return Ok(value);
-        }
-    }
-    Ok(None)
-}
-
-fn count<W: World>(desk: &mut Desk<W>) -> Result<u64, PortError> {
-    let batch_bytes = desk.plan.settings.store_batch_bytes;
-    let mut running = desk.owned().filter(|task| task.phase == Phase::Running);
-    running.try_fold(0, |sum, task| {
-        let Some(layer) = task.own_layer() else { return Ok(sum) };
-        // What is committed may still wait for the store.
-        layer.store_logged(batch_bytes)?;
-        Ok(sum + layer.store().count()?)
-    })
 }

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use millstream_model::Offset;
 
-use crate::TableStore;
+use crate::{KeyRange, TableStore};
 
 /// Puts a store that `open` gives through what [`TableStore`] promises. `open` gives the same table each time.
 pub fn table_store<S: TableStore>(mut open: impl FnMut() -> S) {
@@ -10,7 +10,7 @@ pub fn table_store<S: TableStore>(mut open: impl FnMut() -> S) {
     a_batch_and_its_offset_land_together(&open());
     survives_reopening(&open());
     scans_by_prefix_in_order(&open());
-    scans_on_from_a_key(&open());
+    reads_ranges_in_order(&open());
     equals_a_map_after_many_batches(&open());
     clearing_leaves_nothing(&open());
 }
@@ -75,27 +75,26 @@ fn scans_by_prefix_in_order<S: TableStore>(store: &S) {
     assert_eq!(first.as_deref(), Some(&b"p/1"[..]), "a scan ends when told to");
 }
 
-fn scans_on_from_a_key<S: TableStore>(store: &S) {
-    let from = |prefix: &[u8], from: &[u8]| {
-        let mut keys = Vec::new();
-        store
-            .scan_from(prefix, from, &mut |key, _| {
-                keys.push(String::from_utf8_lossy(key).into_owned());
-                keys.len() < 2
-            })
-            .unwrap();
-        keys
-    };
-    for (prefix, start, keys) in [
-        ("p", "", &["p", "p/1"][..]),
-        ("p", "p/1", &["p/1", "p/2"]),
-        ("p", "p/10", &["p/2"]),
-        ("p", "q", &[]),
-        ("p/", "a", &["p/1", "p/2"]),
-        ("", "p/2", &["p/2", "q"]),
-        ("", "r", &[]),
-    ] {
-        assert_eq!(from(prefix.as_bytes(), start.as_bytes()), keys, "{prefix:?} from {start:?}");
+fn reads_ranges_in_order<S: TableStore>(store: &S) {
+    store.clear().unwrap();
+    let keys: &[&[u8]] = &[b"", b"\0", b"a", b"a\0", b"a\xff", b"a\xff\xff", b"b", b"\xff", b"\xff\xff"];
+    let entries: Vec<_> = keys.iter().map(|key| (*key, Some(*key))).collect();
+    put(store, &entries, 30);
+    for from in keys {
+        for to in keys.iter().map(|key| Some(key.to_vec())).chain([None]) {
+            let range = KeyRange::new(*from, to);
+            let expected: Vec<_> =
+                keys.iter().filter(|key| range.contains(key)).map(|key| key.to_vec()).collect();
+            let mut seen = Vec::new();
+            store
+                .range(&range, &mut |key, value| {
+                    assert_eq!(key, value);
+                    seen.push(key.to_vec());
+                    true
+                })
+                .unwrap();
+            assert_eq!(seen, expected, "{range:?}");
+        }
     }
 }
 

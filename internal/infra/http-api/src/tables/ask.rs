@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use millstream_model::Partition;
-use millstream_runtime::{Answer, QueryError, Reached, Span, TableClient};
+use millstream_ports::KeyRange;
+use millstream_runtime::{Answer, QueryError, Reached, TableClient};
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
@@ -28,25 +29,24 @@ pub(super) struct Asked {
 
 /// Which part of the table is asked for.
 pub(super) struct Scope {
-    /// The span as it was written, to be passed on.
+    /// The range as it was written, to be passed on.
     pub(super) texts: Vec<(String, String)>,
-    pub(super) span: Span,
+    pub(super) range: KeyRange,
     pub(super) partitions: Vec<Partition>,
     pub(super) cursor: Option<Cursor>,
 }
 
 impl Scope {
-    /// The span in one partition: behind the cursor, where there is one.
-    fn within(&self, partition: Partition) -> Span {
-        let mut span = self.span.clone();
-        if let Some(cursor) = &self.cursor {
-            if partition <= cursor.partition {
-                span.after = Some(cursor.key.clone());
-            } else {
-                span.from = span.from.max(Some(cursor.key.clone()));
+    /// The range in one partition: behind the cursor, where there is one.
+    fn within(&self, partition: Partition) -> KeyRange {
+        let range = self.range.clone();
+        match &self.cursor {
+            Some(cursor) if partition <= cursor.partition => range.after(&cursor.key),
+            Some(cursor) if cursor.key.as_slice() > range.from() => {
+                KeyRange::new(cursor.key.clone(), range.to().map(<[u8]>::to_vec))
             }
+            _ => range,
         }
-        span
     }
 
     fn parameters(&self, partitions: &[Partition]) -> Vec<(String, String)> {
@@ -88,12 +88,14 @@ impl Asked {
         after: Option<Reached>,
     ) -> Result<(StatusCode, Value), Problem> {
         for attempt in 1..=TRIES {
-            let (bytes, waited) = (key.clone(), after.clone());
-            let patience = self.patience;
-            let found =
-                self.here(move |client| client.find(partition, &bytes, waited.as_ref(), patience)).await?;
-            match found {
-                Ok(answer) => return Ok(self.told(partition, &key, &answer)),
+            let (key, waited, patience) = (key.clone(), after.clone(), self.patience);
+            let table = self.table.clone();
+            let found = self.here(move |client| {
+                let answer = client.find(partition, &key, waited.as_ref(), patience)?;
+                Ok(told(&table, &key, &answer))
+            });
+            match found.await? {
+                Ok(told) => return Ok(told),
                 Err(QueryError::Elsewhere(_)) if !self.is_passed_on => {}
                 Err(error) => return Err(error.into()),
             }
@@ -120,33 +122,6 @@ impl Asked {
             parameters.extend(after.input.iter().map(|input| ("input".to_owned(), input.clone())));
         }
         parameters
-    }
-
-    fn told(
-        &self,
-        partition: Partition,
-        key: &[u8],
-        answer: &Answer<Option<Vec<u8>>>,
-    ) -> (StatusCode, Value) {
-        let table = &self.table;
-        let mut body = match &answer.content {
-            Some(value) => entry(table, partition, key, value),
-            None => json!({
-                "key": table.key.tell(key),
-                "partition": partition.index(),
-                "error": "no_such_key",
-                "message": format!("table '{}' has no such key", table.name),
-            }),
-        };
-        if let Value::Object(fields) = &mut body {
-            fields.remove("cursor");
-            fields.insert("table".to_owned(), json!(table.name));
-            fields.insert("role".to_owned(), json!("owner"));
-            fields.insert("answered_by".to_owned(), json!(table.owners.own()));
-            fields.insert("staleness".to_owned(), staleness(&answer.freshness));
-        }
-        let status = if answer.content.is_some() { StatusCode::OK } else { StatusCode::NOT_FOUND };
-        (status, body)
     }
 
     /// The first entries of a part of the table, in the order of keys and then of partitions.
@@ -227,13 +202,13 @@ impl Asked {
         partition: Partition,
         limit: Option<usize>,
     ) -> Result<Result<Part, QueryError>, Problem> {
-        let (span, table) = (scope.within(partition), self.table.clone());
+        let (range, table) = (scope.within(partition), self.table.clone());
         self.here(move |client| {
             let body = match limit {
-                None => client.count_span(partition, &span).map(
+                None => client.count_range(partition, &range).map(
                     |answer| json!({"count": answer.content, "staleness": staleness(&answer.freshness)}),
                 ),
-                Some(limit) => client.page(partition, &span, limit).map(|answer| {
+                Some(limit) => client.page(partition, &range, limit).map(|answer| {
                     let entries = answer.content.entries.iter();
                     let entries: Vec<_> =
                         entries.map(|(key, value)| entry(&table, partition, key, value)).collect();
@@ -271,6 +246,29 @@ impl Asked {
         let message = format!("no owner of partition {partition} answers: {said}; it may be changing hands");
         Problem::unavailable("no_owner", message).with("partition", json!(partition.index()))
     }
+}
+
+/// What a key has, with where it was found and how old that is.
+fn told(table: &ServedTable, key: &[u8], answer: &Answer<Option<Vec<u8>>>) -> (StatusCode, Value) {
+    let partition = answer.partition;
+    let mut body = match &answer.content {
+        Some(value) => entry(table, partition, key, value),
+        None => json!({
+            "key": table.key.tell(key),
+            "partition": partition.index(),
+            "error": "no_such_key",
+            "message": format!("table '{}' has no such key", table.name),
+        }),
+    };
+    if let Value::Object(fields) = &mut body {
+        fields.remove("cursor");
+        fields.insert("table".to_owned(), json!(table.name));
+        fields.insert("role".to_owned(), json!("owner"));
+        fields.insert("answered_by".to_owned(), json!(table.owners.own()));
+        fields.insert("staleness".to_owned(), staleness(&answer.freshness));
+    }
+    let status = if answer.content.is_some() { StatusCode::OK } else { StatusCode::NOT_FOUND };
+    (status, body)
 }
 
 /// What another instance answered, unless it has the partition no more or can't be reached, and there is another try.

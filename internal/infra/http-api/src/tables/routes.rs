@@ -7,7 +7,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use millstream_model::{Offset, Partition};
-use millstream_runtime::{Reached, Span};
+use millstream_ports::KeyRange;
+use millstream_runtime::Reached;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -139,18 +140,21 @@ fn asked(
 fn scope(asked: &Asked, given: &Given, cursor: Option<Cursor>) -> Result<Scope, Problem> {
     let key = asked.table.key;
     let end = |text: &Option<String>| text.as_deref().map(|text| key.read(text)).transpose();
-    let span = Span {
-        prefix: key.read_prefix(given.prefix.as_deref().unwrap_or_default())?,
-        from: end(&given.from)?,
-        to: end(&given.to)?,
-        after: None,
-    };
+    let prefix = KeyRange::prefix(&key.read_prefix(given.prefix.as_deref().unwrap_or_default())?);
+    let range = within(&prefix, end(&given.from)?, end(&given.to)?);
     let all = || (0..asked.table.owners.width()).map(Partition::new).collect();
     let partitions = given.partitions.as_deref().map_or_else(|| Ok(all()), numbers)?;
     partitions.iter().try_for_each(|partition| asked.check(*partition))?;
     let texts = [("prefix", &given.prefix), ("from", &given.from), ("to", &given.to)];
     let texts = texts.iter().filter_map(|(name, text)| Some(((*name).to_owned(), text.as_ref()?.clone())));
-    Ok(Scope { texts: texts.collect(), span, partitions, cursor })
+    Ok(Scope { texts: texts.collect(), range, partitions, cursor })
+}
+
+/// The part of `range` from one key, up to but without another.
+fn within(range: &KeyRange, from: Option<Vec<u8>>, to: Option<Vec<u8>>) -> KeyRange {
+    let from = from.unwrap_or_default().max(range.from().to_vec());
+    let own = range.to().map(<[u8]>::to_vec);
+    KeyRange::new(from, [own, to].into_iter().flatten().min())
 }
 
 fn numbers(text: &str) -> Result<Vec<Partition>, Problem> {

@@ -8,7 +8,7 @@ use crate::instance::{CLIENT, Instance, routes, until};
 fn get(server: &Server, path: &str, token: Option<&str>) -> (u16, Value) {
     let url = format!("http://{}{path}", server.address());
     let request = CLIENT.get(url);
-    let request = token.iter().fold(request, |request, token| request.bearer_auth(token));
+    let request = token.iter().fold(request, reqwest::blocking::RequestBuilder::bearer_auth);
     let answer = request.send().unwrap();
     (answer.status().as_u16(), answer.json().unwrap_or(Value::Null))
 }

@@ -6,10 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use millstream_model::{Headers, Offset, Partition, RecordView, Timestamp, TopicName};
-use millstream_ports::{
-    Delivery, GroupLog, Outlet, Polled, PortError, SendRecord, Start, TableId, TableStore, Tag, Tail, Tally,
-    TopicDescription, TopicSpec, World,
-};
+use millstream_ports::{Delivery, GroupLog, KeyRange, Outlet, Polled, PortError, SendRecord, Start, TableId, TableStore, Tag, Tail, Tally, TopicDescription, TopicSpec, World};
 
 /// A record as it lies in a topic.
 #[derive(Clone, Debug, PartialEq)]
@@ -248,7 +245,7 @@ impl TableStore for Nothing {
         match *self {}
     }
 
-    fn scan(&self, _: &[u8], _: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), PortError> {
+    fn range(&self, _: &KeyRange, _: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), PortError> {
         match *self {}
     }
 

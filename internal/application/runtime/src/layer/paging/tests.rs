@@ -2,12 +2,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use millstream_model::Offset;
+use millstream_ports::KeyRange;
 use proptest::prelude::*;
 
 use crate::layer::TableAccess as _;
 use crate::layer::TableLayer;
 use crate::layer::tests::MapStore;
-use crate::query::Span;
 
 type Model = BTreeMap<Vec<u8>, Vec<u8>>;
 
@@ -33,9 +33,11 @@ fn turn() -> impl Strategy<Value = Turn> {
     ]
 }
 
-fn span() -> impl Strategy<Value = Span> {
-    let end = || proptest::option::of(key());
-    (key(), end(), end()).prop_map(|(prefix, from, to)| Span { prefix, from, to, after: None })
+fn range() -> impl Strategy<Value = KeyRange> {
+    prop_oneof![
+        key().prop_map(|prefix| KeyRange::prefix(&prefix)),
+        (key(), proptest::option::of(key())).prop_map(|(from, to)| KeyRange::new(from, to)),
+    ]
 }
 
 fn put(model: &mut Model, key: &[u8], value: Option<&[u8]>) {
@@ -46,17 +48,22 @@ fn put(model: &mut Model, key: &[u8], value: Option<&[u8]>) {
 }
 
 /// All of a span, page by page.
-fn walked(layer: &TableLayer<MapStore>, span: &Span, limit: usize, fresh: bool) -> Vec<(Vec<u8>, Vec<u8>)> {
-    let (mut span, mut all) = (span.clone(), Vec::new());
+fn walked(
+    layer: &TableLayer<MapStore>,
+    range: &KeyRange,
+    limit: usize,
+    fresh: bool,
+) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let (mut rest, mut all) = (range.clone(), Vec::new());
     loop {
-        let page = layer.page(&span, limit, fresh).unwrap();
+        let page = layer.page(&rest, limit, fresh).unwrap();
         assert!(page.entries.len() <= limit);
         assert!(page.entries.len() == limit || !page.has_more, "a page that is not full is the last");
         all.extend(page.entries);
         if !page.has_more {
             return all;
         }
-        span.after = all.last().map(|(key, _)| key.clone());
+        rest = all.iter().next_back().map(|(last, _)| range.clone().after(last)).unwrap();
     }
 }
 
@@ -64,7 +71,7 @@ proptest! {
     #[test]
     fn pages_equal_a_plain_maps_whatever_waits_for_the_store(
         turns in proptest::collection::vec(turn(), 0..60),
-        span in span(),
+        range in range(),
         limit in 1_usize..5,
     ) {
         let mut layer = TableLayer::new(MapStore::default(), 1 << 10);
@@ -87,9 +94,9 @@ proptest! {
             }
         }
         for (model, is_fresh) in [(&fresh, true), (&committed, false)] {
-            let within = model.iter().filter(|(key, _)| span.contains(key));
+            let within = model.iter().filter(|(key, _)| range.contains(key));
             let wanted: Vec<_> = within.map(|(key, value)| (key.clone(), value.clone())).collect();
-            prop_assert_eq!(walked(&layer, &span, limit, is_fresh), wanted);
+            prop_assert_eq!(walked(&layer, &range, limit, is_fresh), wanted);
         }
         for key in fresh.keys().chain(committed.keys()) {
             let found = layer.committed(key).unwrap();
