@@ -1,6 +1,7 @@
+use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
-use millstream_http_api::{HttpError, Routes, Server};
+use millstream_http_api::{HttpError, Listening, Peers, Routes, Server, Site, Tables};
 use millstream_ports::{Meter, Sample};
 use millstream_runtime::{Running, Status};
 use millstream_telemetry::Exporter;
@@ -18,19 +19,17 @@ impl Health {
         let _ = self.0.set(running.status());
     }
 
-    /// Serves metrics, health and readiness, unless the settings say not to.
-    pub(crate) fn serve(&self, settings: &StreamSettings) -> Result<Option<Server>, HttpError> {
-        let server = match &settings.http {
-            HttpAddress::Off => return Ok(None),
-            HttpAddress::Given(address) => Server::start(address, self.routes())?,
-            // A second instance on one machine works without being told of another address.
-            HttpAddress::Default(address) => Server::start(address, self.routes()).or_else(|taken| {
-                tracing::info!(%taken, "taking a free address");
-                Server::start("127.0.0.1:0", self.routes())
-            })?,
-        };
-        say(&format!("metrics and health are on http://{}", server.address()));
-        Ok(Some(server))
+    /// Serves metrics, health, readiness and tables, unless the settings say not to.
+    pub(crate) fn serve(&self, settings: &StreamSettings) -> anyhow::Result<Option<Face>> {
+        let Some(listening) = listen(&settings.http)? else { return Ok(None) };
+        let address = listening.address();
+        let url = url(settings, address);
+        let tables = Tables::new(Peers::new(&settings.access).map_err(anyhow::Error::msg)?);
+        let site = Site::new(self.routes()).access(settings.access.clone()).tables(&tables);
+        let server = listening.answer(site)?;
+        let scheme = if settings.access.is_tls() { "https" } else { "http" };
+        say(&format!("metrics and health are on {scheme}://{address}"));
+        Ok(Some(Face { tables, url, _server: server }))
     }
 
     fn routes(&self) -> Routes {
@@ -51,6 +50,41 @@ impl Health {
     fn ready(&self) -> Result<(), String> {
         let starting = || Err("starting: topics are checked and the filter is read".to_owned());
         self.0.get().map_or_else(starting, |status| status.ready())
+    }
+}
+
+/// The server, and what can be added to it once the processor runs. Dropping it ends the server.
+pub(crate) struct Face {
+    pub(crate) tables: Tables,
+    /// Where others reach it; empty when that is not known.
+    pub(crate) url: String,
+    _server: Server,
+}
+
+fn listen(http: &HttpAddress) -> Result<Option<Listening>, HttpError> {
+    match http {
+        HttpAddress::Off => Ok(None),
+        HttpAddress::Given(address) => Server::listen(address).map(Some),
+        // A second instance on one machine works without being told of another address.
+        HttpAddress::Default(address) => {
+            let free = |taken| {
+                tracing::info!(%taken, "taking a free address");
+                Server::listen("127.0.0.1:0")
+            };
+            Server::listen(address).or_else(free).map(Some)
+        }
+    }
+}
+
+fn url(settings: &StreamSettings, address: SocketAddr) -> String {
+    let scheme = if settings.access.is_tls() { "https" } else { "http" };
+    match &settings.advertised_url {
+        Some(url) => url.clone(),
+        None if !address.ip().is_unspecified() => format!("{scheme}://{address}"),
+        None => {
+            tracing::warn!(%address, "other instances can't ask this one for its keys; set STREAM_ADVERTISED_URL");
+            String::new()
+        }
     }
 }
 

@@ -63,10 +63,13 @@ fn process(arguments: &Arguments, settings: &StreamSettings) -> anyhow::Result<(
     }
     let ending = Ending::by_signals()?;
     let health = Health::default();
-    let _server = health.serve(settings)?;
+    let face = health.serve(settings)?;
     let stream = Stream::start(settings, arguments.filter.as_deref())?;
     ending.stops(&stream.running);
     health.tells_of(&stream.running);
+    if let Some(face) = &face {
+        face.tables.serve(stream.served_table(&face.url)?);
+    }
     say(&show::filter(&stream.filter()?));
     match source {
         Some(source) => repl::run(&stream, source),

@@ -2,6 +2,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use millstream_http_api::{Access, Token};
 use millstream_model::TopicName;
 use millstream_settings::{Key, Settings, SettingsError, Sources};
 use millstream_shop::Case;
@@ -96,6 +97,9 @@ pub(crate) struct StreamSettings {
     pub(crate) workers: Option<NonZeroUsize>,
     pub(crate) commit_interval_ms: Option<u64>,
     pub(crate) http: HttpAddress,
+    pub(crate) access: Access,
+    /// Where other instances and people reach this one, where that is not where it listens.
+    pub(crate) advertised_url: Option<String>,
     pub(crate) case: Case,
     pub(crate) verbosity: Verbosity,
 }
@@ -125,6 +129,8 @@ impl StreamSettings {
             workers: all.get("stream.workers")?,
             commit_interval_ms: all.get("stream.commit_interval_ms")?,
             http: http_address(&all)?,
+            access: access(&all)?,
+            advertised_url: all.get("stream.advertised_url")?,
             case: if minds_case { Case::Sensitive } else { Case::Insensitive },
             verbosity: if arguments.verbose { Verbosity::Verbose } else { Verbosity::Normal },
             group,
@@ -157,6 +163,35 @@ fn http_address(all: &Settings) -> Result<HttpAddress, SettingsError> {
             "STREAM_HTTP_ADDRESS",
             format!("'{address}' is no address; write host:port, with port 0 for a free one, or 'off'"),
         )),
+    }
+}
+
+/// Who may ask over HTTP. A token is told by nothing here.
+fn access(all: &Settings) -> Result<Access, SettingsError> {
+    let mut access = Access::default();
+    if let Some(text) = all.get::<String>("stream.http_token")? {
+        let token = Token::new(text.trim());
+        let reason = "a token is one word of printable characters".to_owned();
+        access = access.by_token(token.ok_or_else(|| malformed("STREAM_HTTP_TOKEN", reason))?);
+    }
+    if let Some(url) = all.get::<String>("stream.advertised_url")? {
+        let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+        if rest.is_none_or(str::is_empty) {
+            let reason = format!("'{url}' is no web address; write such as http://stream-1:9101");
+            return Err(malformed("STREAM_ADVERTISED_URL", reason));
+        }
+        access = access.named(&url);
+    }
+    let (certificate, key) = ("stream.http_certificate", "stream.http_key");
+    match (all.get::<PathBuf>(certificate)?, all.get::<PathBuf>(key)?) {
+        (None, None) => Ok(access),
+        (Some(certificate), Some(key)) => access
+            .by_tls(&certificate, &key)
+            .map_err(|error| malformed("STREAM_HTTP_CERTIFICATE", error.to_string())),
+        _ => {
+            let reason = "TLS takes both a certificate and its key, STREAM_HTTP_KEY".to_owned();
+            Err(malformed("STREAM_HTTP_CERTIFICATE", reason))
+        }
     }
 }
 
@@ -232,9 +267,12 @@ mod tests {
             ("STREAM_CASE_SENSITIVE_FILTER", "maybe"),
             ("STREAM_HTTP_ADDRESS", "9101"),
             ("STREAM_HTTP_ADDRESS", "localhost:http"),
+            ("STREAM_HTTP_TOKEN", "two words"),
+            ("STREAM_HTTP_CERTIFICATE", "alone.pem"),
+            ("STREAM_ADVERTISED_URL", "stream-1:9101"),
         ] {
             let told = settings(&[], &[(name, value)]).err().unwrap().to_string();
-            assert!(told.starts_with(name), "{told}");
+            assert!(told.starts_with(name) && !told.contains("two words"), "{told}");
         }
         assert!(Arguments::try_parse_from(["stream", "--workers", "0"]).is_err());
         assert!(Arguments::try_parse_from(["stream", "topics"]).is_err());

@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use millstream_avro_codec::{Avro, AvroBorrowed, Forwarding, Registry, value_subject};
+use millstream_http_api::{KeyForm, ServedTable};
 use millstream_kafka_log::{KafkaLog, KafkaWorld};
 use millstream_ports::{Codec, Nullable, PortError, TopicSpec, Utf8, World};
-use millstream_runtime::{Emitter, Output, Processor, ProcessorError, Running, Settings};
+use millstream_runtime::{Emitter, Output, Owners, Processor, ProcessorError, Running, Settings};
 use millstream_sled_table::{SledTable, SledTables};
 use millstream_storefront::wire::{PRODUCT_SCHEMA, PRODUCT_STATE_SCHEMA, ProductStateWire};
 use millstream_storefront::{FILTER_KEY, FilterParts, ProductShape, ProductStateShape, filter_graph};
+
+use millstream_topology::{GroupSpec, Partitioner};
 
 use crate::settings::StreamSettings;
 
@@ -26,6 +29,9 @@ pub(crate) struct Stream {
     filter_topic: millstream_model::TopicName,
     emitter: Mutex<FilterEmitter>,
     states: AvroBorrowed<ProductStateShape>,
+    world: StreamWorld,
+    registry: Registry,
+    spec: GroupSpec,
 }
 
 pub(crate) fn kafka(settings: &StreamSettings) -> anyhow::Result<KafkaLog> {
@@ -60,13 +66,14 @@ impl Stream {
             &value_subject(&format!("{}-table", settings.group)),
             PRODUCT_STATE_SCHEMA,
         )?;
-        let processor = processor(settings, &world, &registry, states.clone())?;
+        let (processor, spec) = processor(settings, &world, &registry, states.clone())?;
         let output = Output::new(filter_topic.as_str(), Utf8, Nullable(Utf8));
         let mut emitter = Emitter::open(&world, &format!("{}-filter", settings.group), output)?;
         if let Some(text) = filter {
             emit_filter(&mut emitter, text)?;
         }
-        Ok(Self { running: processor.start()?, filter_topic, emitter: Mutex::new(emitter), states })
+        let (running, emitter) = (processor.start()?, Mutex::new(emitter));
+        Ok(Self { running, filter_topic, emitter, states, world, registry, spec })
     }
 
     /// Sets the filter for all instances, and waits until this one goes by it. An empty text clears it.
@@ -97,6 +104,20 @@ impl Stream {
         Ok(bytes.map(|bytes| self.states.decode(&bytes).map(read)).transpose()?)
     }
 
+    /// The group table as it is served over HTTP; other instances learn that this one is at `url`.
+    pub(crate) fn served_table(&self, url: &str) -> anyhow::Result<ServedTable> {
+        let owners = Owners::open(&self.world, &self.spec, self.running.status(), url)?;
+        let codec = Avro::<serde_json::Value>::reader(&self.registry);
+        Ok(ServedTable {
+            name: self.spec.changelog.as_ref().map(ToString::to_string).unwrap_or_default(),
+            client: self.running.table(),
+            owners: Arc::new(owners),
+            partitioner: Partitioner::default(),
+            key: KeyForm::Text,
+            value: Arc::new(move |bytes| codec.decode(bytes).map_err(|error| error.to_string())),
+        })
+    }
+
     /// Drains, commits and closes.
     pub(crate) fn finish(self) -> Result<(), ProcessorError> {
         self.running.stop()
@@ -114,7 +135,7 @@ fn processor(
     world: &StreamWorld,
     registry: &Registry,
     states: AvroBorrowed<ProductStateShape>,
-) -> anyhow::Result<Processor<StreamWorld>> {
+) -> anyhow::Result<(Processor<StreamWorld>, GroupSpec)> {
     let subject = value_subject(settings.topics.filtered.as_str());
     // Its schema is known to readers of the filtered topic before the first record is there.
     Avro::<()>::writer(registry, &subject, PRODUCT_SCHEMA)?;
@@ -127,11 +148,11 @@ fn processor(
         case: settings.case,
     };
     let graph = filter_graph(&settings.group, &settings.topics, parts)?;
-    let defaults = Settings::default();
+    let (spec, defaults) = (graph.spec().clone(), Settings::default());
     let tuned = Settings {
         workers: settings.workers.map_or(defaults.workers, NonZeroUsize::get),
         commit_interval: settings.commit_interval_ms.map(Duration::from_millis),
         ..defaults
     };
-    Ok(Processor::new(world.clone(), graph).settings(tuned))
+    Ok((Processor::new(world.clone(), graph).settings(tuned), spec))
 }

@@ -203,6 +203,7 @@ impl<W: World> Desk<W> {
         self.status.processed(record);
         let Some(task) = self.task(record.partition) else { return Ok(()) };
         task.ledger.processed(record.topic, record.offset);
+        task.seen = Some(record.timestamp);
         let Some(timers) = &mut task.timers else { return Ok(()) };
         timers.pass(record.timestamp);
         if timers.has_event_due() { self.ring(record.partition).map(drop) } else { Ok(()) }

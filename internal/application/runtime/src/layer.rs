@@ -18,6 +18,7 @@ mod cache;
 mod cut;
 mod merge;
 mod overlay;
+mod paging;
 mod reading;
 mod waiting;
 mod writing;

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use millstream_model::{Offset, Partition};
+use millstream_model::{Offset, Partition, Timestamp};
 use millstream_ports::TableStore;
 use millstream_topology::OffsetLedger;
 
@@ -21,6 +21,8 @@ pub(crate) struct PartitionTask<S> {
     pub(crate) held: Held,
     /// Those set in the group table; `None` until they are read from it.
     pub(crate) timers: Option<Timers>,
+    /// The time that the record processed last bears.
+    pub(crate) seen: Option<Timestamp>,
 }
 
 /// The life of an owned partition.
@@ -65,7 +67,15 @@ impl<S: TableStore> PartitionTable<S> {
 impl<S: TableStore> PartitionTask<S> {
     pub(crate) fn new(partition: Partition, inputs: usize) -> Self {
         let (tables, ledger) = (Vec::new(), OffsetLedger::new(inputs));
-        Self { partition, phase: Phase::Opening, tables, ledger, held: Held::default(), timers: None }
+        Self {
+            partition,
+            phase: Phase::Opening,
+            tables,
+            ledger,
+            held: Held::default(),
+            timers: None,
+            seen: None,
+        }
     }
 
     /// Table records still to be read before it runs.

@@ -14,6 +14,12 @@ use crate::query::ranges::{CutPlace, Reply};
 use crate::timers::RESERVED;
 use crate::visit::{Argument, Visit, Visiting};
 
+pub(crate) use crate::query::answering::Asking;
+use crate::query::asking::Question;
+pub use crate::query::asking::{Answer, Freshness, Page, QueryError, Reached};
+
+mod answering;
+mod asking;
 mod ranges;
 
 /// Questions that may wait for a worker. One that finds the line full is refused.
@@ -30,6 +36,7 @@ pub(crate) enum Query {
     ReadCut(CutPlace, KeyRange, usize, Reply<Entries>),
     EndCut(CutPlace),
     Visit(Visit),
+    Ask(Question),
 }
 
 /// Reads the group table where it is owned: the partitions of this process, uncommitted values included.
@@ -100,7 +107,7 @@ fn refused(error: TrySendError<Query>) -> PortError {
 }
 
 /// Answers what has been asked since the last turn.
-pub(crate) fn answer<W: World>(questions: &Receiver<Query>, desk: &mut Desk<W>) {
+pub(crate) fn answer<W: World>(questions: &Receiver<Query>, desk: &mut Desk<W>, asking: &mut Asking) {
     while let Ok(query) = questions.try_recv() {
         // Whoever asked may have given up; the answer is then for nobody.
         match query {
@@ -112,6 +119,7 @@ pub(crate) fn answer<W: World>(questions: &Receiver<Query>, desk: &mut Desk<W>) 
                 drop(reply.try_send(ranges::read_cut(desk, cut, &range, max)));
             }
             Query::EndCut(cut) => ranges::end_cut(desk, cut),
+            Query::Ask(question) => asking.take(question, desk.world.elapsed()),
             Query::Visit(visit) => desk.visits.push_back(visit),
         }
     }

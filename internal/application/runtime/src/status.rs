@@ -239,6 +239,20 @@ impl Status {
         }
     }
 
+    /// The partitions that are processed here, not those that are being recovered.
+    pub(crate) fn running_partitions(&self) -> Vec<Partition> {
+        let of = |worker: &Mutex<Figures>| -> Vec<_> {
+            let worker = locked(worker);
+            worker
+                .partitions
+                .iter()
+                .filter(|status| status.is_running)
+                .map(|status| status.partition)
+                .collect()
+        };
+        self.workers.iter().flat_map(of).collect()
+    }
+
     /// Whether it processes all partitions it owns; otherwise what it waits for.
     ///
     /// # Errors

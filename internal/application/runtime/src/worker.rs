@@ -8,7 +8,7 @@ use crate::commit::{commit, expire, send, settle_stores, take_back, write_behind
 use crate::desk::Desk;
 use crate::partition::{Phase, Plan};
 use crate::processor::ProcessorError;
-use crate::query::{self, Query};
+use crate::query::{self, Asking, Query};
 use crate::rebalance::{self, Parked};
 use crate::recovery::Recovery;
 use crate::status::Status;
@@ -34,6 +34,7 @@ pub(crate) struct Worker<W: World> {
     recovery: Recovery<W>,
     parked: Parked<W::Store>,
     questions: Receiver<Query>,
+    asking: Asking,
     committed_at: Duration,
     /// Whether no record is read until those are done that a commit waits for.
     is_settling: bool,
@@ -53,7 +54,7 @@ impl<W: World> Worker<W> {
         let desk = Desk::new(world.clone(), plan);
         let recovery = Recovery::new(&desk, instance)?;
         let committed_at = world.elapsed();
-        let (parked, is_paused) = (Parked::new(), false);
+        let (parked, asking, is_paused) = (Parked::new(), Asking::default(), false);
         let (is_settling, is_stopping) = (false, false);
         Ok(Self {
             instance,
@@ -62,6 +63,7 @@ impl<W: World> Worker<W> {
             recovery,
             parked,
             questions,
+            asking,
             committed_at,
             is_settling,
             is_stopping,
@@ -101,7 +103,8 @@ impl<W: World> Worker<W> {
     /// Answers questions, brings tables forward, processes a batch, and commits when that is due. Answers whether anything
     /// came up; where nothing did, it has waited for a moment.
     pub(crate) fn step(&mut self, status: &Status) -> Result<bool, ProcessorError> {
-        query::answer(&self.questions, &mut self.desk);
+        query::answer(&self.questions, &mut self.desk, &mut self.asking);
+        self.asking.answer(&self.log, &mut self.desk);
         let came_up = match self.turn() {
             Err(ProcessorError::Port(error)) if self.can_take_back(&error) => {
                 tracing::warn!(%error, "what was not committed is taken back and done again");
@@ -164,7 +167,7 @@ impl<W: World> Worker<W> {
     }
 
     fn wait(&mut self) -> Duration {
-        if Recovery::is_busy(&mut self.desk) {
+        if Recovery::is_busy(&mut self.desk) || self.asking.goes_on(self.desk.world.elapsed()) {
             return BUSY_WAIT;
         }
         if self.desk.deferred() > 0 {

@@ -155,6 +155,15 @@ pub trait GroupLog: Outlet {
     /// When the client refuses it.
     fn resume(&mut self) -> Result<(), PortError>;
 
+    /// Where the group will read `partition` of input `topic` from when it changes hands: what is before is done. `None`
+    /// where the group has committed nothing, or the adapter can't say. Waits for the answer.
+    ///
+    /// # Errors
+    /// When the group can't be reached in time.
+    fn committed(&self, _topic: usize, _partition: Partition) -> Result<Option<Offset>, PortError> {
+        Ok(None)
+    }
+
     /// How many records lie between this member and the end of `partition` of input `topic`, as last seen.
     fn lag(&self, topic: usize, partition: Partition) -> Option<u64>;
 

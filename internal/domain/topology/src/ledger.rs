@@ -41,6 +41,16 @@ impl OffsetLedger {
         self.inputs.get(input).is_some_and(|position| offset < position.next)
     }
 
+    /// The first offset of an input that is not known to be done; zero where nothing is known.
+    pub fn next(&self, input: usize) -> Offset {
+        self.inputs.get(input).map_or(Offset::ZERO, |position| position.done())
+    }
+
+    /// The first offset of an input that this owner has not told the group of; zero where it has told nothing.
+    pub fn committed_to(&self, input: usize) -> Offset {
+        self.inputs.get(input).map_or(Offset::ZERO, |position| position.committed)
+    }
+
     /// Notes that the record at `offset` of an input was taken, and is not done yet.
     pub fn taken(&mut self, input: usize, offset: Offset) {
         if let Some(position) = self.inputs.get_mut(input) {

@@ -1,7 +1,9 @@
-//! The HTTP face of a long-running program: metrics, health and readiness.
+//! The HTTP face of a long-running program: metrics, health, tables, and a page to watch it by.
 //!
 //! `GET /metrics` tells the figures, `/healthz` whether the program does its work at all, `/readyz` whether it is caught
-//! up enough to be counted on. Loopback is for the caller to choose: the server listens where it is told.
+//! up enough to be counted on. [`Tables`] answers for group tables under `/v1/tables`: a key, a span of keys, how many there
+//! are; a request to any instance is passed on to the one that has the partition. [`Access`] says who may ask. Loopback is
+//! for the caller to choose: the server listens where it is told.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -13,6 +15,11 @@
 //! # Ok::<(), millstream_http_api::HttpError>(())
 //! ```
 
+mod access;
+mod problem;
 mod server;
+mod tables;
 
-pub use server::{HttpError, Routes, Server};
+pub use access::{Access, Token};
+pub use server::{HttpError, Listening, Routes, Server, Site};
+pub use tables::{KeyForm, Peers, ServedTable, Tables, ToJson};

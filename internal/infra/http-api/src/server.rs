@@ -3,12 +3,15 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
+use axum::{Router, middleware};
 use thiserror::Error;
 use tokio::sync::oneshot;
+
+use crate::access::{self, Access, TlsAccept};
+use crate::tables::{self, Tables};
 
 /// Answers whether all is well, or says what is not.
 type Check = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;
@@ -22,6 +25,64 @@ pub struct Routes {
     pub healthy: Check,
     /// Whether it can be counted on now.
     pub ready: Check,
+}
+
+/// What a server answers, and whom.
+pub struct Site {
+    routes: Routes,
+    access: Access,
+    open: Router,
+    guarded: Router,
+}
+
+impl Site {
+    /// Metrics, health and readiness.
+    pub fn new(routes: Routes) -> Self {
+        Self { routes, access: Access::default(), open: Router::new(), guarded: Router::new() }
+    }
+
+    /// Says who may ask.
+    #[must_use]
+    pub fn access(mut self, access: Access) -> Self {
+        self.access = access;
+        self
+    }
+
+    /// Answers for tables too.
+    #[must_use]
+    pub fn tables(self, tables: &Tables) -> Self {
+        self.guarded(tables::router(tables.clone()))
+    }
+
+    /// Answers more, to those who may ask.
+    #[must_use]
+    pub fn guarded(mut self, router: Router) -> Self {
+        self.guarded = self.guarded.merge(router);
+        self
+    }
+
+    /// Answers more, to anyone: nothing that tells of data.
+    #[must_use]
+    pub fn open(mut self, router: Router) -> Self {
+        self.open = self.open.merge(router);
+        self
+    }
+
+    /// Figures are no secret on a server that asks for no token: who scrapes them knows it by whatever name.
+    fn router(self) -> Router {
+        let Self { routes, access, open, guarded } = self;
+        let metrics = Router::new()
+            .route("/metrics", get(|State(routes): State<Routes>| async move { (routes.metrics)() }))
+            .with_state(routes.clone());
+        let has_token = access.token.is_some();
+        let guarded = if has_token { guarded.merge(metrics.clone()) } else { guarded };
+        let open = if has_token { open } else { open.merge(metrics) };
+        let all = probes(routes).merge(open);
+        if !guarded.has_routes() {
+            return all;
+        }
+        all.merge(guarded.route_layer(middleware::from_fn_with_state(access, access::guard)))
+    }
 }
 
 /// Why the server can't be had.
@@ -53,25 +114,63 @@ impl Server {
     /// # Errors
     /// When the address can't be listened on, or the system gives no thread.
     pub fn start(address: &str, routes: Routes) -> Result<Self, HttpError> {
+        Self::open(address, Site::new(routes))
+    }
+
+    /// As [`Server::start`], with more to answer.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub fn open(address: &str, site: Site) -> Result<Self, HttpError> {
+        Self::listen(address)?.answer(site)
+    }
+
+    /// Takes `address`, so that it is known before there is anything to answer.
+    ///
+    /// # Errors
+    /// When the address can't be listened on.
+    pub fn listen(address: &str) -> Result<Listening, HttpError> {
         let listen = |source| HttpError::Listen { address: address.to_owned(), source };
         let listener = TcpListener::bind(address).map_err(listen)?;
         listener.set_nonblocking(true).map_err(listen)?;
         let bound = listener.local_addr().map_err(listen)?;
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(HttpError::Thread)?;
-        let (stop, stopped) = oneshot::channel();
-        let body = move || {
-            if let Err(error) = runtime.block_on(serve(listener, router(routes), stopped)) {
-                tracing::error!(%error, "the HTTP server ended");
-            }
-        };
-        let thread = thread::Builder::new().name("http".to_owned()).spawn(body).map_err(HttpError::Thread)?;
-        Ok(Self { address: bound, stop: Some(stop), thread: Some(thread) })
+        Ok(Listening { listener, address: bound })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+}
+
+/// An address that is taken; connections wait until [`Listening::answer`].
+pub struct Listening {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+impl Listening {
+    /// Where.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Begins to answer.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn answer(self, site: Site) -> Result<Server, HttpError> {
+        let Self { listener, address } = self;
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(HttpError::Thread)?;
+        let (stop, stopped) = oneshot::channel();
+        let body = move || {
+            if let Err(error) = runtime.block_on(serve(listener, site, stopped)) {
+                tracing::error!(%error, "the HTTP server ended");
+            }
+        };
+        let thread = thread::Builder::new().name("http".to_owned()).spawn(body).map_err(HttpError::Thread)?;
+        Ok(Server { address, stop: Some(stop), thread: Some(thread) })
     }
 }
 
@@ -87,17 +186,23 @@ impl Drop for Server {
     }
 }
 
-async fn serve(listener: TcpListener, router: Router, stopped: oneshot::Receiver<()>) -> io::Result<()> {
+async fn serve(listener: TcpListener, site: Site, stopped: oneshot::Receiver<()>) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let until = async move {
         let _ = stopped.await;
     };
-    axum::serve(listener, router).with_graceful_shutdown(until).await
+    let tls = site.access.tls.clone();
+    let router = site.router();
+    match tls {
+        None => axum::serve(listener, router).with_graceful_shutdown(until).await,
+        Some(setup) => {
+            axum::serve(TlsAccept::over(listener, &setup)?, router).with_graceful_shutdown(until).await
+        }
+    }
 }
 
-fn router(routes: Routes) -> Router {
+fn probes(routes: Routes) -> Router {
     Router::new()
-        .route("/metrics", get(|State(routes): State<Routes>| async move { (routes.metrics)() }))
         .route("/healthz", get(|State(routes): State<Routes>| async move { answer((routes.healthy)()) }))
         .route("/readyz", get(|State(routes): State<Routes>| async move { answer((routes.ready)()) }))
         .with_state(routes)

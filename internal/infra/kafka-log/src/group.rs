@@ -23,6 +23,9 @@ mod transactor;
 /// How long the brokers may take to describe the inputs.
 const ANSWER_WAIT: Duration = Duration::from_secs(10);
 
+/// How long the group may take to say what it has committed; records wait meanwhile.
+const POSITION_WAIT: Duration = Duration::from_secs(2);
+
 /// A member of a consumer group, and the producer that writes what it makes of the records.
 ///
 /// The group's protocol is the eager one: a rebalance revokes all that a member has, and assigns anew. Dropping a member
@@ -266,6 +269,20 @@ impl GroupLog for KafkaGroup {
         }
         self.shared.complaints.settle();
         Ok(())
+    }
+
+    fn committed(&self, topic: usize, partition: Partition) -> Result<Option<Offset>, PortError> {
+        let name = self.inputs.get(topic);
+        let name = name
+            .ok_or_else(|| PortError::stop(format!("group '{}' has no input number {topic}", self.name)))?;
+        let mut list = TopicPartitionList::new();
+        list.add_partition(name.as_str(), partition.as_i32());
+        let found = self.consumer()?.committed_offsets(list, POSITION_WAIT);
+        let found = found.map_err(self.refused("ask what it has committed"))?;
+        Ok(found.elements().iter().find_map(|element| match element.offset() {
+            rdkafka::Offset::Offset(next) => Some(Offset(next)),
+            _ => None,
+        }))
     }
 
     fn abort(&mut self) -> Result<(), PortError> {

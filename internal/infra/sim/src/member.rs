@@ -242,6 +242,11 @@ impl GroupLog for SimGroup {
         })
     }
 
+    fn committed(&self, topic: usize, partition: Partition) -> Result<Option<Offset>, PortError> {
+        let Some(name) = self.reader.topics.get(topic) else { return Ok(None) };
+        Ok(self.sim.committed(&self.group, name.as_str(), partition))
+    }
+
     fn start(&mut self, partition: Partition) -> Result<(), PortError> {
         if !self.owned.contains(&partition) {
             return Err(PortError::stop(format!("partition {partition} is not assigned")));

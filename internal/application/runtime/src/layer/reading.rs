@@ -28,16 +28,16 @@ impl<S: TableStore> TableLayer<S> {
         Ok(self.cache.get(key).map(Into::into))
     }
 
-    fn put_in_order(&mut self) {
+    pub(super) fn put_in_order(&mut self) {
         self.dirty.put_in_order();
         self.waiting.put_in_order();
     }
 
-    /// What is on top of the store, newest first.
-    fn on_top<'a>(&'a self, range: &'a KeyRange) -> Vec<Source<'a>> {
+    /// What is on top of the store, newest first; with `fresh` what waits for the commit too.
+    pub(super) fn on_top<'a>(&'a self, range: &'a KeyRange, fresh: bool) -> Vec<Source<'a>> {
         let writing = self.writing.iter().map(|writing| Source::new(writing.range(range)));
-        let dirty = std::iter::once(Source::new(self.dirty.range(range)));
-        dirty.chain(self.waiting.sources(range)).chain(writing).collect()
+        let dirty = fresh.then(|| Source::new(self.dirty.range(range)));
+        dirty.into_iter().chain(self.waiting.sources(range)).chain(writing).collect()
     }
 
     /// Begins a cut: the table as it is between two records. It can be read until its end, or until writes are taken back.
@@ -65,7 +65,7 @@ impl<S: TableStore> TableLayer<S> {
             return Err(PortError::retry("what was read of the table has been taken back; begin again"));
         };
         let mut sources = vec![cut.source(range)];
-        sources.extend(self.on_top(range));
+        sources.extend(self.on_top(range, true));
         let (age, mut read_to) = (cut.age, Vec::new());
         merge(&self.store, range, sources, &mut |key, kept| {
             let goes_on = age.live(key, kept).is_none_or(|value| is_hidden(range, key) || each(key, value));
@@ -171,7 +171,7 @@ impl<S: TableStore> TableAccess for TableLayer<S> {
             .map(|(key, value)| (&**key, value.as_deref()))
             .collect();
         let mut sources = vec![Source::new(staged.into_iter())];
-        sources.extend(self.on_top(range));
+        sources.extend(self.on_top(range, true));
         merge(&self.store, range, sources, &mut |key, kept| {
             self.age.live(key, kept).is_none_or(|value| is_hidden(range, key) || each(key, value))
         })
@@ -183,7 +183,7 @@ impl<S: TableStore> TableAccess for TableLayer<S> {
 }
 
 /// Whether a key is the framework's own, in a range that does not ask for such.
-fn is_hidden(range: &KeyRange, key: &[u8]) -> bool {
+pub(super) fn is_hidden(range: &KeyRange, key: &[u8]) -> bool {
     is_reserved(key) && !is_reserved(range.from())
 }
 

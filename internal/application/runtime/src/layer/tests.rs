@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
+use millstream_ports::KeyRange;
 use proptest::prelude::*;
 
 use super::*;
@@ -12,9 +13,9 @@ mod reads;
 
 /// A store that is a map, to see through the layer.
 #[derive(Default)]
-struct MapStore(Mutex<(Map, Option<Offset>)>);
+pub(super) struct MapStore(Mutex<(Map, Option<Offset>)>);
 
-type Map = BTreeMap<Vec<u8>, Vec<u8>>;
+pub(super) type Map = BTreeMap<Vec<u8>, Vec<u8>>;
 
 impl TableStore for MapStore {
     fn get(&self, key: &[u8], out: &mut Vec<u8>) -> Result<bool, PortError> {

@@ -1,0 +1,76 @@
+//! Tables over HTTP: a key, a span of keys, how many there are. A request to any instance is passed on to the owner.
+
+mod answer;
+mod ask;
+mod form;
+mod peers;
+mod routes;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use millstream_runtime::{Owners, TableClient};
+use millstream_topology::Partitioner;
+
+use crate::problem::Problem;
+
+pub use form::{KeyForm, ToJson};
+pub use peers::Peers;
+pub(crate) use routes::router;
+
+/// A group's table as it is served.
+pub struct ServedTable {
+    /// What it is called in addresses, such as the changelog's name.
+    pub name: String,
+    /// Asks the partitions of this process.
+    pub client: TableClient,
+    /// Knows who has the others.
+    pub owners: Arc<Owners>,
+    /// How the group's inputs are partitioned: by it a key's partition is found.
+    pub partitioner: Partitioner,
+    /// How keys are written in addresses and answers.
+    pub key: KeyForm,
+    /// How values are told.
+    pub value: ToJson,
+}
+
+/// The tables that a server answers for. A cheap handle: tables may be added once their processors run.
+#[derive(Clone)]
+pub struct Tables {
+    list: Arc<RwLock<BTreeMap<String, Arc<ServedTable>>>>,
+    peers: Peers,
+}
+
+impl Tables {
+    /// No tables yet; `peers` asks other instances.
+    pub fn new(peers: Peers) -> Self {
+        Self { list: Arc::default(), peers }
+    }
+
+    /// Answers for `table` from now on.
+    pub fn serve(&self, table: ServedTable) {
+        let mut list = self.list.write().unwrap_or_else(PoisonError::into_inner);
+        list.insert(table.name.clone(), Arc::new(table));
+    }
+
+    /// Answers for the table of this name no more; answers whether it did.
+    pub fn withdraw(&self, name: &str) -> bool {
+        self.list.write().unwrap_or_else(PoisonError::into_inner).remove(name).is_some()
+    }
+
+    fn all(&self) -> Vec<Arc<ServedTable>> {
+        self.list.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    fn named(&self, name: &str) -> Result<Arc<ServedTable>, Problem> {
+        let list = self.list.read().unwrap_or_else(PoisonError::into_inner);
+        if list.is_empty() {
+            return Err(Problem::unavailable("starting", "the tables are not served yet"));
+        }
+        list.get(name).cloned().ok_or_else(|| {
+            let known: Vec<_> = list.keys().map(String::as_str).collect();
+            let message = format!("there is no table '{name}'; there are: {}", known.join(", "));
+            Problem::missing("no_such_table", message)
+        })
+    }
+}

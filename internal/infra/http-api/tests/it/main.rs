@@ -1,0 +1,15 @@
+//! The HTTP face with real sockets, over processors in memory.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::must_use_candidate,
+    unreachable_pub,
+    missing_docs,
+    reason = "tests"
+)]
+
+mod instance;
+mod secured;
+mod tables;
