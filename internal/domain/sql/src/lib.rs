@@ -45,7 +45,7 @@ pub use catalog::{
 };
 pub use command::{Asserted, Command, Listed, Printed, Steering, command};
 pub use diagnostic::{Diagnostic, Span, render};
-pub use eval::{Bound, Comparison, Conversion, Failure, Kind, Operation, Order, Pattern};
+pub use eval::{Bound, Comparison, Conversion, Failure, Kind, Operation, Order, Pattern, text_of};
 pub use functions::{Called, Function, Functions, Outside};
 pub use ops::{Bounds, Emission, SinkRow, SourceRecord, State, StepError};
 pub use plan::{
@@ -53,4 +53,4 @@ pub use plan::{
 };
 pub use script::{Piece, Script, pieces, substitute};
 pub use tables::{TableCall, TableFunction, table_function, table_functions};
-pub use time::TimePattern;
+pub use time::{TimePattern, date_text, moment_text, time_text};
