@@ -1,7 +1,7 @@
 use std::sync::PoisonError;
 
 use millstream_ports::{TopicSpec, Topics, World};
-use millstream_sql::{Command, SourceKind, ask, command, plan, substitute};
+use millstream_sql::{Command, Source, SourceKind, ask, command, plan, substitute};
 
 use super::answer::{Answer, Told};
 use super::copy::named;
@@ -22,6 +22,9 @@ pub trait Statements: Send + Sync {
     /// # Errors
     /// As [`Statements::run`].
     fn insert_row(&self, source: &str, columns: &[(String, String)]) -> Result<(), Fault>;
+
+    /// The stream or table of a name.
+    fn source(&self, name: &str) -> Option<Source>;
 
     /// What servers that share statements and work have in common.
     fn service_id(&self) -> String;
@@ -54,6 +57,10 @@ impl<W: World + Topics> Statements for Server<W> {
         let text =
             format!("INSERT INTO {} ({}) VALUES ({})", quoted(source), names.join(", "), values.join(", "));
         self.insert(&text)
+    }
+
+    fn source(&self, name: &str) -> Option<Source> {
+        self.inner.book().catalog.get(name).cloned()
     }
 
     fn service_id(&self) -> String {
