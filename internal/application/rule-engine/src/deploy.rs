@@ -150,7 +150,7 @@ fn topic(source: &Source) -> Result<TopicName, PortError> {
 }
 
 /// A group reads each of its topics once, so a rule can't read one as two sources.
-fn twice(rule: &Rule) -> Option<Diagnostic> {
+pub(crate) fn twice(rule: &Rule) -> Option<Diagnostic> {
     let sources = rule.query.sources();
     let mut topics = sources.iter().enumerate();
     let is_again = |(place, source): &(usize, &&Source)| {

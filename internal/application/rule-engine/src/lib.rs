@@ -13,8 +13,13 @@ mod formats;
 mod halves;
 mod lower;
 mod outside;
+mod server;
 mod trial;
 
 pub use deploy::{DeployError, Engine, RunningRule};
 pub use formats::Formats;
+pub use server::{
+    Answer, Broken, Described, Fault, Flow, FunctionTold, ListedQuery, Outcome, Property, QueryEntry,
+    QueryState, Row, Server, ServerSettings, Session, Statements, Told,
+};
 pub use trial::{Message, Trial, TrialError};

@@ -163,6 +163,11 @@ impl Catalog {
         self.sources.values()
     }
 
+    /// The types that statements have named, and what they stand for.
+    pub fn types(&self) -> BTreeMap<String, Type> {
+        self.types.clone()
+    }
+
     pub(crate) fn insert(&mut self, source: Source) {
         self.sources.insert(source.name.clone(), source);
     }

@@ -9,6 +9,7 @@ mod join;
 mod query;
 mod selection;
 mod sink;
+mod transient;
 mod with;
 
 use std::collections::BTreeSet;
@@ -25,6 +26,7 @@ use crate::eval::Bound;
 use crate::parse::parse;
 pub use explain::explain;
 pub use graph::{Act, Entry, OnNull, QueryPlan, Step, Windows, Wire};
+pub use transient::{Asking, ask};
 
 /// A rule that runs: a source that is kept filled from others.
 #[derive(Clone, Debug, PartialEq)]

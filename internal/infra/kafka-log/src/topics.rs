@@ -120,6 +120,42 @@ impl KafkaLog {
         self.await_topic(&spec.name)
     }
 
+    /// All topics by name, but the brokers' own, without their settings.
+    ///
+    /// # Errors
+    /// When the brokers can't be reached.
+    pub fn list_topics(&self) -> Result<Vec<TopicDescription>, PortError> {
+        let widths = self.widths(&self.probe()?)?;
+        let topics = widths.into_iter().filter(|(name, _)| !name.starts_with("__"));
+        let describe = |(name, partitions): (String, u32)| {
+            let name = TopicName::new(name).ok()?;
+            Some(TopicDescription { name, partitions, settings: BTreeMap::new() })
+        };
+        let mut all: Vec<_> = topics.filter_map(describe).collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(all)
+    }
+
+    /// Deletes a topic. One that does not exist is no error.
+    ///
+    /// # Errors
+    /// When the brokers refuse it or can't be reached.
+    pub fn delete_topic(&self, name: &TopicName) -> Result<(), PortError> {
+        let admin = self.admin_client()?;
+        let options =
+            AdminOptions::new().request_timeout(Some(ANSWER_WAIT)).operation_timeout(Some(ANSWER_WAIT));
+        let answer = pollster::block_on(admin.delete_topics(&[name.as_str()], &options));
+        let attempt = || format!("could not delete topic '{name}'");
+        for result in answer.map_err(|error| port_error(attempt(), &error))? {
+            match result {
+                Ok(_)
+                | Err((_, RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic)) => {}
+                Err((_, code)) => return Err(refusal(attempt(), code)),
+            }
+        }
+        Ok(())
+    }
+
     fn await_topic(&self, name: &TopicName) -> Result<(), PortError> {
         let probe = self.probe()?;
         let deadline = Instant::now() + ANSWER_WAIT;

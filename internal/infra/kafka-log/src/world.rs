@@ -2,7 +2,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use millstream_model::{Timestamp, TopicName};
-use millstream_ports::{Delivery, PortError, TableId, TableStore, TopicDescription, TopicSpec, World};
+use millstream_ports::{
+    Delivery, PortError, TableId, TableStore, TopicDescription, TopicSpec, Topics, World,
+};
 
 use crate::{KafkaGroup, KafkaLog, KafkaOutlet, KafkaTail, NoTables};
 
@@ -41,6 +43,16 @@ impl KafkaWorld<NoTables> {
     /// A world of `log` for programs that keep no tables; to ask for one is an error.
     pub fn without_tables(log: KafkaLog) -> Self {
         Self::new(log, |id| Err(PortError::stop(format!("there is no place for table '{}'", id.table))))
+    }
+}
+
+impl<S: TableStore> Topics for KafkaWorld<S> {
+    fn list_topics(&self) -> Result<Vec<TopicDescription>, PortError> {
+        self.log.list_topics()
+    }
+
+    fn delete_topic(&self, name: &TopicName) -> Result<(), PortError> {
+        self.log.delete_topic(name)
     }
 }
 
