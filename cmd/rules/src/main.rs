@@ -18,7 +18,7 @@ use millstream_http_api::{Routes, Server};
 use millstream_json_codec::JsonRows;
 use millstream_kafka_log::{KafkaLog, KafkaWorld};
 use millstream_ports::{DelimitedRows, KafkaRows, Meter, NoRows};
-use millstream_rule_engine::{DeployError, Engine, Formats, RunningRule};
+use millstream_rule_engine::{DeployError, Engine, Formats, RunningRule, delivered};
 use millstream_runtime::{Settings, Status, Stop};
 use millstream_settings::SettingsError;
 use millstream_sled_table::{SledTable, SledTables};
@@ -100,6 +100,7 @@ fn engine(settings: &RuleSettings) -> anyhow::Result<Engine<KafkaWorld<SledTable
         commit_interval: Duration::from_millis(settings.commit_interval_ms),
         ..Settings::default()
     };
+    let each = delivered(&each, Some(settings.guarantee));
     Ok(Engine::new(world, formats, each))
 }
 

@@ -1,9 +1,10 @@
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use millstream_model::TopicName;
-use millstream_ports::{PortError, TopicSpec, World};
+use millstream_ports::{Delivery, PortError, TopicSpec, World};
 use millstream_runtime::{Processor, ProcessorError, Running, Settings};
-use millstream_sql::{Catalog, Diagnostic, Functions, Rule, Source, SourceKind, plan};
+use millstream_sql::{Catalog, Diagnostic, Functions, Guarantee, Rule, Source, SourceKind, plan};
 use thiserror::Error;
 
 use crate::formats::Formats;
@@ -91,11 +92,12 @@ impl<W: World> Engine<W> {
     /// # Errors
     /// When a topic or schema is refused, or the processor can't start.
     pub fn deploy(&self, rule: Rule) -> Result<RunningRule, DeployError> {
-        let name = rule.name.clone();
+        let (name, guarantee) = (rule.name.clone(), rule.guarantee);
         let refused = |source| DeployError::Port { rule: name.clone(), source };
         self.create_topics(&rule).map_err(refused)?;
         let graph = lower(rule, &self.formats).map_err(refused)?;
-        let processor = Processor::new(self.world.clone(), graph).settings(self.settings.clone());
+        let settings = delivered(&self.settings, guarantee);
+        let processor = Processor::new(self.world.clone(), graph).settings(settings);
         let started = processor.start();
         let processor =
             started.map_err(|source| DeployError::Start { rule: name.clone(), source: Box::new(source) })?;
@@ -142,6 +144,22 @@ impl<W: World> Engine<W> {
                 .or(self.settings.replication),
             settings: BTreeMap::from([("cleanup.policy".to_owned(), policy.to_owned())]),
         })
+    }
+}
+
+/// The time between commits under exactly-once, unless the settings have a shorter one: readers see nothing before.
+const COMMIT_INTERVAL_MAX: Duration = Duration::from_millis(100);
+
+/// The settings of a rule that says how often its records shall take effect.
+pub fn delivered(settings: &Settings, guarantee: Option<Guarantee>) -> Settings {
+    match guarantee {
+        None => settings.clone(),
+        Some(Guarantee::AtLeastOnce) => Settings { delivery: Delivery::AtLeastOnce, ..settings.clone() },
+        Some(Guarantee::ExactlyOnce) => Settings {
+            delivery: Delivery::ExactlyOnce,
+            commit_interval: settings.commit_interval.min(COMMIT_INTERVAL_MAX),
+            ..settings.clone()
+        },
     }
 }
 

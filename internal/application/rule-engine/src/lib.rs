@@ -15,6 +15,6 @@ mod lower;
 mod outside;
 mod trial;
 
-pub use deploy::{DeployError, Engine, RunningRule};
+pub use deploy::{DeployError, Engine, RunningRule, delivered};
 pub use formats::Formats;
 pub use trial::{Message, Trial, TrialError};

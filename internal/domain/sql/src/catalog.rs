@@ -6,6 +6,7 @@ use crate::ast::{SourceKind, WindowShape};
 use crate::format::Half;
 use crate::functions::Functions;
 use crate::parse::Types;
+use crate::plan::Guarantee;
 
 /// A stream or table: a topic, how its records are written, and what they hold.
 #[derive(Clone, Debug, PartialEq)]
@@ -176,6 +177,11 @@ impl Catalog {
             Some(value) => self.settings.insert(setting.to_owned(), value.to_owned()),
             None => self.settings.remove(setting),
         };
+    }
+
+    /// How often the records of the rules that follow take effect, where that was set.
+    pub(crate) fn guarantee(&self) -> Option<Guarantee> {
+        self.setting("processing.guarantee").and_then(Guarantee::named)
     }
 
     /// What a setting was set to.

@@ -45,6 +45,8 @@ pub use diagnostic::{Diagnostic, Span, render};
 pub use eval::{Bound, Comparison, Conversion, Failure, Kind, Operation, Order, Pattern};
 pub use functions::{Called, Function, Functions, Outside};
 pub use ops::{Bounds, Emission, SinkRow, SourceRecord, State, StepError};
-pub use plan::{Act, Entry, Insertion, OnNull, Plan, QueryPlan, Rule, Step, Windows, Wire, explain, plan};
+pub use plan::{
+    Act, Entry, Guarantee, Insertion, OnNull, Plan, QueryPlan, Rule, Step, Windows, Wire, explain, plan,
+};
 pub use tables::{TableCall, TableFunction, table_function, table_functions};
 pub use time::TimePattern;
