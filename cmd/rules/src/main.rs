@@ -77,7 +77,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         }
         Deed::Run { paths, .. } => {
             let rules = planned(&mut engine, paths)?;
-            let running = rules.into_iter().map(|rule| engine.deploy(rule)).collect::<Result<Vec<_>, _>>()?;
+            let running = engine.deploy_all(rules)?;
             attend(&settings, running)
         }
     }
@@ -142,7 +142,7 @@ fn attend(settings: &RuleSettings, running: Vec<RunningRule>) -> anyhow::Result<
     let stops: Vec<Stop> = running.iter().map(|rule| rule.processor.stopper()).collect();
     let all = stops.clone();
     ctrlc::set_handler(move || all.iter().for_each(Stop::set))?;
-    writeln!(stdout(), "{} rules are running", running.len())?;
+    writeln!(stdout(), "{} rules are running", running.iter().map(|rule| rule.rules.len()).sum::<usize>())?;
     while !running.iter().any(|rule| rule.processor.is_finished()) {
         thread::sleep(Duration::from_millis(50));
     }

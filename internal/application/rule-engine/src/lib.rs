@@ -12,7 +12,10 @@ mod failures;
 mod formats;
 mod halves;
 mod lower;
+mod members;
 mod outside;
+mod shared;
+mod together;
 mod trial;
 
 pub use deploy::{DeployError, Engine, RunningRule, delivered};

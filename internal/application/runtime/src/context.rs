@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use millstream_model::{HeaderSource, Headers, Offset, Partition, RecordView, Timestamp, TopicName};
@@ -55,6 +56,10 @@ pub struct Context<'a> {
 pub(crate) struct Names {
     pub(crate) group: String,
     pub(crate) destinations: Vec<TopicName>,
+    /// The same by name: a group may write to a thousand topics.
+    pub(crate) places: HashMap<TopicName, usize>,
+    /// The topic of the group's own records, if it has any.
+    pub(crate) loopback: String,
     pub(crate) joins: Vec<TopicName>,
     pub(crate) lookups: Vec<TopicName>,
     pub(crate) has_table: bool,
@@ -300,8 +305,7 @@ impl Context<'_> {
         key: &K::Value<'_>,
         value: &V::Value<'_>,
     ) -> Result<(), ContextError> {
-        let topic = format!("{}-loop", self.names.group);
-        let draft = self.draft("loop", &topic, None)?;
+        let draft = self.draft("loop", &self.names.loopback, None)?;
         let added = self.effects.add(
             &draft,
             |out| edge.key.encode(key, out).map(|()| !edge.key.is_absent(key)),
@@ -316,8 +320,8 @@ impl Context<'_> {
         topic: &str,
         headers: Option<&'h Headers>,
     ) -> Result<Draft<'h>, ContextError> {
-        let destination =
-            position(&self.names.destinations, topic).ok_or_else(|| self.names.undeclared(edge, topic))?;
+        let place = self.names.places.get(topic).copied();
+        let destination = place.ok_or_else(|| self.names.undeclared(edge, topic))?;
         Ok(Draft { destination, partition: None, headers, timestamp: Some(self.record.timestamp) })
     }
 }

@@ -48,9 +48,11 @@ pub struct Source {
 /// What becomes of a record that a query can't work on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnError {
-    /// It goes to the rule's dead letters, with headers that say what was wrong.
+    /// It goes to the dead letters of the group that the rule runs in, with headers that say what was wrong.
     #[default]
     DeadLetter,
+    /// It goes to dead letters that are the rule's own, and a stream that others can read.
+    DeadLetterStream,
     /// It is passed over.
     Skip,
     /// The rule stops.

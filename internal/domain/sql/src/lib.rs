@@ -44,7 +44,7 @@ pub use catalog::{
 pub use diagnostic::{Diagnostic, Span, render};
 pub use eval::{Bound, Comparison, Conversion, Failure, Kind, Operation, Order, Pattern};
 pub use functions::{Called, Function, Functions, Outside};
-pub use ops::{Bounds, Emission, SinkRow, SourceRecord, State, StepError};
+pub use ops::{Admission, Bounds, Emission, Intake, SinkRow, SourceRecord, State, StepError};
 pub use plan::{
     Act, Entry, Guarantee, Insertion, OnNull, Plan, QueryPlan, Rule, Step, Windows, Wire, explain, plan,
 };

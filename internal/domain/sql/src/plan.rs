@@ -6,6 +6,7 @@ mod explode;
 mod graph;
 mod insert;
 mod join;
+mod letters;
 mod query;
 mod selection;
 mod sink;
@@ -168,6 +169,9 @@ impl Planner<'_> {
         });
         match planned {
             Ok(rule) => {
+                if let Err(mistake) = self.know_dead_letters(&rule, &create.name) {
+                    return vec![mistake];
+                }
                 self.catalog.insert(rule.sink.clone());
                 self.plan.rules.retain(|other| other.name != rule.name);
                 self.plan.rules.push(rule);
@@ -215,6 +219,7 @@ impl Planner<'_> {
         }
         self.plan.rules.retain(|rule| rule.sink.name != name.node);
         self.catalog.remove(&name.node);
+        self.forget_dead_letters(&name.node);
         Ok(())
     }
 
