@@ -46,7 +46,8 @@ pub use eval::{Bound, Comparison, Conversion, Failure, Kind, Operation, Order, P
 pub use functions::{Called, Function, Functions, Outside};
 pub use ops::{Admission, Bounds, Emission, Intake, SinkRow, SourceRecord, State, StepError};
 pub use plan::{
-    Act, Entry, Guarantee, Insertion, OnNull, Plan, QueryPlan, Rule, Step, Windows, Wire, explain, plan,
+    Act, Entry, Guarantee, Insertion, OnNull, Plan, QueryPlan, Rule, Shape, Sided, Step, Verdict, Windows,
+    Wire, explain, plan,
 };
 pub use tables::{TableCall, TableFunction, table_function, table_functions};
 pub use time::TimePattern;

@@ -115,7 +115,7 @@ impl Rule {
         message: Value,
         state: &mut dyn State,
     ) -> Result<Emissions, StepError> {
-        let (wire, event) = Event::received(message)?;
+        let (wire, event) = Event::received(message, &self.query)?;
         let mut run = Run { rule: self, state, out: Vec::new() };
         run.arrive(wire, key, event)?;
         Ok(run.out)
@@ -265,7 +265,7 @@ impl<'a> Run<'a> {
 
     /// The key of the state of a step, of one kind, for what belongs to `key`.
     fn place(wire: Wire, kind: u8, key: &[u8]) -> Vec<u8> {
-        let step = u16::try_from(wire.step).unwrap_or(u16::MAX).to_be_bytes();
+        let step = u16::try_from(wire.number).unwrap_or(u16::MAX).to_be_bytes();
         [&[kind], &step[..], key].concat()
     }
 

@@ -9,6 +9,7 @@ mod join;
 mod letters;
 mod query;
 mod selection;
+mod shape;
 mod sink;
 mod with;
 
@@ -26,6 +27,7 @@ use crate::eval::Bound;
 use crate::parse::parse;
 pub use explain::explain;
 pub use graph::{Act, Entry, OnNull, QueryPlan, Step, Windows, Wire};
+pub use shape::{Shape, Sided, Verdict};
 
 /// A rule that runs: a source that is kept filled from others.
 #[derive(Clone, Debug, PartialEq)]
@@ -163,7 +165,7 @@ impl Planner<'_> {
             let (sink, time) = filled.map_err(|mistake| vec![mistake])?;
             let sink = self.replacing(sink, &create.name).map_err(|mistake| vec![mistake])?;
             let others = insert::union(&create.query, &sink, time.as_ref(), self)?;
-            let query = others.into_iter().fold(body.into_plan(time), QueryPlan::with);
+            let query = others.into_iter().fold(body.into_plan(time), QueryPlan::with).numbered();
             let guarantee = self.catalog.guarantee();
             Ok(Rule { name: sink.name.clone(), sink, query, guarantee, span: create.name.span })
         });

@@ -2,7 +2,7 @@ use millstream_model::{Headers, Value};
 
 use super::{SourceRecord, StepError, value_bytes};
 use crate::eval::Bound;
-use crate::plan::Wire;
+use crate::plan::{QueryPlan, Wire};
 
 /// From when to when a window is, in milliseconds since 1970; its end is the first moment behind it, save a session's, which
 /// is that of its last record.
@@ -98,7 +98,7 @@ impl Event {
             Value::Struct(vec![Value::text(name), value])
         };
         Value::Struct(vec![
-            number(wire.step),
+            number(wire.number),
             number(wire.side),
             Value::Struct(self.key),
             self.row.map_or(Value::Null, Value::Struct),
@@ -109,8 +109,8 @@ impl Event {
         ])
     }
 
-    /// What a message says.
-    pub(super) fn received(message: Value) -> Result<(Wire, Self), StepError> {
+    /// What a message says, and for which step of `query`.
+    pub(super) fn received(message: Value, query: &QueryPlan) -> Result<(Wire, Self), StepError> {
         let damaged = || StepError::Damaged("a record between steps");
         let Value::Struct(parts) = message else { return Err(damaged()) };
         let parts = <[Value; 8]>::try_from(parts).map_err(|_| damaged())?;
@@ -135,7 +135,7 @@ impl Event {
         let (window, headers) = (bounds_of(&window), headers_of(headers).ok_or_else(damaged)?);
         let origin = Origin::of(&origin);
         Ok((
-            Wire { step: place(step)?, side: place(side)? },
+            query.keeper(place(step)?, place(side)?).ok_or_else(damaged)?,
             Self { key, row, before: Before::Unknown, time, window, headers, origin },
         ))
     }
