@@ -78,6 +78,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Deed::Run { paths, .. } => {
             let rules = planned(&mut engine, paths)?;
             let running = engine.deploy_all(rules)?;
+            for (rule, verdict) in running.iter().flat_map(|running| &running.changes) {
+                writeln!(stdout(), "{rule} has changed, {verdict}")?;
+            }
             attend(&settings, running)
         }
     }

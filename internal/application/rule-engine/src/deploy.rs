@@ -4,7 +4,7 @@ use std::time::Duration;
 use millstream_model::TopicName;
 use millstream_ports::{Delivery, PortError, TopicSpec, World};
 use millstream_runtime::{Processor, ProcessorError, Running, Settings};
-use millstream_sql::{Catalog, Diagnostic, Functions, Guarantee, Rule, Source, SourceKind, plan};
+use millstream_sql::{Catalog, Diagnostic, Functions, Guarantee, Rule, Source, SourceKind, Verdict, plan};
 use thiserror::Error;
 
 use crate::formats::Formats;
@@ -32,6 +32,21 @@ pub enum DeployError {
         /// What was refused.
         source: PortError,
     },
+    /// The rule has changed since it last ran, and what it kept or wrote does not fit.
+    #[error(
+        "rule {rule} is not what it was, {verdict}\ngive it another name to have it begin anew beside the old one{}; or end it for good and begin again: kafka-consumer-groups.sh --bootstrap-server <brokers> --delete --group {group}, and kafka-topics.sh --bootstrap-server <brokers> --delete --topic '{group}-(table|loop)'",
+        if *.is_shared { " (it shares a group: start once without it first)" } else { "" }
+    )]
+    Changed {
+        /// The rule.
+        rule: String,
+        /// Its consumer group.
+        group: String,
+        /// What does not fit.
+        verdict: Verdict,
+        /// Whether it shares a group with others.
+        is_shared: bool,
+    },
     /// The rule's processor could not start.
     #[error("rule {rule} can't start: {source}")]
     Start {
@@ -48,6 +63,8 @@ pub struct RunningRule {
     pub name: String,
     /// The names of all rules in it.
     pub rules: Vec<String>,
+    /// Those of them that have changed since they last ran, and how.
+    pub changes: Vec<(String, Verdict)>,
     /// Its processor.
     pub processor: Running,
 }
@@ -109,7 +126,7 @@ impl<W: World> Engine<W> {
         let processor =
             started.map_err(|source| DeployError::Start { rule: name.clone(), source: Box::new(source) })?;
         tracing::info!(rule = name, "rule deployed");
-        Ok(RunningRule { rules: vec![name.clone()], name, processor })
+        Ok(RunningRule { rules: vec![name.clone()], changes: Vec::new(), name, processor })
     }
 
     /// Creates what is missing of rules' topics, all at once: sources' whose width is declared, as ksqlDB creates them; and

@@ -11,6 +11,7 @@ mod deploy;
 mod failures;
 mod formats;
 mod halves;
+mod journal;
 mod lower;
 mod members;
 mod outside;

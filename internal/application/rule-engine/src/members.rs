@@ -1,15 +1,9 @@
-//! Which rules share a group, and how that is remembered from one start to the next.
+//! Which rules share a group.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::ops::ControlFlow;
-use std::time::Duration;
 
-use millstream_model::{NoHeaders, Partition, TopicName, Value, decode_value, encode_value};
-use millstream_ports::{Outlet, PortError, SendRecord, Start, Tag, Tail, TopicSpec, World};
-
-/// Where groups and their rules are kept: a compacted topic of one partition, keyed by group.
-const JOURNAL: &str = "rules-members";
+use millstream_model::{Value, decode_value};
 
 /// A group of rules over one topic. Its rules have one position, so it is what it was when they began, less what has gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,81 +77,25 @@ fn named(topic: &str, rules: &BTreeSet<String>) -> String {
 }
 
 impl Group {
-    fn value(&self) -> Vec<u8> {
+    pub(crate) fn value(&self) -> Vec<u8> {
         let rules = self.rules.iter().map(Value::text).collect();
         let parts = vec![Value::text(&self.topic), Value::Boolean(self.is_exact), Value::Array(rules)];
-        let mut bytes = Vec::new();
-        encode_value(&Value::Struct(parts), &mut bytes);
-        bytes
+        Value::Struct(parts).to_bytes()
     }
 
-    fn read(key: &[u8], value: &[u8]) -> Option<Self> {
+    pub(crate) fn read(id: &str, value: &[u8]) -> Option<Self> {
         let Value::Struct(parts) = decode_value(value).ok()? else { return None };
         let [Value::String(topic), Value::Boolean(is_exact), Value::Array(rules)] = parts.as_slice() else {
             return None;
         };
         let rules = rules.iter().map(|rule| rule.as_text().map(ToOwned::to_owned));
         Some(Self {
-            id: String::from_utf8(key.to_vec()).ok()?,
+            id: id.to_owned(),
             topic: topic.to_string(),
             is_exact: *is_exact,
             rules: rules.collect::<Option<_>>()?,
         })
     }
-}
-
-fn journal() -> Result<TopicName, PortError> {
-    TopicName::new(JOURNAL).map_err(|error| PortError::stop("not a topic").because(error))
-}
-
-/// The groups that were there at the last start.
-pub(crate) fn known<W: World>(world: &W) -> Result<Vec<Group>, PortError> {
-    let topic = journal()?;
-    if world.describe_topics(std::slice::from_ref(&topic))?.iter().all(Option::is_none) {
-        return Ok(Vec::new());
-    }
-    let mut tail = world.tail("rules-members", std::slice::from_ref(&topic))?;
-    let partition = Partition::new(0);
-    let (_, end) = tail.add(0, partition, Start::Earliest)?;
-    let mut all = BTreeMap::new();
-    while tail.position(0, partition)? < end {
-        tail.poll(Duration::from_millis(100), 1_000, |record| {
-            if let Some(key) = record.key {
-                all.insert(key.to_vec(), record.value.map(<[u8]>::to_vec));
-            }
-            ControlFlow::Continue(())
-        })?;
-    }
-    let read = |(key, value): (Vec<u8>, Option<Vec<u8>>)| Group::read(&key, &value?);
-    Ok(all.into_iter().filter_map(read).filter(|group| !group.rules.is_empty()).collect())
-}
-
-/// Notes groups that are new or have lost rules. It is safe when this answers.
-pub(crate) fn note<W: World>(
-    world: &W,
-    groups: &[&Group],
-    replication: Option<u16>,
-) -> Result<(), PortError> {
-    if groups.is_empty() {
-        return Ok(());
-    }
-    let topic = journal()?;
-    let settings = BTreeMap::from([("cleanup.policy".to_owned(), "compact".to_owned())]);
-    world.create_topic(&TopicSpec { name: topic.clone(), partitions: 1, replication, settings })?;
-    let mut outlet = world.outlet("rules-members")?;
-    for group in groups {
-        let value = group.value();
-        outlet.send(&SendRecord {
-            topic: &topic,
-            partition: Some(Partition::new(0)),
-            key: Some(group.id.as_bytes()),
-            value: Some(&value),
-            headers: &NoHeaders,
-            timestamp: Some(world.now()),
-            tag: Tag::NONE,
-        })?;
-    }
-    outlet.settle()
 }
 
 #[cfg(test)]
@@ -216,7 +154,7 @@ mod tests {
     #[test]
     fn what_is_noted_reads_back() {
         let group = group("g", "t", &["A", "B"]);
-        assert_eq!(Group::read(b"g", &group.value()), Some(group));
-        assert_eq!(Group::read(b"g", b"?"), None);
+        assert_eq!(Group::read("g", &group.value()), Some(group));
+        assert_eq!(Group::read("g", b"?"), None);
     }
 }

@@ -136,3 +136,39 @@ fn what_one_can_not_read_or_write_is_its_own_dead_letter() {
     assert_eq!(sim.read("rules-told-dead-letters").len(), 1);
     assert_eq!(counted(&sim, "REASONS"), BTreeMap::from([("numbers decode,no number".to_owned(), 1)]));
 }
+
+const SUMS: &str = "CREATE TABLE sums AS SELECT id, SUM(n) AS total FROM numbers GROUP BY id;";
+
+fn sum(sim: &Sim) -> Option<String> {
+    let last = sim.read("SUMS").pop()?;
+    String::from_utf8(last.value?).ok()
+}
+
+#[test]
+fn a_changed_rule_goes_on_from_its_state_where_that_fits_and_is_refused_where_not() {
+    let sim = Sim::live();
+    let running = start(&sim, &[SUMS]).unwrap();
+    sim.write("numbers", b"k", Some(b"5"));
+    until("it is counted", || sum(&sim).as_deref() == Some("5"));
+    stop(running);
+
+    let positive = "CREATE TABLE sums AS SELECT id, SUM(n) AS total, SUM(n) * 2 AS twice FROM numbers WHERE n > 0 GROUP BY id;";
+    let running = start(&sim, &[positive]).unwrap();
+    let said = running[0].changes[0].1.to_string();
+    assert!(said.starts_with("compatible: its state is kept\n  it also writes TWICE INT"), "{said}");
+    sim.write("numbers", b"k", Some(b"-1"));
+    sim.write("numbers", b"k", Some(b"2"));
+    until("it went on from 5", || sum(&sim).as_deref() == Some("7,14"));
+    stop(running);
+
+    let other =
+        "CREATE TABLE sums AS SELECT id, MAX(n) AS total, SUM(n) * 2 AS twice FROM numbers GROUP BY id;";
+    let refused = start(&sim, &[other]).err().unwrap();
+    assert!(
+        refused.contains("incompatible: its state can't be kept") && refused.contains("MAX"),
+        "{refused}"
+    );
+    assert!(refused.contains("--delete --group rules-sums"), "it names the remedy: {refused}");
+    // What is refused is not remembered.
+    stop(start(&sim, &[positive]).unwrap());
+}

@@ -67,10 +67,7 @@ impl Shape {
         // What a source is called may change; its topic may not.
         for Line { act, said, left, right } in rule.lines(|source| &source.topic) {
             match act {
-                Act::Sink { .. } | Act::Select { .. } | Act::Extend { .. } | Act::Filter { .. } => {
-                    free.push(said)
-                }
-                Act::Explode { .. } | Act::Rekey { .. } | Act::Exchange { .. } => free.push(said),
+                act if !act.keeps() => free.push(said),
                 Act::Aggregate { calls, window, .. } => {
                     // How late rows may come changes no entry.
                     let window =
