@@ -112,6 +112,14 @@ pub trait World: Clone + Send + Sync + 'static {
     /// When the brokers refuse it or can't be reached.
     fn create_topic(&self, spec: &TopicSpec) -> Result<(), PortError>;
 
+    /// Creates topics as [`World::create_topic`] does. An adapter that can ask for all at once should.
+    ///
+    /// # Errors
+    /// As [`World::create_topic`]; some of them may then exist.
+    fn create_topics(&self, specs: &[TopicSpec]) -> Result<(), PortError> {
+        specs.iter().try_for_each(|spec| self.create_topic(spec))
+    }
+
     /// The time of day.
     fn now(&self) -> Timestamp;
 

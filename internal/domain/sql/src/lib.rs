@@ -47,9 +47,10 @@ pub use command::{Asserted, Command, Listed, Printed, Steering, command};
 pub use diagnostic::{Diagnostic, Span, render};
 pub use eval::{Bound, Comparison, Conversion, Failure, Kind, Operation, Order, Pattern, text_of};
 pub use functions::{Called, Function, Functions, Outside};
-pub use ops::{Bounds, Emission, SinkRow, SourceRecord, State, StepError};
+pub use ops::{Admission, Bounds, Emission, Intake, SinkRow, SourceRecord, State, StepError};
 pub use plan::{
-    Act, Asking, Entry, Insertion, OnNull, Plan, QueryPlan, Rule, Step, Windows, Wire, ask, explain, plan,
+    Act, Asking, Entry, Guarantee, Insertion, OnNull, Plan, QueryPlan, Rule, Shape, Sided, Step, Verdict,
+    Windows, Wire, ask, explain, plan,
 };
 pub use script::{Piece, Script, pieces, substitute};
 pub use tables::{TableCall, TableFunction, table_function, table_functions};

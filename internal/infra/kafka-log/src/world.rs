@@ -92,6 +92,10 @@ impl<S: TableStore> World for KafkaWorld<S> {
         self.log.create_topic(spec)
     }
 
+    fn create_topics(&self, specs: &[TopicSpec]) -> Result<(), PortError> {
+        self.log.create_topics(specs)
+    }
+
     fn now(&self) -> Timestamp {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))

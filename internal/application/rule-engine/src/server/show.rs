@@ -121,7 +121,7 @@ impl<W: World + Topics> Server<W> {
         let server = [
             ("ksql.service.id", settings.service_id.clone()),
             ("ksql.streams.auto.offset.reset", "latest".to_owned()),
-            ("ksql.streams.commit.interval.ms", ms(settings.rules.commit_interval)),
+            ("ksql.streams.commit.interval.ms", ms(settings.rules.commit_interval())),
             ("ksql.streams.num.stream.threads", settings.rules.workers.to_string()),
             ("ksql.streams.processing.guarantee", delivery.to_owned()),
         ];

@@ -22,7 +22,8 @@ fn formats() -> Formats {
 }
 
 fn server(world: &Sim) -> Server<Sim> {
-    let rules = Settings { workers: 1, commit_interval: Duration::from_millis(10), ..Settings::default() };
+    let rules =
+        Settings { workers: 1, commit_interval: Some(Duration::from_millis(10)), ..Settings::default() };
     Server::start(world.clone(), formats(), ServerSettings { rules, ..ServerSettings::default() }).unwrap()
 }
 
