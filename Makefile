@@ -4,7 +4,8 @@ COMPOSE = docker compose -f docker/compose.yaml $(if $(filter 3,$(BROKERS)),-f d
 ENV_FILE := $(if $(wildcard .env),.env,.env.example)
 # The settings of the file, under those of the environment.
 WITH_ENV = given="$$(export -p)"; set -a; . ./$(ENV_FILE); set +a; eval "$$given";
-export PEERS ?= $(wildcard ../shared/peers)
+# A folder with other frameworks' contestants and a driver, for `make bench`.
+export PEERS ?=
 
 # A deed is often written as several targets in their order, such as 'make up-local create-topics'.
 .NOTPARALLEL:

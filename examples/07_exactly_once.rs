@@ -30,7 +30,7 @@ fn accounts() -> Result<GroupGraph, Box<dyn Error>> {
 
 fn settings() -> Settings {
     // Outputs can be read once they are committed: a short interval is a short wait, for more work a record.
-    Settings { commit_interval: Duration::from_millis(20), ..Settings::exactly_once() }
+    Settings { commit_interval: Some(Duration::from_millis(20)), ..Settings::exactly_once() }
 }
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -62,7 +62,7 @@ fn a_withdrawal_too_large_is_refused() -> Result<(), Failure> {
 /// Time moves when the test says so: under exactly-once nothing can be read before it is committed.
 fn balances_are_read_once_they_are_committed() -> Result<(), Failure> {
     let settings =
-        Settings { workers: 1, commit_interval: Duration::from_hours(1), ..Settings::exactly_once() };
+        Settings { workers: 1, commit_interval: Some(Duration::from_hours(1)), ..Settings::exactly_once() };
     assert_eq!(settings.delivery, Delivery::ExactlyOnce);
     let mut tester = Tester::new(bank(&Table::new(Int64))?).settings(settings);
     tester.send(&movements(), &"ada", &100)?;

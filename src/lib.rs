@@ -36,13 +36,15 @@ pub use millstream_json_codec::{Json, JsonBorrowed};
 pub use millstream_kafka_log::{KafkaLog, KafkaWorld};
 pub use millstream_model::{HeaderSource, Headers, Offset, Partition, Timestamp, TopicName};
 pub use millstream_ports::{
-    Action, Bytes, Codec, CodecError, DecimalText, Int64, Meter, Nullable, Owned, PortError, Sample,
-    SampleKind, Shape, Tally, TopicSpec, Utf8, World,
+    Action, Bytes, Codec, CodecError, DecimalText, Int64, KeyRange, Meter, Nullable, Owned, PortError,
+    Sample, SampleKind, Shape, Tally, TopicSpec, Utf8, World,
 };
 pub use millstream_runtime::{
-    CallbackResult, Context, ContextError, Delivery, EmitError, Emitter, GroupBuilder, GroupGraph, Join,
-    Lookup, Loop, Output, Policies, Policy, Processor, ProcessorError, Running, Settings, Snapshot, Status,
-    Stepped, Stop, Table, TableClient, View, ViewError, dead_letter_header,
+    AfterRetries, CallbackResult, Completion, Context, ContextError, Delivery, EdgePolicies, EmitError,
+    Emitter, GroupBuilder, GroupGraph, Join, Lookup, Loop, MemoryBudget, Next, Output, Policies, Policy,
+    Processor, ProcessorError, Retry, Running, SessionTable, Settings, Snapshot, Status, Stepped, Stop,
+    Table, TableClient, TableSnapshot, Timer, View, ViewError, Visiting, Visitor, When, Window, WindowTable,
+    dead_letter_header,
 };
 pub use millstream_sled_table::{SledTable, SledTables};
 pub use millstream_topology::Partitioner;

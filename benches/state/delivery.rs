@@ -35,7 +35,8 @@ pub(crate) fn run(delivery: &str, interval_ms: u64) {
     write(&world, &input, MESSAGES, None);
     let (before, begun) = (cpu_seconds(), Instant::now());
     let commit_interval = Duration::from_millis(interval_ms);
-    let settings = Settings { delivery, commit_interval, workers: 2, ..Settings::default() };
+    let settings =
+        Settings { delivery, commit_interval: Some(commit_interval), workers: 2, ..Settings::default() };
     let running = Processor::new(world.clone(), graph(&group)).settings(settings).start().unwrap();
     let status = running.status();
     let done = || status.snapshot().records_in.iter().map(|(_, count)| count).sum::<u64>();

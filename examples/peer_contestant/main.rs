@@ -13,8 +13,12 @@ use millstream::{
     AvroBorrowed, Codec, DecimalText, GroupBuilder, GroupGraph, Join, Json, JsonBorrowed, KafkaLog,
     KafkaWorld, Loop, Nullable, Output, Processor, Settings, SledTables, Table, Utf8,
 };
+use mimalloc::MiMalloc;
 use product::{Product, ProductShape};
 use serde::{Deserialize, Serialize};
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 type Failure = Box<dyn Error + Send + Sync>;
 

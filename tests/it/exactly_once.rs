@@ -48,7 +48,7 @@ fn member_that_is_killed() {
     let world = KafkaWorld::new(log, move |id| tables.open(id));
     let settings = Settings {
         workers: 2,
-        commit_interval: Duration::from_millis(20),
+        commit_interval: Some(Duration::from_millis(20)),
         store_interval: Duration::from_millis(300),
         ..Settings::exactly_once()
     };

@@ -62,7 +62,7 @@ fn start(stack: &Stack, name: &str, folder: &str) -> Running {
     let tables = SledTables::at(stack.folder(&format!("tables_{name}_{folder}")));
     let world = KafkaWorld::new(KafkaLog::new(stack.brokers()), move |id| tables.open(id));
     let settings =
-        Settings { workers: 2, commit_interval: Duration::from_millis(100), ..Settings::default() };
+        Settings { workers: 2, commit_interval: Some(Duration::from_millis(100)), ..Settings::default() };
     Processor::new(world, graph).settings(settings).start().unwrap()
 }
 

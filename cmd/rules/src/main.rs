@@ -24,8 +24,12 @@ use millstream_settings::SettingsError;
 use millstream_sled_table::{SledTable, SledTables};
 use millstream_sql::{Rule, explain, render};
 use millstream_telemetry::{Exporter, Verbosity, init_logs};
+use mimalloc::MiMalloc;
 
 use settings::{Arguments, Deed, RuleSettings};
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -97,7 +101,7 @@ fn engine(settings: &RuleSettings) -> anyhow::Result<Engine<KafkaWorld<SledTable
         .with("KAFKA", Arc::new(KafkaRows));
     let each = Settings {
         workers: settings.workers,
-        commit_interval: Duration::from_millis(settings.commit_interval_ms),
+        commit_interval: Some(Duration::from_millis(settings.commit_interval_ms)),
         ..Settings::default()
     };
     Ok(Engine::new(world, formats, each))

@@ -17,9 +17,13 @@ use millstream_replication::Figures;
 use millstream_runtime::Stop;
 use millstream_settings::SettingsError;
 use millstream_telemetry::{Exporter, Verbosity, init_logs};
+use mimalloc::MiMalloc;
 
 use settings::{Arguments, Deed, SinkSettings};
 use wiring::Follower;
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();

@@ -22,12 +22,16 @@ use clap::Parser;
 use millstream_runtime::Running;
 use millstream_settings::SettingsError;
 use millstream_telemetry::init_logs;
+use mimalloc::MiMalloc;
 
 use ending::Ending;
 use health::{Face, Health};
 use lines::Source;
 use settings::{Arguments, Deed, StreamSettings};
 use wiring::Stream;
+
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// How often a wait looks whether the processor still runs.
 const LOOK: Duration = Duration::from_millis(50);

@@ -162,7 +162,7 @@ fn processor(
     let (spec, defaults) = (graph.spec().clone(), Settings::default());
     let tuned = Settings {
         workers: settings.workers.map_or(defaults.workers, NonZeroUsize::get),
-        commit_interval: settings.commit_interval_ms.map_or(defaults.commit_interval, Duration::from_millis),
+        commit_interval: settings.commit_interval_ms.map(Duration::from_millis),
         ..defaults
     };
     Ok((Processor::new(world.clone(), graph).settings(tuned), spec))

@@ -5,31 +5,58 @@ use millstream_ports::{Delivery, GroupLog, Outlet, PortError, SendRecord, Tag, W
 
 use crate::desk::Desk;
 use crate::effects::Effect;
+use crate::layer::TableAccess as _;
 use crate::partition::{Phase, Plan};
+use crate::refused::{Refusal, Refused};
+use crate::timers::Timers;
+use crate::visit::Visit;
+
+/// Values that are looked at between two batches, to see whether their time is over.
+const EXPIRY_KEYS_MAX: usize = 256;
 
 /// Sends what callbacks emitted. It is in doubt until the next [`commit`].
 pub(crate) fn send<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result<(), PortError> {
+    if desk.refusal.as_ref().is_some_and(|refusal| refusal.due > desk.world.elapsed()) {
+        return Ok(());
+    }
+    let (plan, mut sent, mut refusal) = (desk.plan.clone(), 0, desk.refusal.take());
     for (effect, key, value) in desk.effects.iter() {
-        let Some(topic) = desk.plan.graph.names.destinations.get(effect.destination) else { continue };
-        log.send(&SendRecord {
+        let Some(topic) = plan.graph.names.destinations.get(effect.destination) else { continue };
+        let record = SendRecord {
             topic,
-            partition: effect.partition.or_else(|| key.and_then(|key| partition_of(&desk.plan, effect, key))),
+            partition: effect.partition.or_else(|| key.and_then(|key| partition_of(&plan, effect, key))),
             key,
             value,
             headers: effect.headers.as_deref().map_or(&NoHeaders, |headers| headers),
             timestamp: effect.timestamp,
             tag: Tag::NONE,
-        })?;
-        desk.status.sent(effect.destination);
+        };
+        if let Err(error) = log.send(&record) {
+            let refused = Refused { record: &record, destination: effect.destination, error };
+            refusal = refused.goes_by(log, &plan, refusal, &mut desk.status)?;
+            if refusal.is_some() {
+                break;
+            }
+        } else {
+            desk.status.sent(effect.destination);
+        }
+        (refusal, sent) = (None, sent + 1);
     }
-    desk.effects.clear();
+    match refusal {
+        Some(refusal) => {
+            desk.effects.drop_first(sent);
+            desk.refusal = Some(Refusal { due: desk.world.elapsed() + refusal.wait, ..refusal });
+        }
+        None => desk.effects.clear(),
+    }
     Ok(())
 }
 
 fn partition_of(plan: &Plan, effect: &Effect, key: &[u8]) -> Option<Partition> {
     let width = *plan.widths.get(effect.destination)?;
-    let partitioner = plan.graph.spec.outputs.get(effect.destination).map(|(_, partitioner)| *partitioner);
-    Some(Partition::new(partitioner.unwrap_or_default().partition(key, width)))
+    let output = plan.graph.spec.outputs.get(effect.destination).map(|(_, partitioner)| *partitioner);
+    let partitioner = output.unwrap_or(plan.graph.names.partitioner);
+    Some(Partition::new(partitioner.partition(key, width)))
 }
 
 /// Commits all that was processed; answers whether there was anything. At least once, in this order:
@@ -47,7 +74,20 @@ fn partition_of(plan: &Plan, effect: &Effect, key: &[u8]) -> Option<Partition> {
 /// Exactly once, 1, 2 and 4 are one transaction, and 3 follows it: a crash before its end leaves nothing of it, and a crash
 /// after its end leaves a store that lacks some of its changelog, which is read from there.
 pub(crate) fn commit<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result<bool, PortError> {
+    if desk.is_exact() && desk.has_gaps() {
+        return Err(PortError::retry("records are done that come after one that is not"));
+    }
     send(log, desk)?;
+    if desk.refusal.is_some() {
+        return Err(PortError::retry("a record that was refused is to be sent again"));
+    }
+    keep_event_times(desk);
+    let committed = commit_all(log, desk)?;
+    desk.visits_committed();
+    Ok(committed)
+}
+
+fn commit_all<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result<bool, PortError> {
     match desk.plan.settings.delivery {
         Delivery::AtLeastOnce => {
             log.settle()?;
@@ -73,11 +113,20 @@ pub(crate) fn take_back<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Res
         task.roll_back();
     }
     log.abort()?;
-    // It is read again.
-    if desk.stalled.take().is_some() {
-        log.resume()?;
-    }
+    desk.visits.iter_mut().for_each(Visit::roll_back);
+    desk.refusal = None;
     Ok(())
+}
+
+/// Keeps the time that timers go by beside them.
+fn keep_event_times<W: World>(desk: &mut Desk<W>) {
+    for task in desk.owned() {
+        let entry = task.timers.as_mut().and_then(Timers::event_time_entry);
+        if let (Some((key, time)), Some(layer)) = (entry, task.own_layer()) {
+            layer.put(key, Some(&time));
+            layer.accept_staged();
+        }
+    }
 }
 
 fn send_changelogs<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result<(), PortError> {
@@ -85,14 +134,14 @@ fn send_changelogs<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result<(
     let Some(changelog) = &plan.graph.spec.changelog else { return Ok(()) };
     for task in desk.owned() {
         let (partition, tag) = (task.partition, Tag(task.partition.index()));
-        for (key, value) in task.own_layer().iter().flat_map(|layer| layer.dirty()) {
+        for (key, value, timestamp) in task.own_layer().iter().flat_map(|layer| layer.dirty()) {
             log.send(&SendRecord {
                 topic: changelog,
                 partition: Some(partition),
                 key: Some(key),
                 value,
                 headers: &NoHeaders,
-                timestamp: None,
+                timestamp,
                 tag,
             })?;
         }
@@ -124,19 +173,39 @@ pub(crate) fn write_behind<W: World>(desk: &mut Desk<W>) -> Result<bool, PortErr
     let (settings, now, mut wrote) = (&plan.settings, desk.world.elapsed(), false);
     let running = desk.owned().filter(|task| task.phase == Phase::Running);
     for table in running.flat_map(|task| &mut task.tables) {
-        if table.layer.is_store_due(now, settings.store_interval, settings.store_bytes_max) {
+        let is_full = settings.memory.is_full();
+        if is_full || table.layer.is_store_due(now, settings.store_interval, settings.store_bytes_max) {
             table.layer.begin_writing()?;
         }
         wrote |= table.layer.store_some(settings.store_batch_bytes)?;
+        // Writes come faster than the store takes them: records wait for it.
+        while settings.memory.is_full() && table.layer.store_some(settings.store_batch_bytes)? {}
+        table.layer.account();
     }
     Ok(wrote)
+}
+
+/// Deletes some of the values whose time is over, in tables whose values do not last for ever. Only beside records, whose
+/// commit takes the deletions along.
+pub(crate) fn expire<W: World>(desk: &mut Desk<W>) -> Result<(), PortError> {
+    if desk.plan.graph.ttl.is_none() {
+        return Ok(());
+    }
+    for task in desk.owned().filter(|task| task.phase == Phase::Running) {
+        if task.ledger.uncommitted().next().is_some()
+            && let Some(layer) = task.own_layer()
+        {
+            layer.expire_some(EXPIRY_KEYS_MAX)?;
+        }
+    }
+    Ok(())
 }
 
 /// Hands all that is committed to the stores at once: before partitions are given up, and at the end.
 pub(crate) fn settle_stores<W: World>(desk: &mut Desk<W>) -> Result<(), PortError> {
     let batch_bytes = desk.plan.settings.store_batch_bytes;
     for table in desk.owned().flat_map(|task| &mut task.tables) {
-        table.layer.store_logged(batch_bytes)?;
+        table.layer.store_all(batch_bytes)?;
     }
     Ok(())
 }
@@ -148,10 +217,11 @@ fn commit_offsets<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result<bo
             task.ledger.uncommitted().map(|(input, next)| (input, task.partition, next)).collect::<Vec<_>>()
         })
         .collect();
+    // What timers and visitors did may be of no position.
+    log.commit(&positions)?;
     if positions.is_empty() {
         return Ok(false);
     }
-    log.commit(&positions)?;
     for task in desk.owned() {
         task.ledger.committed();
     }

@@ -4,10 +4,20 @@ use millstream_model::{HeaderSource, Headers, Offset, Partition, RecordView, Tim
 use millstream_ports::{Codec, CodecError, PortError};
 use thiserror::Error;
 
-use crate::edges::{Join, Lookup, Loop, Output, Table};
-use crate::effects::{Draft, Effects};
+use crate::deferral::{Completion, Deferral};
+use crate::edges::{Join, Lookup, Table};
+use crate::effects::Effects;
+use crate::graph::CallbackResult;
 use crate::layer::TableAccess;
+use crate::middleware::Middleware;
+use crate::policy::{Policy, Rulebook};
 use crate::view::ReadTable;
+
+mod emitting;
+mod timing;
+mod unreadable;
+
+use unreadable::Unreadable;
 
 /// Why a callback's request could not be met.
 #[derive(Debug, Error)]
@@ -33,6 +43,9 @@ pub enum ContextError {
     /// The table's storage failed; the processor stops, whatever the callback answers.
     #[error("the group table can't be read: {0}")]
     Store(String),
+    /// A timer's or a visitor's callback wants to go on later; only a record's can.
+    #[error("only the callback of a record can be deferred; a timer's or a visitor's can't")]
+    NoRecord,
 }
 
 /// What a callback can see and do while it processes one record.
@@ -48,6 +61,24 @@ pub struct Context<'a> {
     pub(crate) joins: Vec<&'a mut dyn TableAccess>,
     pub(crate) lookups: &'a [Arc<dyn ReadTable>],
     pub(crate) broken: Option<PortError>,
+    pub(crate) rules: &'a Rulebook,
+    pub(crate) layers: &'a [Middleware],
+    /// Where a completion comes from; timers and visitors have none.
+    pub(crate) deferral: Option<&'a mut Deferral>,
+    pub(crate) clock: &'a dyn Fn() -> Timestamp,
+    pub(crate) event_time: Option<Timestamp>,
+    /// Headers that go with all that is emitted.
+    pub(crate) carried: Headers,
+    pub(crate) aside: Aside,
+}
+
+/// What befell tables that were read on the way, by the policies of their edges.
+#[derive(Default)]
+pub(crate) struct Aside {
+    pub(crate) skipped: u64,
+    pub(crate) letters: u64,
+    /// What becomes of the record if its callback fails, where that is not its input's policy.
+    pub(crate) policy: Option<Policy>,
 }
 
 /// The group's edges by name, in the order of their indexes.
@@ -58,10 +89,18 @@ pub(crate) struct Names {
     pub(crate) joins: Vec<TopicName>,
     pub(crate) lookups: Vec<TopicName>,
     pub(crate) has_table: bool,
+    /// The changelog, which timers and visitors are of.
+    pub(crate) table: Option<TopicName>,
+    /// How the loop is partitioned.
+    pub(crate) partitioner: millstream_topology::Partitioner,
+    pub(crate) timers: Vec<String>,
+    pub(crate) visitors: Vec<String>,
+    /// The place of the dead letters among the destinations.
+    pub(crate) dead_letters: Option<usize>,
 }
 
 impl Names {
-    fn undeclared(&self, edge: &'static str, topic: &str) -> ContextError {
+    pub(crate) fn undeclared(&self, edge: &'static str, topic: &str) -> ContextError {
         ContextError::Undeclared { group: self.group.clone(), edge, topic: topic.to_owned() }
     }
 }
@@ -71,7 +110,12 @@ fn position(topics: &[TopicName], name: &str) -> Option<usize> {
 }
 
 impl Context<'_> {
-    /// The topic the record came from.
+    /// The group's name.
+    pub fn group(&self) -> &str {
+        &self.names.group
+    }
+
+    /// The topic the record came from. Timers and visitors are of the group table's changelog.
     pub fn topic(&self) -> &TopicName {
         self.topic
     }
@@ -86,7 +130,7 @@ impl Context<'_> {
         self.record.offset
     }
 
-    /// The record's time.
+    /// The record's time; that which a timer was set to; the time of day for a visitor.
     pub fn timestamp(&self) -> Timestamp {
         self.record.timestamp
     }
@@ -104,6 +148,51 @@ impl Context<'_> {
     /// The record's headers.
     pub fn headers(&self) -> &dyn HeaderSource {
         self.record.headers
+    }
+
+    /// The value of the last header called `name`.
+    pub fn header(&self, name: &str) -> Option<Vec<u8>> {
+        let mut found = None;
+        self.record.headers.each(&mut |known, value| {
+            if known == name {
+                found = value.map(<[u8]>::to_vec);
+            }
+        });
+        found
+    }
+
+    /// Puts off the end of the record until the completion is completed, which may be on another thread: for work that takes
+    /// its time, such as asking a service.
+    ///
+    /// Other records go on meanwhile; those of the same key and partition wait, so that each key's order is kept. With the
+    /// completion's answer `then` is called on this thread, with a context of the same record. What the callback and `then`
+    /// set and emit takes effect together, once `then` answers `Ok` and all other completions of the record have; an error
+    /// of either undoes both. The record is not committed before. Under exactly-once nothing is: a commit waits for the
+    /// completions that are out, and a record that waits for its key holds up its partition.
+    ///
+    /// ```
+    /// # use millstream_ports::{DecimalText, Utf8};
+    /// # use millstream_runtime::{GroupGraph, Table};
+    /// let (ages, kept) = (Table::new(DecimalText), Table::new(DecimalText));
+    /// GroupGraph::define("ages").persist(&ages).input("people", Utf8, Utf8, move |context, _: &str, name: &str| {
+    ///     let kept = kept.clone();
+    ///     let answer = context.defer(move |context, age: i64| Ok(context.set(&kept, &age)?))?;
+    ///     let name = name.to_owned();
+    ///     std::thread::spawn(move || answer.complete(40 + name.len() as i64));
+    ///     Ok(())
+    /// });
+    /// ```
+    ///
+    /// # Errors
+    /// In a timer's or a visitor's callback, which is of no record.
+    pub fn defer<T, F>(&mut self, then: F) -> Result<Completion<T>, ContextError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Context<'_>, T) -> CallbackResult + Send + 'static,
+    {
+        let partition = self.record.partition;
+        let deferral = self.deferral.as_mut().ok_or(ContextError::NoRecord)?;
+        Ok(deferral.give(partition, then))
     }
 
     /// The group table's value of the record's key.
@@ -191,10 +280,15 @@ impl Context<'_> {
         let Some(access) = place.and_then(|place| self.joins.get_mut(place)) else {
             return Err(self.names.undeclared("join", &join.topic));
         };
-        let bytes = stored(access.get(key), &mut self.broken)?;
-        bytes
-            .map(|bytes| decoded(join.codec.decode(bytes), || format!("a value of '{}'", join.topic)))
-            .transpose()
+        let Some(bytes) = stored(access.get(key), &mut self.broken)? else { return Ok(None) };
+        let error = match join.codec.decode(bytes) {
+            Ok(value) => return Ok(Some(value)),
+            Err(error) => error,
+        };
+        let policy = place.and_then(|place| self.rules.join(place));
+        let found = Unreadable { edge: "join", topic: &join.topic, key, value: bytes, error };
+        let (names, effects, aside) = (self.names, &mut *self.effects, &mut self.aside);
+        found.goes_by(policy, self.record, names, effects, aside).map(|()| None)
     }
 
     /// Calls `read` with the value that any key has in a table of another group.
@@ -214,115 +308,22 @@ impl Context<'_> {
         let mut key_bytes = Vec::new();
         decoded(lookup.key.encode(key, &mut key_bytes), || format!("a key of '{}'", lookup.topic))?;
         let found = stored(table.read(&key_bytes), &mut self.broken)?;
-        let value = found.as_deref().map(|bytes| lookup.value.decode(bytes)).transpose();
-        Ok(read(decoded(value, || format!("a value of '{}'", lookup.topic))?))
-    }
-
-    /// Sends a record to an output, with the time of the record at hand.
-    ///
-    /// # Errors
-    /// When the edge is not declared, or key or value do not fit their codecs.
-    pub fn emit<K: Codec, V: Codec>(
-        &mut self,
-        output: &Output<K, V>,
-        key: &K::Value<'_>,
-        value: &V::Value<'_>,
-    ) -> Result<(), ContextError> {
-        self.emit_with(output, key, value, &Headers::default())
-    }
-
-    /// Sends a record with headers to an output.
-    ///
-    /// # Errors
-    /// As [`Context::emit`].
-    pub fn emit_with<K: Codec, V: Codec>(
-        &mut self,
-        output: &Output<K, V>,
-        key: &K::Value<'_>,
-        value: &V::Value<'_>,
-        headers: &Headers,
-    ) -> Result<(), ContextError> {
-        let draft = self.draft("output", &output.topic, Some(headers))?;
-        let added = self.effects.add(
-            &draft,
-            |out| output.key.encode(key, out).map(|()| !output.key.is_absent(key)),
-            |out| output.value.encode(value, out).map(|()| !output.value.is_absent(value)),
-        );
-        decoded(added, || format!("a record for '{}'", output.topic))
-    }
-
-    /// Sends a record with headers and a time of its own to an output.
-    ///
-    /// # Errors
-    /// As [`Context::emit`].
-    pub fn emit_at<K: Codec, V: Codec>(
-        &mut self,
-        output: &Output<K, V>,
-        key: &K::Value<'_>,
-        value: &V::Value<'_>,
-        (headers, timestamp): (&Headers, Timestamp),
-    ) -> Result<(), ContextError> {
-        let draft = self.draft("output", &output.topic, Some(headers))?;
-        let added = self.effects.add(
-            &Draft { timestamp: Some(timestamp), ..draft },
-            |out| output.key.encode(key, out).map(|()| !output.key.is_absent(key)),
-            |out| output.value.encode(value, out).map(|()| !output.value.is_absent(value)),
-        );
-        decoded(added, || format!("a record for '{}'", output.topic))
-    }
-
-    /// Sends the record at hand on to an output, its key, value and headers as they were read.
-    ///
-    /// Nothing is encoded again, so the output's readers must know the input's format.
-    ///
-    /// # Errors
-    /// When the edge is not declared.
-    pub fn forward<K: Codec, V: Codec>(&mut self, output: &Output<K, V>) -> Result<(), ContextError> {
-        let mut has_headers = false;
-        self.record.headers.each(&mut |_, _| has_headers = true);
-        let headers = has_headers.then(|| Headers::copy_of(self.record.headers));
-        let (key, value) = (self.record.key, self.record.value);
-        let draft = self.draft("output", &output.topic, headers.as_ref())?;
-        let copy = |bytes: Option<&[u8]>, out: &mut Vec<u8>| {
-            out.extend_from_slice(bytes.unwrap_or_default());
-            Ok::<_, ContextError>(bytes.is_some())
+        let Some(bytes) = found.as_deref() else { return Ok(read(None)) };
+        let error = match lookup.value.decode(bytes) {
+            Ok(value) => return Ok(read(Some(value))),
+            Err(error) => error,
         };
-        self.effects.add(&draft, |out| copy(key, out), |out| copy(value, out))
-    }
-
-    /// Sends a record to the group itself, to be processed where its key's table entry is.
-    ///
-    /// # Errors
-    /// When the group has no loop, or key or value do not fit their codecs.
-    pub fn loopback<K: Codec, V: Codec>(
-        &mut self,
-        edge: &Loop<K, V>,
-        key: &K::Value<'_>,
-        value: &V::Value<'_>,
-    ) -> Result<(), ContextError> {
-        let topic = format!("{}-loop", self.names.group);
-        let draft = self.draft("loop", &topic, None)?;
-        let added = self.effects.add(
-            &draft,
-            |out| edge.key.encode(key, out).map(|()| !edge.key.is_absent(key)),
-            |out| edge.value.encode(value, out).map(|()| !edge.value.is_absent(value)),
-        );
-        decoded(added, || "a record for the loop".to_owned())
-    }
-
-    fn draft<'h>(
-        &self,
-        edge: &'static str,
-        topic: &str,
-        headers: Option<&'h Headers>,
-    ) -> Result<Draft<'h>, ContextError> {
-        let destination =
-            position(&self.names.destinations, topic).ok_or_else(|| self.names.undeclared(edge, topic))?;
-        Ok(Draft { destination, partition: None, headers, timestamp: Some(self.record.timestamp) })
+        let policy = place.and_then(|place| self.rules.lookup(place));
+        let found = Unreadable { edge: "lookup", topic: &lookup.topic, key: &key_bytes, value: bytes, error };
+        let (names, effects, aside) = (self.names, &mut *self.effects, &mut self.aside);
+        found.goes_by(policy, self.record, names, effects, aside).map(|()| read(None))
     }
 }
 
-fn stored<T>(result: Result<T, PortError>, broken: &mut Option<PortError>) -> Result<T, ContextError> {
+pub(crate) fn stored<T>(
+    result: Result<T, PortError>,
+    broken: &mut Option<PortError>,
+) -> Result<T, ContextError> {
     result.map_err(|error| {
         let said = error.to_string();
         *broken = Some(error);
@@ -330,6 +331,9 @@ fn stored<T>(result: Result<T, PortError>, broken: &mut Option<PortError>) -> Re
     })
 }
 
-fn decoded<T>(result: Result<T, CodecError>, place: impl FnOnce() -> String) -> Result<T, ContextError> {
+pub(crate) fn decoded<T>(
+    result: Result<T, CodecError>,
+    place: impl FnOnce() -> String,
+) -> Result<T, ContextError> {
     result.map_err(|source| ContextError::Codec { place: place(), source })
 }

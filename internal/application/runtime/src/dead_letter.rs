@@ -12,11 +12,21 @@ pub mod header {
     pub const OFFSET: &str = "__millstream.errors.offset";
     /// The group that could not process it.
     pub const GROUP: &str = "__millstream.errors.group";
-    /// Where it failed: `decode` or `callback`.
+    /// Where it failed: `decode` or `callback`; `produce` for a record that was emitted and refused, `join` and `lookup` for an
+    /// entry of another group's table, `timer` and `visitor` for a key of the group's own.
     pub const STAGE: &str = "__millstream.errors.stage";
     /// What was wrong.
     pub const MESSAGE: &str = "__millstream.errors.message";
+    /// How many bytes the value had that the letter could not take, in decimal.
+    pub const VALUE_BYTES: &str = "__millstream.errors.value-bytes";
+    /// Of a record that was a dead letter and was replayed: the letter's own `topic/partition@offset`.
+    pub const REPLAYED_FROM: &str = "__millstream.replayed-from";
+    /// What the names of all headers of a dead letter begin with.
+    pub const PREFIX: &str = "__millstream.errors.";
 }
+
+/// The stage at which an emitted record is refused.
+pub(crate) const PRODUCE: &str = "produce";
 
 /// Where and why a record failed.
 pub(crate) struct Place<'a> {

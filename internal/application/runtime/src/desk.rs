@@ -1,20 +1,28 @@
-use std::any::Any;
+use std::collections::VecDeque;
 use std::ops::ControlFlow;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::mpsc::Receiver;
 
-use millstream_model::{Headers, Partition, RecordView};
-use millstream_ports::{PortError, World};
+use millstream_model::{Partition, RecordView};
+use millstream_ports::{Delivery, PortError, World};
 
-use crate::context::Context;
-use crate::dead_letter;
-use crate::effects::{Draft, Effects};
+use crate::context::Aside;
+use crate::deferral::{Completed, Deferral};
+use crate::effects::{Effects, Mark};
 use crate::graph::StepError;
+use crate::held::{Lane, OwnedRecord, Retrying, Turn, may_pass};
 use crate::partition::{PartitionTask, Phase, Plan};
-use crate::policy::Policy;
+use crate::policy::{Policy, Retry, Verdict};
 use crate::processor::ProcessorError;
-use crate::stalled::{self, Stalled};
+use crate::refused::Refusal;
 use crate::status::WorkerStatus;
+use crate::visit::Visit;
+
+mod alarms;
+mod aside;
+mod calling;
+mod visiting;
+mod waiting;
 
 /// Where records are worked on: everything a worker owns but its log, so that the log can lend records to it.
 pub(crate) struct Desk<W: World> {
@@ -25,13 +33,30 @@ pub(crate) struct Desk<W: World> {
     pub(crate) effects: Effects,
     pub(crate) status: WorkerStatus,
     pub(crate) failure: Option<ProcessorError>,
-    /// What must be processed before anything else is.
-    pub(crate) stalled: Option<Stalled>,
+    deferral: Deferral,
+    completed: Receiver<Completed>,
+    pub(crate) visits: VecDeque<Visit>,
+    /// What must be sent before anything else is.
+    pub(crate) refusal: Option<Refusal>,
+}
+
+/// Where a record comes from that is being tried.
+#[derive(Clone, Copy)]
+struct Attempt {
+    /// How often it was retried.
+    tried: u32,
+    /// Whether records after it in its partition are done.
+    was_overtaken: bool,
+}
+
+impl Attempt {
+    const FIRST: Self = Self { tried: 0, was_overtaken: false };
 }
 
 impl<W: World> Desk<W> {
     pub(crate) fn new(world: W, plan: Arc<Plan>) -> Self {
         let status = WorkerStatus::new(plan.graph.spec.inputs.len(), plan.widths.len());
+        let (deferral, completed) = Deferral::new();
         Self {
             world,
             plan,
@@ -39,7 +64,10 @@ impl<W: World> Desk<W> {
             effects: Effects::default(),
             status,
             failure: None,
-            stalled: None,
+            deferral,
+            completed,
+            visits: VecDeque::new(),
+            refusal: None,
         }
     }
 
@@ -61,10 +89,19 @@ impl<W: World> Desk<W> {
         }
     }
 
-    /// Processes one record; breaks off when the processor must stop.
+    fn running(&mut self, partition: Partition) -> Option<&mut PartitionTask<W::Store>> {
+        self.task(partition).filter(|task| task.phase == Phase::Running)
+    }
+
+    /// Whether a commit covers all that was done or nothing: then no record may be done before one that is not.
+    pub(crate) fn is_exact(&self) -> bool {
+        self.plan.settings.delivery == Delivery::ExactlyOnce
+    }
+
+    /// Processes one record; breaks off when the processor must stop, or enough is deferred.
     pub(crate) fn process(&mut self, record: &RecordView<'_>) -> ControlFlow<()> {
-        match self.attempt(record) {
-            Ok(()) if self.stalled.is_none() => ControlFlow::Continue(()),
+        match self.take(record) {
+            Ok(()) if self.plan.settings.deferred_max > self.deferred() => ControlFlow::Continue(()),
             Ok(()) => ControlFlow::Break(()),
             Err(error) => {
                 self.failure.get_or_insert(error);
@@ -73,128 +110,161 @@ impl<W: World> Desk<W> {
         }
     }
 
-    /// Processes the stalled record when it is time to try again; answers whether there is none any more.
-    pub(crate) fn retry_stalled(&mut self) -> Result<bool, ProcessorError> {
-        let now = self.world.elapsed();
-        let Some(before) = self.stalled.take_if(|stalled| stalled.is_due(now)) else {
-            return Ok(self.stalled.is_none());
-        };
-        self.attempt(&before.view())?;
-        if let Some(Stalled { reason, .. }) = self.stalled.take() {
-            self.stalled = Some(before.again(reason, now));
-            return Ok(false);
-        }
-        tracing::info!(partition = %before.partition, "what a record waited for answers again");
-        Ok(true)
-    }
-
-    fn attempt(&mut self, record: &RecordView<'_>) -> Result<(), ProcessorError> {
+    fn take(&mut self, record: &RecordView<'_>) -> Result<(), ProcessorError> {
         if self.failure.is_some() {
             // A log may hand over what it had in hand; none of it counts after a failure.
             return Ok(());
         }
-        let mark = self.effects.mark();
-        let task = self.tasks.get_mut(record.partition.index()).and_then(Option::as_mut);
-        let Some(task) = task.filter(|task| task.phase == Phase::Running) else {
+        let is_exact = self.is_exact();
+        let Some(task) = self.running(record.partition) else {
             let said = format!("a record of partition {} came before its table was ready", record.partition);
             return Err(ProcessorError::Port(PortError::stop(said)));
         };
         if task.ledger.knows(record.topic, record.offset) {
             return Ok(());
         }
-        let outcome = call(&self.plan, task, &mut self.effects, record)?;
-        match outcome {
-            Ok(()) => {
-                if let Some(layer) = task.own_layer() {
-                    layer.accept_staged();
-                }
-            }
-            Err(error) => {
-                if let Some(layer) = task.own_layer() {
-                    layer.reject_staged();
-                }
-                self.effects.rollback(mark);
-                if let Some(reason) = stalled::may_pass(&error) {
-                    if self.status.first_of_batch() {
-                        tracing::warn!(partition = %record.partition, offset = %record.offset, reason, "a record waits");
-                    }
-                    self.stalled = Some(Stalled::new(record, reason, self.world.elapsed()));
-                    return Ok(());
-                }
-                set_aside(&self.plan, &mut self.effects, &mut self.status, record, error)?;
+        match task.held.turn(record.key) {
+            Turn::Now => self.run(record, Attempt::FIRST),
+            turn => {
+                task.ledger.taken(record.topic, record.offset);
+                task.held.wait(OwnedRecord::of(record), turn, is_exact);
+                Ok(())
             }
         }
+    }
+
+    /// Calls a record's step and deals with what it answers.
+    fn run(&mut self, record: &RecordView<'_>, attempt: Attempt) -> Result<(), ProcessorError> {
+        let mark = self.effects.mark();
+        let (outcome, aside) = self.call_step(record)?;
+        let deferred = self.deferral.take();
+        match (outcome, deferred) {
+            (Ok(()), None) => {
+                self.count(&aside);
+                self.accept(record.partition);
+                self.done(record)
+            }
+            (Ok(()), Some((number, outstanding))) => {
+                self.count(&aside);
+                let lane = self.lane(OwnedRecord::of(record), mark, outstanding, attempt.tried);
+                self.defer(number, lane);
+                Ok(())
+            }
+            (Err(error), _) => {
+                self.reject(record.partition, mark);
+                self.failed(record, error, attempt, aside.policy)
+            }
+        }
+    }
+
+    fn count(&mut self, aside: &Aside) {
+        self.status.skipped += aside.skipped;
+        self.status.dead_letters += aside.letters;
+    }
+
+    /// What the record at hand wrote counts.
+    fn accept(&mut self, partition: Partition) {
+        let plan = self.plan.clone();
+        let Some(task) = self.task(partition) else { return };
+        let PartitionTask { tables, timers, .. } = task;
+        let Some(table) = tables.first_mut() else { return };
+        if let Some(timers) = timers {
+            timers.note_staged(&plan.graph.names.timers, table.layer.staged());
+        }
+        table.layer.accept_staged();
+    }
+
+    /// What the record at hand wrote and emitted never was.
+    fn reject(&mut self, partition: Partition, mark: Mark) {
+        if let Some(layer) = self.task(partition).and_then(PartitionTask::own_layer) {
+            layer.reject_staged();
+        }
+        self.effects.rollback(mark);
+    }
+
+    /// Takes what the record at hand wrote and emitted aside, until it goes on.
+    fn lane(&mut self, record: OwnedRecord, mark: Mark, outstanding: usize, tried: u32) -> Lane {
+        let effects = self.effects.split_off(mark);
+        let layer = self.task(record.partition).and_then(PartitionTask::own_layer);
+        let staged = layer.map(|layer| layer.take_staged()).unwrap_or_default();
+        Lane { record, outstanding, effects, staged, behind: VecDeque::new(), tried }
+    }
+
+    fn defer(&mut self, number: u64, lane: Lane) {
+        let (topic, offset) = (lane.record.topic, lane.record.offset);
+        if let Some(task) = self.task(lane.record.partition) {
+            task.ledger.taken(topic, offset);
+            task.held.defer(number, lane);
+        }
+    }
+
+    /// Notes that a record is done, and calls the timers that its time makes due.
+    fn done(&mut self, record: &RecordView<'_>) -> Result<(), ProcessorError> {
+        self.status.processed(record);
+        let Some(task) = self.task(record.partition) else { return Ok(()) };
         task.ledger.processed(record.topic, record.offset);
         task.seen = Some(record.timestamp);
-        self.status.processed(record);
-        Ok(())
+        let Some(timers) = &mut task.timers else { return Ok(()) };
+        timers.pass(record.timestamp);
+        if timers.has_event_due() { self.ring(record.partition).map(drop) } else { Ok(()) }
     }
-}
 
-/// Runs the input's callback. The outer error stops the processor; the inner one is the record's own.
-fn call<S: millstream_ports::TableStore>(
-    plan: &Plan,
-    task: &mut PartitionTask<S>,
-    effects: &mut Effects,
-    record: &RecordView<'_>,
-) -> Result<Result<(), StepError>, ProcessorError> {
-    let graph = &*plan.graph;
-    let (Some(step), Some(topic)) = (graph.steps.get(record.topic), graph.spec.inputs.get(record.topic))
-    else {
-        return Err(ProcessorError::Port(PortError::stop("a record came from a topic that is no input")));
-    };
-    let (table, joins) = task.access(graph.names.has_table);
-    let names = &graph.names;
-    let mut context =
-        Context { record, topic, names, effects, table, joins, lookups: &plan.lookups, broken: None };
-    // A panic is the record's failure: what it had staged and emitted is undone with the rest.
-    let outcome = catch_unwind(AssertUnwindSafe(|| step(&mut context, record)))
-        .unwrap_or_else(|panic| Err(StepError::Callback(panic_message(panic.as_ref()).into())));
-    context.broken.take().map_or(Ok(outcome), |broken| Err(ProcessorError::Port(broken)))
-}
-
-fn panic_message(panic: &(dyn Any + Send)) -> String {
-    let text =
-        panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("the callback panicked: {}", text.unwrap_or("with no message"))
-}
-
-fn set_aside(
-    plan: &Plan,
-    effects: &mut Effects,
-    status: &mut WorkerStatus,
-    record: &RecordView<'_>,
-    error: StepError,
-) -> Result<(), ProcessorError> {
-    let policies = &plan.graph.policies;
-    let (stage, policy, reason) = match error {
-        StepError::Decode(error) => ("decode", policies.decode, error.to_string()),
-        StepError::Callback(error) => ("callback", policies.callback, error.to_string()),
-    };
-    let topic = plan.graph.spec.inputs.get(record.topic).map_or_else(String::new, ToString::to_string);
-    let place = dead_letter::Place { group: &plan.graph.spec.group, topic: &topic, stage, reason: &reason };
-    match policy {
-        Policy::Fail => return Err(place.failure(record)),
-        Policy::Skip => status.skipped += 1,
-        Policy::DeadLetter => {
-            status.dead_letters += 1;
-            let headers = place.headers(record);
-            send_dead_letter(plan, effects, record, &headers);
+    /// Does with a record that failed what its policy says.
+    fn failed(
+        &mut self,
+        record: &RecordView<'_>,
+        error: StepError,
+        attempt: Attempt,
+        policy: Option<Policy>,
+    ) -> Result<(), ProcessorError> {
+        let rules = &self.plan.graph.rules;
+        let policy = match &error {
+            _ if may_pass(&error) => Policy::Retry(Retry::WHILE_IT_LASTS),
+            StepError::Decode(_) => rules.decode(record.topic),
+            StepError::Callback(_) => policy.unwrap_or(rules.callback(record.topic)),
+        };
+        match policy.after(attempt.tried) {
+            Verdict::Again(wait) => {
+                let due = self.world.elapsed() + wait;
+                let Attempt { tried, was_overtaken } = attempt;
+                let (record, reason) = (OwnedRecord::of(record), error.to_string());
+                self.retry_later(Retrying { record, tried: tried + 1, due, reason, was_overtaken });
+                Ok(())
+            }
+            Verdict::End(end) => {
+                self.set_aside(record, &error, end)?;
+                self.done(record)
+            }
         }
     }
-    if status.first_of_batch() {
-        tracing::warn!(topic, partition = %record.partition, offset = %record.offset, stage, policy = ?policy, reason, "record set aside");
-    }
-    Ok(())
-}
 
-fn send_dead_letter(plan: &Plan, effects: &mut Effects, record: &RecordView<'_>, headers: &Headers) {
-    let destination = plan.graph.names.destinations.len().saturating_sub(1);
-    let draft =
-        Draft { destination, partition: None, headers: Some(headers), timestamp: Some(record.timestamp) };
-    let copy = |bytes: Option<&[u8]>, out: &mut Vec<u8>| {
-        out.extend_from_slice(bytes.unwrap_or_default());
-        Ok::<_, std::convert::Infallible>(bytes.is_some())
-    };
-    let Ok(()) = effects.add(&draft, |out| copy(record.key, out), |out| copy(record.value, out));
+    fn retry_later(&mut self, retrying: Retrying) {
+        self.status.retried += 1;
+        if self.status.first_of_batch() {
+            let Retrying { record, reason, tried, .. } = &retrying;
+            tracing::warn!(partition = %record.partition, offset = %record.offset, reason, tried, "a record waits to be tried again");
+        }
+        if let Some(task) = self.task(retrying.record.partition) {
+            task.ledger.taken(retrying.record.topic, retrying.record.offset);
+            task.held.retrying.push(retrying);
+        }
+    }
+
+    /// How many records are deferred.
+    pub(crate) fn deferred(&self) -> usize {
+        self.tasks.iter().flatten().map(|task| task.held.lanes.len()).sum()
+    }
+
+    /// Whether records are done that come after one that is not, so that nothing can be committed whole.
+    pub(crate) fn has_gaps(&self) -> bool {
+        self.tasks.iter().flatten().any(|task| task.held.has_gaps())
+    }
+
+    /// Whether as many records wait as may.
+    pub(crate) fn is_full(&self) -> bool {
+        let settings = &self.plan.settings;
+        let held = || self.tasks.iter().flatten().map(|task| &task.held).filter(|held| !held.is_empty());
+        self.deferred() >= settings.deferred_max
+            || held().map(crate::held::Held::bytes).sum::<usize>() >= settings.waiting_bytes_max
+    }
 }

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 /// A topic that the group writes, and how.
 #[derive(Clone, Debug)]
 pub struct Output<K, V> {
@@ -32,12 +34,21 @@ impl<K, V> Output<K, V> {
 #[derive(Clone, Debug)]
 pub struct Table<V> {
     pub(crate) codec: V,
+    pub(crate) ttl: Option<Duration>,
 }
 
 impl<V> Table<V> {
     /// A table whose values `codec` reads and writes. Its changelog is `<group>-table`.
     pub fn new(codec: V) -> Self {
-        Self { codec }
+        Self { codec, ttl: None }
+    }
+
+    /// Lets each value go when it was last set so long ago, by the time of the partition's records: a record whose time is
+    /// that much later never sees it. It is deleted from the changelog too, soon after.
+    #[must_use]
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = Some(ttl);
+        self
     }
 
     /// What reads and writes its values.

@@ -48,6 +48,30 @@ impl Effects {
         self.sends.truncate(mark.sends);
     }
 
+    /// Takes out what came since the mark.
+    pub(crate) fn split_off(&mut self, mark: Mark) -> Self {
+        let bytes = self.bytes.split_off(mark.bytes.min(self.bytes.len()));
+        let mut sends = self.sends.split_off(mark.sends.min(self.sends.len()));
+        let back = |range: &Range<usize>| range.start - mark.bytes..range.end - mark.bytes;
+        for effect in &mut sends {
+            effect.key = effect.key.as_ref().map(back);
+            effect.value = effect.value.as_ref().map(back);
+        }
+        Self { bytes, sends }
+    }
+
+    /// Puts what was taken out behind all there is.
+    pub(crate) fn append(&mut self, mut other: Self) {
+        let by = self.bytes.len();
+        let on = |range: &Range<usize>| range.start + by..range.end + by;
+        for effect in &mut other.sends {
+            effect.key = effect.key.as_ref().map(on);
+            effect.value = effect.value.as_ref().map(on);
+        }
+        self.bytes.append(&mut other.bytes);
+        self.sends.append(&mut other.sends);
+    }
+
     /// Adds a record whose key and value `key` and `value` append to the buffer, answering whether there is one.
     pub(crate) fn add<E>(
         &mut self,
@@ -88,6 +112,11 @@ impl Effects {
         self.sends.iter().map(move |effect| (effect, bytes(&effect.key), bytes(&effect.value)))
     }
 
+    /// Forgets the first `count` effects.
+    pub(crate) fn drop_first(&mut self, count: usize) {
+        self.sends.drain(..count.min(self.sends.len()));
+    }
+
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.sends.clear();
@@ -123,6 +152,22 @@ mod tests {
         assert_eq!(all(&effects)[1..], [(Some(b"b".to_vec()), None), (Some(b"c".to_vec()), Some(vec![]))]);
         effects.rollback(mark);
         assert_eq!(all(&effects), [(Some(b"a".to_vec()), Some(b"1".to_vec()))]);
+    }
+
+    #[test]
+    fn effects_that_were_taken_out_come_back_as_they_were() {
+        let mut effects = Effects::default();
+        add(&mut effects, b"a", Some(b"1"));
+        let mark = effects.mark();
+        add(&mut effects, b"b", None);
+        add(&mut effects, b"c", Some(b"33"));
+        let out = effects.split_off(mark);
+        assert_eq!((all(&effects).len(), all(&out).len()), (1, 2));
+        add(&mut effects, b"dd", Some(b"4"));
+        effects.append(out);
+        let keys: Vec<_> = all(&effects).into_iter().map(|(key, _)| key.unwrap()).collect();
+        assert_eq!(keys, [&b"a"[..], b"dd", b"b", b"c"]);
+        assert_eq!(all(&effects)[3].1, Some(b"33".to_vec()));
     }
 
     #[test]

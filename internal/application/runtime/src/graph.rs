@@ -1,4 +1,8 @@
+use std::any::Any;
+use std::collections::BTreeMap;
 use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
 
 use millstream_model::{RecordView, TopicName};
 use millstream_ports::{Codec, CodecError};
@@ -6,34 +10,62 @@ use millstream_topology::{GraphError, GroupSpec, Partitioner};
 
 use crate::context::{Context, Names};
 use crate::edges::{Join, Lookup, Loop, Output, Table};
-use crate::policy::Policies;
+use crate::middleware::{Middleware, Next, within};
+use crate::policy::{EdgePolicies, Policies, Rulebook, want_dead_letters};
+use crate::timers::Timer;
+use crate::visit::Visitor;
 
 /// What a callback answers. Any error will do; the group's policy says what becomes of the record.
 pub type CallbackResult = Result<(), Box<dyn Error + Send + Sync>>;
 
 /// Why one record could not be processed.
+#[derive(Debug, thiserror::Error)]
 pub(crate) enum StepError {
     /// Its key or value is not of the edge's format.
+    #[error("{0}")]
     Decode(CodecError),
     /// The callback said no.
+    #[error("{0}")]
     Callback(Box<dyn Error + Send + Sync>),
 }
 
-pub(crate) type Step = Box<dyn Fn(&mut Context<'_>, &RecordView<'_>) -> Result<(), StepError> + Send + Sync>;
+pub(crate) type Step = Arc<dyn Fn(&mut Context<'_>, &RecordView<'_>) -> Result<(), StepError> + Send + Sync>;
+
+/// A visitor's callback, with the argument of the visit.
+pub(crate) type VisitStep =
+    Box<dyn Fn(&mut Context<'_>, &RecordView<'_>, &dyn Any) -> Result<(), StepError> + Send + Sync>;
 
 /// A group: its edges and what it does with each input's records. Immutable, and shared by all workers.
 pub struct GroupGraph {
     pub(crate) spec: GroupSpec,
     pub(crate) names: Names,
     pub(crate) steps: Vec<Step>,
-    pub(crate) policies: Policies,
+    pub(crate) timers: Vec<Step>,
+    pub(crate) visitors: Vec<VisitStep>,
+    pub(crate) layers: Vec<Middleware>,
+    pub(crate) rules: Rulebook,
+    /// How long the table's values last; for ever without it.
+    pub(crate) ttl: Option<Duration>,
 }
 
 impl GroupGraph {
     /// Begins the definition of group `name`; Kafka's consumer group has that name too.
     pub fn define(name: impl Into<String>) -> GroupBuilder {
         let spec = GroupSpec { group: name.into(), ..GroupSpec::default() };
-        GroupBuilder { spec, inputs: Vec::new(), looped: None, policies: Policies::default(), fault: None }
+        GroupBuilder {
+            spec,
+            inputs: Vec::new(),
+            looped: None,
+            partitioner: Partitioner::default(),
+            outputs: Vec::new(),
+            timers: Vec::new(),
+            visitors: Vec::new(),
+            layers: Vec::new(),
+            policies: Policies::default(),
+            edges: BTreeMap::new(),
+            ttl: None,
+            fault: None,
+        }
     }
 
     /// The group's topics, as data.
@@ -48,7 +80,14 @@ pub struct GroupBuilder {
     spec: GroupSpec,
     inputs: Vec<Step>,
     looped: Option<Step>,
+    partitioner: Partitioner,
+    outputs: Vec<(TopicName, Option<Partitioner>)>,
+    timers: Vec<(String, Step)>,
+    visitors: Vec<(String, VisitStep)>,
+    layers: Vec<Middleware>,
     policies: Policies,
+    edges: BTreeMap<String, EdgePolicies>,
+    ttl: Option<Duration>,
     fault: Option<GraphError>,
 }
 
@@ -67,11 +106,95 @@ impl GroupBuilder {
         self
     }
 
+    /// Processes the records of several topics with one callback, which finds the topic of each by [`Context::topic`].
+    pub fn inputs<T, K, V, F>(
+        mut self,
+        topics: impl IntoIterator<Item = T>,
+        key: K,
+        value: V,
+        callback: F,
+    ) -> Self
+    where
+        T: AsRef<str>,
+        K: Codec,
+        V: Codec,
+        F: for<'a> Fn(&mut Context<'_>, K::Value<'a>, V::Value<'a>) -> CallbackResult + Send + Sync + 'static,
+    {
+        let step = step(key, value, callback);
+        for topic in topics {
+            if let Some(topic) = self.named(topic.as_ref()) {
+                self.spec.inputs.push(topic);
+                self.inputs.push(step.clone());
+            }
+        }
+        self
+    }
+
+    /// Calls back when a timer is due that [`Context::schedule`] set. The callback is given the key, and the time by
+    /// [`Context::timestamp`].
+    pub fn timer<K, F>(mut self, timer: &Timer<K>, callback: F) -> Self
+    where
+        K: Codec + Clone,
+        F: for<'a> Fn(&mut Context<'_>, K::Value<'a>) -> CallbackResult + Send + Sync + 'static,
+    {
+        let key = timer.key.clone();
+        let step: Step = Arc::new(move |context, record| {
+            let key = decode(&key, record.key).map_err(|error| StepError::Decode(error.at("its key")))?;
+            within(context.layers, context, |context| callback(context, key)).map_err(StepError::Callback)
+        });
+        self.timers.push((timer.name.clone(), step));
+        self
+    }
+
+    /// Calls back for every key of the table when [`Running::visit`](crate::Running::visit) says so.
+    pub fn visitor<K, A, F>(mut self, visitor: &Visitor<K, A>, callback: F) -> Self
+    where
+        K: Codec + Clone,
+        A: Send + Sync + 'static,
+        F: for<'a> Fn(&mut Context<'_>, K::Value<'a>, &A) -> CallbackResult + Send + Sync + 'static,
+    {
+        let key = visitor.key.clone();
+        let step: VisitStep = Box::new(move |context, record, argument| {
+            let key = decode(&key, record.key).map_err(|error| StepError::Decode(error.at("its key")))?;
+            // The visitor's own type says what its argument is.
+            let Some(argument) = argument.downcast_ref::<A>() else {
+                return Err(StepError::Callback("the visit's argument is of another visitor".into()));
+            };
+            within(context.layers, context, |context| callback(context, key, argument))
+                .map_err(StepError::Callback)
+        });
+        self.visitors.push((visitor.name.clone(), step));
+        self
+    }
+
+    /// Stands around every callback, those of timers, visitors and completions included. What is added first is outermost.
+    ///
+    /// ```
+    /// # use millstream_ports::Utf8;
+    /// # use millstream_runtime::GroupGraph;
+    /// GroupGraph::define("traced")
+    ///     .input("in", Utf8, Utf8, |_, _: &str, _: &str| Ok(()))
+    ///     .around(|context, next| {
+    ///         if let Some(trace) = context.header("traceparent") {
+    ///             context.carry("traceparent", trace);
+    ///         }
+    ///         next.run(context)
+    ///     });
+    /// ```
+    pub fn around<F>(mut self, middleware: F) -> Self
+    where
+        F: Fn(&mut Context<'_>, Next<'_>) -> CallbackResult + Send + Sync + 'static,
+    {
+        self.layers.push(Middleware::new(middleware));
+        self
+    }
+
     /// Keeps a table.
-    pub fn persist<V: Codec>(mut self, _table: &Table<V>) -> Self {
+    pub fn persist<V: Codec>(mut self, table: &Table<V>) -> Self {
         if self.spec.changelog.is_some() {
             self.note(GraphError::Second { group: self.spec.group.clone(), edge: "table" });
         }
+        self.ttl = table.ttl;
         let name = GroupSpec::changelog_of(&self.spec.group);
         self.spec.changelog = self.kept(name);
         self
@@ -107,30 +230,48 @@ impl GroupBuilder {
         self
     }
 
-    /// Writes to a topic, partitioned as the Java clients do.
+    /// Writes to a topic, partitioned as the group is.
     pub fn output<K: Codec, V: Codec>(self, output: &Output<K, V>) -> Self {
-        self.output_by(output, Partitioner::default())
+        self.write_to(&output.topic, None)
     }
 
     /// Writes to a topic, partitioned as told.
-    pub fn output_by<K: Codec, V: Codec>(mut self, output: &Output<K, V>, partitioner: Partitioner) -> Self {
-        let topic = self.named(&output.topic);
-        self.spec.outputs.extend(topic.map(|topic| (topic, partitioner)));
+    pub fn output_by<K: Codec, V: Codec>(self, output: &Output<K, V>, partitioner: Partitioner) -> Self {
+        self.write_to(&output.topic, Some(partitioner))
+    }
+
+    fn write_to(mut self, topic: &str, partitioner: Option<Partitioner>) -> Self {
+        let topic = self.named(topic);
+        self.outputs.extend(topic.map(|topic| (topic, partitioner)));
         self
     }
 
-    /// What becomes of records that can't be decoded or whose callback fails.
+    /// How the loop is partitioned, and every output that is not told otherwise; as the Java clients do it unless this is
+    /// called. Inputs that Goka writes call for [`Partitioner::Fnv1a`].
+    pub fn partitioned_by(mut self, partitioner: Partitioner) -> Self {
+        self.partitioner = partitioner;
+        self
+    }
+
+    /// What becomes of records that can't be decoded, whose callback fails, or that the brokers refuse.
     pub fn policies(mut self, policies: Policies) -> Self {
         self.policies = policies;
+        self
+    }
+
+    /// The same for one edge: the topic of an input, a join, a lookup or an output, or the loop's, `<group>-loop`.
+    pub fn policies_of(mut self, topic: impl Into<String>, policies: EdgePolicies) -> Self {
+        self.edges.insert(topic.into(), policies);
         self
     }
 
     /// Checks the definition.
     ///
     /// # Errors
-    /// When a name is not a topic's, a topic is read or written on two edges, or there is no input.
+    /// When a name is not a topic's, a topic is read or written on two edges, there is no input, a timer or a visitor has no
+    /// table or another's name, or a policy is for a topic on no edge.
     pub fn build(mut self) -> Result<GroupGraph, GraphError> {
-        if self.policies.want_dead_letters() {
+        if want_dead_letters(&self.policies, self.edges.values()) {
             let name = self
                 .policies
                 .dead_letters
@@ -142,9 +283,43 @@ impl GroupBuilder {
             self.spec.inputs.push(topic);
             self.inputs.push(step);
         }
-        self.fault.map_or_else(|| self.spec.check(), Err)?;
-        let names = names(&self.spec);
-        Ok(GroupGraph { spec: self.spec, names, steps: self.inputs, policies: self.policies })
+        let default = self.partitioner;
+        let outputs = std::mem::take(&mut self.outputs).into_iter();
+        self.spec.outputs = outputs.map(|(topic, own)| (topic, own.unwrap_or(default))).collect();
+        self.check()?;
+        let mut names = names(&self.spec);
+        let (timer_names, timers) = self.timers.into_iter().unzip();
+        let (visitor_names, visitors) = self.visitors.into_iter().unzip();
+        (names.timers, names.visitors, names.partitioner) = (timer_names, visitor_names, default);
+        let of = |topic: &str| self.edges.get(topic).copied().unwrap_or_default();
+        let rules = Rulebook::new(&self.policies, of, &self.spec, &names.destinations);
+        let (spec, steps, layers, ttl) = (self.spec, self.inputs, self.layers, self.ttl);
+        Ok(GroupGraph { spec, names, steps, timers, visitors, layers, rules, ttl })
+    }
+
+    fn check(&mut self) -> Result<(), GraphError> {
+        self.fault.take().map_or_else(|| self.spec.check(), Err)?;
+        let group = || self.spec.group.clone();
+        let named = self.timers.iter().map(|(name, _)| ("timer", "timers", name));
+        let named = named.chain(self.visitors.iter().map(|(name, _)| ("visitor", "visitors", name)));
+        let mut seen = std::collections::BTreeSet::new();
+        for (what, kind, name) in named {
+            if self.spec.changelog.is_none() {
+                return Err(GraphError::NoTable { group: group(), what, name: name.clone() });
+            }
+            if !seen.insert((what, name)) {
+                return Err(GraphError::SameName { group: group(), what: kind, name: name.clone() });
+            }
+        }
+        let spec = &self.spec;
+        let outputs = spec.outputs.iter().map(|(topic, _)| topic);
+        let topics: Vec<_> =
+            spec.inputs.iter().chain(&spec.joins).chain(&spec.lookups).chain(outputs).collect();
+        let stray = self.edges.keys().find(|name| topics.iter().all(|topic| topic.as_str() != *name));
+        match stray {
+            Some(topic) => Err(GraphError::NoEdge { group: group(), topic: topic.clone() }),
+            None => Ok(()),
+        }
     }
 
     fn named(&mut self, topic: &str) -> Option<TopicName> {
@@ -162,13 +337,16 @@ impl GroupBuilder {
 
 /// Outputs first, then the loop, then the dead letters: the order of the destinations' indexes.
 fn names(spec: &GroupSpec) -> Names {
-    let outputs = spec.outputs.iter().map(|(topic, _)| topic);
+    let (outputs, outputs_count) = (spec.outputs.iter().map(|(topic, _)| topic), spec.outputs.len());
     Names {
         group: spec.group.clone(),
         destinations: outputs.chain(&spec.loopback).chain(&spec.dead_letters).cloned().collect(),
         joins: spec.joins.clone(),
         lookups: spec.lookups.clone(),
         has_table: spec.changelog.is_some(),
+        table: spec.changelog.clone(),
+        dead_letters: spec.dead_letters.as_ref().map(|_| outputs_count + spec.loopback.iter().count()),
+        ..Names::default()
     }
 }
 
@@ -178,10 +356,10 @@ where
     V: Codec,
     F: for<'a> Fn(&mut Context<'_>, K::Value<'a>, V::Value<'a>) -> CallbackResult + Send + Sync + 'static,
 {
-    Box::new(move |context, record| {
+    Arc::new(move |context, record| {
         let key = decode(&key, record.key).map_err(|error| StepError::Decode(error.at("its key")))?;
         let value = decode(&value, record.value).map_err(|error| StepError::Decode(error.at("its value")))?;
-        callback(context, key, value).map_err(StepError::Callback)
+        within(context.layers, context, |context| callback(context, key, value)).map_err(StepError::Callback)
     })
 }
 

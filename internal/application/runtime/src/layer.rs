@@ -1,23 +1,35 @@
 use std::collections::HashMap;
-use std::mem;
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
-use millstream_model::Offset;
-use millstream_ports::{PortError, TableStore};
+use millstream_model::{Offset, Timestamp};
+use millstream_ports::{KeyRange, PortError, TableStore};
 
+use crate::layer::age::Age;
 use crate::layer::cache::Cache;
+use crate::layer::cut::Cut;
+use crate::layer::overlay::Overlay;
+use crate::layer::waiting::Waiting;
 pub(crate) use crate::layer::writing::Writing;
+use crate::memory::Share;
 
+mod age;
 mod cache;
+mod cut;
+mod merge;
+mod overlay;
 mod paging;
+mod reading;
+mod waiting;
 mod writing;
 
-type Staged = (Box<[u8]>, Option<Box<[u8]>>);
-pub(crate) type Entries = HashMap<Box<[u8]>, Option<Box<[u8]>>, RandomState>;
+/// What a key has; `None` says that it is deleted.
+pub(crate) type Value = Option<Box<[u8]>>;
+pub(crate) type Staged = (Box<[u8]>, Value);
+pub(crate) type Entries = HashMap<Box<[u8]>, Value, RandomState>;
 
-/// What an entry costs beside its bytes: two fat pointers and its place in a hash map, in bytes.
-const ENTRY_OVERHEAD: usize = 64;
+/// What an entry costs beside its bytes: two allocations and its place in a hash map, in bytes.
+const ENTRY_OVERHEAD: usize = 96;
 
 /// One partition of a table, as a callback sees it.
 pub(crate) trait TableAccess {
@@ -25,44 +37,61 @@ pub(crate) trait TableAccess {
     fn get(&mut self, key: &[u8]) -> Result<Option<&[u8]>, PortError>;
     /// Notes a write of the record at hand; `None` deletes.
     fn put(&mut self, key: &[u8], value: Option<&[u8]>);
+    /// As [`TableAccess::put`], as if by a record of time `at`.
+    fn put_as_of(&mut self, key: &[u8], value: &[u8], at: Timestamp);
+    /// Calls `each` with the entries of a range in key order until it answers `false`, the record's own writes included.
+    fn range(
+        &mut self,
+        range: &KeyRange,
+        each: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<(), PortError>;
+    /// The highest time of a record of the partition so far.
+    fn time(&self) -> Timestamp;
 }
 
 /// The in-memory layer in front of a table's store: reads are cached, writes wait for the commit.
 ///
-/// A write is first *staged* by the record at hand, then *dirty* once the record succeeded, *logged* when a commit has its
+/// A write is first *staged* by the record at hand, then *dirty* once the record succeeded, *waiting* when a commit has its
 /// changelog entry acknowledged or when it was read from there, and *stored* with many others some time later, batch by
-/// batch in key order: what is only logged comes back from the changelog.
+/// batch in key order: what is only waiting comes back from the changelog.
 ///
 /// **Invariant:** the store never holds what the changelog does not, and its offset never says more than it holds. Between
 /// two batches of many it may hold more: reading the changelog from its offset on makes that whole.
 pub(crate) struct TableLayer<S> {
     store: S,
+    share: Share,
+    age: Age,
     staged: Vec<Staged>,
-    dirty: Entries,
+    dirty: Overlay,
+    /// Repeated writes of a key counted each: this is what a commit has to send at most.
     dirty_bytes: usize,
-    logged: Entries,
-    logged_bytes: usize,
-    /// The changelog offset that the logged entries bring the store to, and since when there are any.
-    logged_to: Option<(Offset, Duration)>,
+    waiting: Waiting,
     writing: Option<Writing>,
     cache: Cache,
     scratch: Vec<u8>,
+    cuts: Vec<Cut>,
+    cuts_made: u64,
+    /// How far the look for values whose time is over has come, and when it last began.
+    sweep: (Option<Vec<u8>>, Timestamp),
 }
 
 impl<S: TableStore> TableLayer<S> {
-    /// A layer that keeps up to `cache_bytes` of clean entries in memory.
-    pub(crate) fn new(store: S, cache_bytes: usize) -> Self {
+    /// A layer with a share of the memory, of a table whose values last for `ttl`.
+    pub(crate) fn new(store: S, share: Share, ttl: Option<Duration>) -> Self {
         Self {
             store,
+            share,
+            age: Age::new(ttl),
             staged: Vec::new(),
-            dirty: Entries::default(),
+            dirty: Overlay::default(),
             dirty_bytes: 0,
-            logged: Entries::default(),
-            logged_bytes: 0,
-            logged_to: None,
+            waiting: Waiting::default(),
             writing: None,
-            cache: Cache::new(cache_bytes),
+            cache: Cache::default(),
             scratch: Vec::new(),
+            cuts: Vec::new(),
+            cuts_made: 0,
+            sweep: (None, Timestamp(i64::MIN)),
         }
     }
 
@@ -70,12 +99,44 @@ impl<S: TableStore> TableLayer<S> {
         &self.store
     }
 
+    /// A record of this time is at hand.
+    pub(crate) fn begin_record(&mut self, time: Timestamp) {
+        self.age.begin(time);
+    }
+
+    /// A timer or a visit is at hand, as of this time. It does not make time pass.
+    pub(crate) fn begin_apart(&mut self, time: Timestamp) {
+        self.age.begin_apart(time);
+    }
+
     /// The record succeeded: its writes count.
     pub(crate) fn accept_staged(&mut self) {
-        for (key, value) in self.staged.drain(..) {
-            self.dirty_bytes += size(&key, value.as_deref());
-            self.dirty.insert(key, value);
+        let mut staged = std::mem::take(&mut self.staged);
+        for (key, value) in staged.drain(..) {
+            self.write(key, value);
         }
+        self.staged = staged;
+    }
+
+    fn write(&mut self, key: Box<[u8]>, value: Value) {
+        self.keep_for_cuts(&key);
+        self.dirty_bytes += size(&key, value.as_deref());
+        self.dirty.insert(key, value);
+    }
+
+    /// Writes of the record at hand.
+    pub(crate) fn staged(&self) -> &[Staged] {
+        &self.staged
+    }
+
+    /// Takes the writes of the record at hand out, until it goes on.
+    pub(crate) fn take_staged(&mut self) -> Vec<Staged> {
+        std::mem::take(&mut self.staged)
+    }
+
+    /// The record goes on, with its writes so far.
+    pub(crate) fn restage(&mut self, staged: Vec<Staged>) {
+        self.staged = staged;
     }
 
     /// The record failed: its writes never were.
@@ -88,55 +149,51 @@ impl<S: TableStore> TableLayer<S> {
         self.dirty_bytes
     }
 
-    /// Writes that wait for the commit, the newest of each key.
-    pub(crate) fn dirty(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
-        self.dirty.iter().map(|(key, value)| (&**key, value.as_deref()))
+    /// Writes that wait for the commit, the newest of each key, and their time where that counts.
+    pub(crate) fn dirty(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>, Option<Timestamp>)> {
+        self.dirty.iter().map(|(key, value)| match value.map(|value| self.age.read(value)) {
+            Some((time, value)) => (key, Some(value), time),
+            None => (key, None, None),
+        })
     }
 
     /// The changelog has the dirty entries as of `now`, and the offset behind them is `next`.
     pub(crate) fn logged(&mut self, next: Offset, now: Duration) {
-        for (key, value) in self.dirty.drain() {
-            let (key_bytes, added) = (size(&key, None), size(&key, value.as_deref()));
-            let before = self.logged.insert(key, value);
-            let replaced = before.map_or(0, |before| key_bytes + before.map_or(0, |value| value.len()));
-            self.logged_bytes = (self.logged_bytes + added).saturating_sub(replaced);
+        for (key, value) in self.dirty.take() {
+            self.waiting.insert(key, value);
         }
         self.dirty_bytes = 0;
-        let since = self.logged_to.map_or(now, |(_, since)| since);
-        self.logged_to = Some((next, since));
+        self.waiting.reach(next, now);
+        self.account();
     }
 
-    /// Whether logged entries have waited for the store long enough, or are many enough.
+    /// Whether entries have waited for the store long enough, or are many enough.
     pub(crate) fn is_store_due(&self, now: Duration, interval: Duration, bytes_max: usize) -> bool {
-        self.logged_to
-            .is_some_and(|(_, since)| now.saturating_sub(since) >= interval || self.logged_bytes >= bytes_max)
+        self.waiting.is_due(now, interval, bytes_max)
     }
 
     /// Takes in a record of the changelog, newer than all before.
-    pub(crate) fn replay(&mut self, key: &[u8], value: Option<&[u8]>) {
-        let Some(before) = self.logged.get_mut(key) else {
-            self.logged_bytes += size(key, value);
-            self.logged.insert(key.into(), value.map(Into::into));
-            return;
+    pub(crate) fn replay(&mut self, key: &[u8], value: Option<&[u8]>, time: Timestamp) {
+        let Some(value) = value.filter(|_| self.age.is_kept()) else {
+            return self.waiting.copy_in(key, value);
         };
-        self.logged_bytes =
-            (self.logged_bytes + size(key, value)).saturating_sub(size(key, before.as_deref()));
-        match (before, value) {
-            (Some(before), Some(value)) if before.len() == value.len() => before.copy_from_slice(value),
-            (before, value) => *before = value.map(Into::into),
-        }
+        self.age.begin(time);
+        self.scratch.clear();
+        self.age.stamp(time, value, &mut self.scratch);
+        self.waiting.copy_in(key, Some(&self.scratch));
     }
 
-    /// All before `next` has been taken in.
-    pub(crate) fn replayed(&mut self, next: Offset, now: Duration) {
-        let since = self.logged_to.map_or(now, |(_, since)| since);
-        self.logged_to = Some((next, since));
+    /// All before `next` has been taken in. What has come to `segment_bytes` is a segment.
+    pub(crate) fn replayed(&mut self, next: Offset, now: Duration, segment_bytes: usize) {
+        self.waiting.reach(next, now);
+        self.waiting.seal_from(segment_bytes);
+        self.account();
     }
 
     /// How far the changelog is in the layer or its store; `None` for a new table.
     pub(crate) fn covered(&self) -> Result<Option<Offset>, PortError> {
-        let logged = self.logged_to.map(|(next, _)| next);
-        match logged.or_else(|| self.writing.as_ref().map(Writing::next)) {
+        let writing = || self.writing.as_ref().map(Writing::next);
+        match self.waiting.reached().or_else(writing) {
             Some(next) => Ok(Some(next)),
             None => self.store.changelog_offset(),
         }
@@ -145,84 +202,73 @@ impl<S: TableStore> TableLayer<S> {
     /// Makes the table new.
     pub(crate) fn clear(&mut self) -> Result<(), PortError> {
         self.discard();
-        self.cache = Cache::new(self.cache.bytes());
+        self.cache = Cache::default();
         self.store.clear()
     }
 
     /// Bytes that the changelog has and the store lacks, the newest write of each key.
-    pub(crate) fn logged_bytes(&self) -> usize {
-        self.logged_bytes + self.writing.as_ref().map_or(0, |writing| writing.bytes)
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        self.waiting.bytes() + self.writing.as_ref().map_or(0, |writing| writing.bytes)
+    }
+
+    /// Tells the budget what waits, and keeps the cache within what that leaves.
+    pub(crate) fn account(&mut self) {
+        self.share.set_waiting(self.waiting_bytes() + self.dirty_bytes);
+        self.cache.trim(self.share.cache_bytes());
     }
 
     /// Gives the store the next batch of what it is being brought forward by; answers whether there was any.
     pub(crate) fn store_some(&mut self, batch_bytes: usize) -> Result<bool, PortError> {
         let Some(writing) = &mut self.writing else { return Ok(false) };
         // What was written is cached: what was cached before it may be older.
-        let cache = &mut self.cache;
-        if !writing.store_batch(&self.store, batch_bytes, |key, value| cache.insert(key, value))? {
+        let (cache, cache_bytes) = (&mut self.cache, self.share.cache_bytes());
+        let more = writing
+            .store_batch(&self.store, batch_bytes, |key, value| cache.insert(key, value, cache_bytes))?;
+        if !more {
             self.writing = None;
         }
+        self.account();
         Ok(true)
     }
 
-    /// Begins to bring the store to where the logged entries are, unless it is under way to an earlier point.
+    /// Begins to bring the store forward by the oldest segment, unless it is under way to an earlier point.
     pub(crate) fn begin_writing(&mut self) -> Result<(), PortError> {
         if self.writing.is_some() {
             return Ok(());
         }
-        let Some((next, _)) = self.logged_to else { return Ok(()) };
+        // Asked before the segment is in nobody else's hands.
         let before = self.store.changelog_offset()?;
-        self.logged_to = None;
-        let bytes = mem::take(&mut self.logged_bytes);
-        self.writing = Some(Writing::new(mem::take(&mut self.logged), bytes, before, next));
+        if let Some(segment) = self.waiting.take_oldest() {
+            let bytes = segment.entries.bytes();
+            self.writing = Some(Writing::new(segment.entries.into_entries(), bytes, before, segment.next));
+        }
         Ok(())
     }
 
-    /// Gives the store all of the logged entries.
-    pub(crate) fn store_logged(&mut self, batch_bytes: usize) -> Result<(), PortError> {
-        // First what is under way, then what has come since.
-        for _ in 0..2 {
+    /// Gives the store all that waits.
+    pub(crate) fn store_all(&mut self, batch_bytes: usize) -> Result<(), PortError> {
+        loop {
             while self.store_some(batch_bytes)? {}
             self.begin_writing()?;
+            if self.writing.is_none() {
+                return Ok(());
+            }
         }
-        while self.store_some(batch_bytes)? {}
-        Ok(())
     }
 
     /// Forgets writes that the changelog has not.
     pub(crate) fn roll_back(&mut self) {
         self.staged.clear();
-        self.dirty.clear();
+        self.dirty.take();
         self.dirty_bytes = 0;
+        self.cuts.clear();
     }
 
     /// Forgets writes that are not in the store; what the changelog has of them is replayed from there.
     pub(crate) fn discard(&mut self) {
         self.roll_back();
-        self.logged.clear();
-        (self.logged_bytes, self.logged_to, self.writing) = (0, None, None);
-    }
-}
-
-impl<S: TableStore> TableAccess for TableLayer<S> {
-    fn get(&mut self, key: &[u8]) -> Result<Option<&[u8]>, PortError> {
-        if let Some(place) = self.staged.iter().rposition(|(staged, _)| **staged == *key) {
-            return Ok(self.staged.get(place).and_then(|(_, value)| value.as_deref()));
-        }
-        let writing = || self.writing.as_ref().and_then(|writing| writing.get(key));
-        if let Some(value) = self.dirty.get(key).or_else(|| self.logged.get(key)).or_else(writing) {
-            return Ok(value.as_deref());
-        }
-        if !self.cache.touch(key) {
-            self.scratch.clear();
-            let found = self.store.get(key, &mut self.scratch)?;
-            self.cache.insert(key.into(), found.then(|| self.scratch.as_slice().into()));
-        }
-        Ok(self.cache.get(key))
-    }
-
-    fn put(&mut self, key: &[u8], value: Option<&[u8]>) {
-        self.staged.push((key.into(), value.map(Into::into)));
+        (self.waiting, self.writing) = (Waiting::default(), None);
+        self.account();
     }
 }
 

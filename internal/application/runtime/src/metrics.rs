@@ -7,6 +7,12 @@ const RECORDS_OUT: (&str, &str) = ("millstream_records_out_total", "Records sent
 const SKIPPED: (&str, &str) = ("millstream_records_skipped_total", "Records passed over by policy.");
 const DEAD_LETTERS: (&str, &str) =
     ("millstream_dead_letters_total", "Records sent to the dead-letter topic.");
+const RETRIED: (&str, &str) =
+    ("millstream_retries_total", "Retries of records, timers, keys of a visit and sends that failed.");
+const DEFERRED: (&str, &str) = ("millstream_deferred_records", "Records whose completion is awaited.");
+const WAITING: (&str, &str) =
+    ("millstream_waiting_records", "Records that wait behind others that are deferred or retried.");
+const TIMERS: (&str, &str) = ("millstream_timers", "Timers that are set.");
 const COMMITS: (&str, &str) = ("millstream_commits_total", "Commits of input offsets.");
 const LAG: (&str, &str) =
     ("millstream_lag_records", "Records that wait in the inputs of an owned partition.");
@@ -22,7 +28,7 @@ const RECOVERY_LEFT: (&str, &str) =
     ("millstream_recovery_left_seconds", "Time that the rest of a recovery takes at the rate it has.");
 const FAILED: (&str, &str) = ("millstream_processor_failed", "1 once the processor can't go on.");
 const STALLED: (&str, &str) =
-    ("millstream_processor_stalled", "1 while a record waits for what its codec asks, such as a registry.");
+    ("millstream_processor_stalled", "1 while a record is tried again and its partition waits for it.");
 
 /// A processor's figures as samples.
 pub(crate) fn samples(group: &str, now: &Snapshot, out: &mut Vec<Sample>) {
@@ -37,8 +43,17 @@ pub(crate) fn samples(group: &str, now: &Snapshot, out: &mut Vec<Sample>) {
     for (topic, count) in &now.records_out {
         add(RECORDS_OUT, SampleKind::Counter, vec![("topic", topic.to_string())], float(*count));
     }
-    for (name, count) in [(SKIPPED, now.skipped), (DEAD_LETTERS, now.dead_letters), (COMMITS, now.commits)] {
+    let counters = [
+        (SKIPPED, now.skipped),
+        (DEAD_LETTERS, now.dead_letters),
+        (RETRIED, now.retried),
+        (COMMITS, now.commits),
+    ];
+    for (name, count) in counters {
         add(name, SampleKind::Counter, Vec::new(), float(count));
+    }
+    for (name, count) in [(DEFERRED, now.deferred), (WAITING, now.waiting), (TIMERS, now.timers)] {
+        add(name, SampleKind::Gauge, Vec::new(), float(count));
     }
     add(FAILED, SampleKind::Gauge, Vec::new(), f64::from(u8::from(now.failure.is_some())));
     add(STALLED, SampleKind::Gauge, Vec::new(), f64::from(u8::from(now.stalled.is_some())));

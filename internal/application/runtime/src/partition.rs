@@ -5,7 +5,9 @@ use millstream_model::{Offset, Partition, Timestamp};
 use millstream_ports::TableStore;
 use millstream_topology::OffsetLedger;
 
+use crate::held::Held;
 use crate::layer::{TableAccess, TableLayer};
+use crate::timers::Timers;
 
 /// One partition that this worker owns: its table, its joined tables, and how far its inputs are done.
 ///
@@ -18,6 +20,9 @@ pub(crate) struct PartitionTask<S> {
     pub(crate) ledger: OffsetLedger,
     /// The time that the record processed last bears.
     pub(crate) seen: Option<Timestamp>,
+    pub(crate) held: Held,
+    /// Those set in the group table; `None` until they are read from it.
+    pub(crate) timers: Option<Timers>,
 }
 
 /// The life of an owned partition.
@@ -47,10 +52,10 @@ impl<S: TableStore> PartitionTable<S> {
     }
 
     /// All of the topic before `position` is in the layer.
-    pub(crate) fn read_to(&mut self, position: Offset, now: Duration) {
+    pub(crate) fn read_to(&mut self, position: Offset, now: Duration, segment_bytes: usize) {
         if position > self.next {
             self.next = position;
-            self.layer.replayed(position, now);
+            self.layer.replayed(position, now, segment_bytes);
         }
     }
 
@@ -67,6 +72,8 @@ impl<S: TableStore> PartitionTask<S> {
             tables: Vec::new(),
             ledger: OffsetLedger::new(inputs),
             seen: None,
+            held: Held::default(),
+            timers: None,
         }
     }
 
@@ -107,6 +114,7 @@ impl<S: TableStore> PartitionTask<S> {
             layer.roll_back();
         }
         self.ledger.roll_back();
+        (self.held, self.timers) = (Held::default(), None);
     }
 
     /// Forgets all that is not in the stores.

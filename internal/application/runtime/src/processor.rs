@@ -8,13 +8,21 @@ use millstream_topology::{Survey, TopicFault};
 use thiserror::Error;
 
 use crate::graph::GroupGraph;
+use crate::memory::MemoryBudget;
 use crate::partition::Plan;
 use crate::query::TableClient;
 use crate::status::Status;
 use crate::stepped::Stepped;
 use crate::stop::Stop;
 use crate::view::{FollowedTable, Follower, ReadTable, TableReader};
+use crate::visit::{Visiting, Visitor};
 use crate::worker::Worker;
+
+/// How often topics are looked at before what is wrong with them counts.
+const LOOKS: u32 = 5;
+
+/// Time between two looks.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// Why a processor can't start, or can't go on.
 #[derive(Debug, Error)]
@@ -64,21 +72,25 @@ pub struct Settings {
     pub delivery: Delivery,
     /// Threads, each a member of the group with its own partitions. At least 1.
     pub workers: usize,
-    /// Time between commits.
-    pub commit_interval: Duration,
-    /// Clean entries kept in memory, in bytes a table and partition.
-    pub cache_bytes_per_table: usize,
+    /// Time between commits; `None` goes by the delivery. At least once it is 500 ms. Exactly once it is 100 ms, since outputs
+    /// can be read once they are committed.
+    pub commit_interval: Option<Duration>,
+    /// The memory of its tables and lookups: 256 MiB unless told otherwise. Processors of one process share it where their
+    /// settings have clones of one budget.
+    pub memory: MemoryBudget,
     /// Uncommitted table writes, in bytes a worker, at which a commit comes early.
     pub dirty_bytes_max: usize,
     /// Time after which a table's store takes what its changelog has. A kill makes at most this much be replayed.
     pub store_interval: Duration,
-    /// What its changelog has and the store lacks, in bytes a table and partition, at which the store takes it early.
+    /// What its changelog has and the store lacks, in bytes a table and partition, at which the store takes it early. A table
+    /// that is read from its changelog is stored in stretches of as much: a kill repeats one of them at most.
     pub store_bytes_max: usize,
     /// What a store takes at a time, in bytes. Records wait for one such batch, and no longer.
     pub store_batch_bytes: usize,
-    /// What was read of changelogs and is not stored yet, in bytes a worker. As much as fits is processed on at once, and
-    /// stored behind; a recovery that needs more waits for the stores.
-    pub recovery_bytes_max: usize,
+    /// Records that may be deferred at a time, a worker. Nothing more is read while there are so many.
+    pub deferred_max: usize,
+    /// What waits behind records that are deferred or retried, in bytes a worker, at which nothing more is read.
+    pub waiting_bytes_max: usize,
     /// Copies of the topics that the processor creates; `None` is the brokers' default.
     pub replication: Option<u16>,
 }
@@ -88,23 +100,31 @@ impl Default for Settings {
         Self {
             delivery: Delivery::AtLeastOnce,
             workers: thread::available_parallelism().map_or(1, usize::from),
-            commit_interval: Duration::from_millis(500),
-            cache_bytes_per_table: 32 << 20,
+            commit_interval: None,
+            memory: MemoryBudget::default(),
             dirty_bytes_max: 64 << 20,
             store_interval: Duration::from_secs(10),
             store_bytes_max: 16 << 20,
             store_batch_bytes: 64 << 10,
-            recovery_bytes_max: 256 << 20,
+            deferred_max: 1_000,
+            waiting_bytes_max: 64 << 20,
             replication: None,
         }
     }
 }
 
 impl Settings {
-    /// The defaults under exactly-once: outputs can be read once they are committed, and that is every 100 ms.
+    /// The defaults under exactly-once.
     pub fn exactly_once() -> Self {
-        let commit_interval = Duration::from_millis(100);
-        Self { delivery: Delivery::ExactlyOnce, commit_interval, ..Self::default() }
+        Self { delivery: Delivery::ExactlyOnce, ..Self::default() }
+    }
+
+    /// Time between commits, as set or by the delivery.
+    pub fn commit_interval(&self) -> Duration {
+        self.commit_interval.unwrap_or(match self.delivery {
+            Delivery::AtLeastOnce => Duration::from_millis(500),
+            Delivery::ExactlyOnce => Duration::from_millis(100),
+        })
     }
 }
 
@@ -162,8 +182,7 @@ impl<W: World> Processor<W> {
     pub fn stepped(self) -> Result<Stepped<W>, ProcessorError> {
         let widths = self.prepare_topics()?;
         let spec = &self.graph.spec;
-        let cache = self.settings.cache_bytes_per_table;
-        let open = |topic| Follower::open(&self.world, &spec.group, topic, cache);
+        let open = |topic| Follower::open(&self.world, &spec.group, topic, &self.settings.memory);
         let lookups = spec.lookups.iter().map(open).collect::<Result<Vec<_>, _>>()?;
         let shared = lookups.iter().map(|lookup| lookup.copy.clone() as _).collect();
         let crew = self.crew(widths, shared)?;
@@ -175,7 +194,7 @@ impl<W: World> Processor<W> {
         let count = settings.workers.max(1);
         let status = Arc::new(Status::new(&graph, count));
         let plan = Arc::new(Plan { graph, widths, settings, lookups });
-        let (table, questions) = TableClient::new(count);
+        let (table, questions) = TableClient::new(&plan.graph, count);
         let hire = |(instance, questions)| Worker::new(&self.world, plan.clone(), instance, questions);
         let workers = questions.into_iter().enumerate().map(hire).collect::<Result<_, _>>()?;
         Ok(Crew { workers, plan, status, table })
@@ -183,9 +202,7 @@ impl<W: World> Processor<W> {
 
     fn prepare_topics(&self) -> Result<Vec<u32>, ProcessorError> {
         let spec = &self.graph.spec;
-        let found: Vec<_> =
-            self.world.describe_topics(&Survey::topics(spec))?.into_iter().flatten().collect();
-        let survey = Survey::of(spec, &found, self.settings.replication);
+        let survey = self.survey()?;
         if !survey.faults.is_empty() {
             return Err(ProcessorError::Topics { group: spec.group.clone(), faults: survey.faults });
         }
@@ -197,10 +214,28 @@ impl<W: World> Processor<W> {
         Ok(self.graph.names.destinations.iter().map(width).collect())
     }
 
+    /// Looks at the topics, and again where something is wrong: brokers learn of a new topic some moments after another has
+    /// acknowledged it.
+    fn survey(&self) -> Result<Survey, PortError> {
+        let spec = &self.graph.spec;
+        let look = || {
+            let found = self.world.describe_topics(&Survey::topics(spec))?;
+            let found: Vec<_> = found.into_iter().flatten().collect();
+            Ok(Survey::of(spec, &found, self.settings.replication))
+        };
+        for _ in 1..LOOKS {
+            let survey = look()?;
+            if survey.faults.is_empty() {
+                return Ok(survey);
+            }
+            thread::sleep(LOOK_AGAIN);
+        }
+        look()
+    }
+
     fn start_lookups(&self) -> Result<Vec<TableReader<W>>, ProcessorError> {
         let spec = &self.graph.spec;
-        let open =
-            |topic| TableReader::open(&self.world, &spec.group, topic, self.settings.cache_bytes_per_table);
+        let open = |topic| TableReader::open(&self.world, &spec.group, topic, &self.settings.memory);
         let lookups = spec.lookups.iter().map(open).collect::<Result<Vec<_>, _>>()?;
         for lookup in &lookups {
             lookup.wait_ready(Duration::MAX)?;
@@ -303,6 +338,26 @@ impl Running {
         let lookup = lookup
             .ok_or_else(|| PortError::stop(format!("group '{}' has no lookup '{topic}'", self.group)))?;
         lookup.value(key)
+    }
+
+    /// Calls a visitor back for every key that the partitions of this process hold, while records are processed.
+    ///
+    /// ```no_run
+    /// # use millstream_runtime::{Running, Visitor};
+    /// # use millstream_ports::Utf8;
+    /// # fn f(running: &Running, interest: &Visitor<Utf8, f64>) -> Result<(), millstream_ports::PortError> {
+    /// let visited = running.visit(interest, 0.02)?.wait(std::time::Duration::from_secs(60))?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// When the group has no such visitor, or has stopped.
+    pub fn visit<K, A: Send + Sync + 'static>(
+        &self,
+        visitor: &Visitor<K, A>,
+        argument: A,
+    ) -> Result<Visiting, PortError> {
+        self.table.visit(&visitor.name, Arc::new(argument))
     }
 
     /// The request that stops it.

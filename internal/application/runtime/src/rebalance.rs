@@ -74,6 +74,7 @@ pub(crate) fn lost<W: World>(
 /// Leaves what was not committed to the next owner.
 fn forget<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result<(), PortError> {
     desk.effects.clear();
+    desk.refusal = None;
     match desk.plan.settings.delivery {
         Delivery::AtLeastOnce => Ok(()),
         Delivery::ExactlyOnce => take_back(log, desk),
@@ -95,8 +96,6 @@ fn let_go<W: World>(
     }
     recovery.release(partitions)?;
     log.release(partitions)?;
-    if desk.stalled.take_if(|stalled| partitions.contains(&stalled.partition)).is_some() {
-        log.resume()?;
-    }
+    desk.visits_lose(partitions);
     Ok(())
 }

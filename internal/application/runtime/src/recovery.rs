@@ -6,7 +6,7 @@ use millstream_ports::{Action, GroupLog, PortError, Start, TableId, TableStore, 
 
 use crate::desk::Desk;
 use crate::layer::TableLayer;
-use crate::partition::{PartitionTable, PartitionTask, Phase};
+use crate::partition::{PartitionTable, PartitionTask, Phase, Plan};
 
 /// Changelog records read at a time.
 const BATCH_RECORDS_MAX: usize = 20_000;
@@ -56,10 +56,9 @@ impl<W: World> Recovery<W> {
     fn open_stores(&mut self, desk: &mut Desk<W>) -> Result<bool, PortError> {
         let mut opened = false;
         let Desk { world, plan, tasks, .. } = desk;
-        let owner = plan.graph.spec.group.as_str();
-        let (cache, now) = (plan.settings.cache_bytes_per_table, world.elapsed());
+        let now = world.elapsed();
         for task in tasks.iter_mut().flatten().filter(|task| task.phase == Phase::Opening) {
-            match self.open(world, owner, cache, task) {
+            match self.open(world, plan, task) {
                 Ok(()) => (task.phase, opened) = (Phase::Recovering(now), true),
                 Err(error) if error.action() == Action::Retry => {
                     tracing::debug!(partition = %task.partition, %error, "waiting for the table's store");
@@ -70,17 +69,10 @@ impl<W: World> Recovery<W> {
         Ok(opened)
     }
 
-    fn open(
-        &mut self,
-        world: &W,
-        owner: &str,
-        cache: usize,
-        task: &mut PartitionTask<W::Store>,
-    ) -> Result<(), PortError> {
+    fn open(&mut self, world: &W, plan: &Plan, task: &mut PartitionTask<W::Store>) -> Result<(), PortError> {
         // A partition that comes back keeps its stores; only what was written meanwhile is read.
-        for topic in self.topics.get(task.tables.len()..).unwrap_or_default() {
-            let id = TableId { owner: owner.to_owned(), table: topic.clone(), partition: task.partition };
-            task.tables.push(PartitionTable::new(TableLayer::new(world.open_table(&id)?, cache)));
+        for topic in task.tables.len()..self.topics.len() {
+            task.tables.push(PartitionTable::new(self.open_layer(world, plan, topic, task.partition)?));
         }
         let Some(tail) = &mut self.tail else { return Ok(()) };
         for (topic, table) in task.tables.iter_mut().enumerate() {
@@ -93,15 +85,36 @@ impl<W: World> Recovery<W> {
         Ok(())
     }
 
+    fn open_layer(
+        &self,
+        world: &W,
+        plan: &Plan,
+        topic: usize,
+        partition: Partition,
+    ) -> Result<TableLayer<W::Store>, PortError> {
+        let Some(table) = self.topics.get(topic).cloned() else {
+            return Err(PortError::stop(format!("the group has no table number {topic}")));
+        };
+        let ttl = plan.graph.ttl.filter(|_| self.has_table && topic == 0);
+        let group = &plan.graph.spec.group;
+        // What a table whose values do not last for ever keeps is of a form of its own.
+        let owner = ttl.map_or_else(|| group.clone(), |_| format!("{group}-timed"));
+        let store = world.open_table(&TableId { owner, table, partition })?;
+        let share = plan.settings.memory.join(store.memory_bytes());
+        Ok(TableLayer::new(store, share, ttl))
+    }
+
     fn read(&mut self, desk: &mut Desk<W>, wait: Duration) -> Result<bool, PortError> {
         let Some(tail) = &mut self.tail else { return Ok(false) };
-        if is_full(desk) {
-            return make_room(desk);
+        let segment_bytes = desk.plan.settings.store_bytes_max;
+        // Where the memory is others', they make room: nobody waits for anybody.
+        if desk.plan.settings.memory.is_full() && make_room(desk)? {
+            return Ok(true);
         }
         let count = tail.poll(wait, BATCH_RECORDS_MAX, |record| {
             let table = desk.task(record.partition).and_then(|task| task.tables.get_mut(record.topic));
             if let (Some(table), Some(key)) = (table, record.key) {
-                table.layer.replay(key, record.value);
+                table.layer.replay(key, record.value, record.timestamp);
                 table.replayed += 1;
             }
             ControlFlow::Continue(())
@@ -111,7 +124,7 @@ impl<W: World> Recovery<W> {
             for (topic, table) in task.tables.iter_mut().enumerate() {
                 // The group's own table is read no more once it is current.
                 if let Ok(position) = tail.position(topic, task.partition) {
-                    table.read_to(position, now);
+                    table.read_to(position, now, segment_bytes);
                 }
             }
         }
@@ -215,13 +228,6 @@ pub(crate) fn begin<T: Tail>(
     table.clear()?;
     tail.remove(topic, partition)?;
     tail.add(topic, partition, Start::Earliest)
-}
-
-/// Whether as much waits for the stores as may.
-fn is_full<W: World>(desk: &mut Desk<W>) -> bool {
-    let bytes_max = desk.plan.settings.recovery_bytes_max;
-    let tables = desk.owned().flat_map(|task| &task.tables);
-    tables.map(|table| table.layer.logged_bytes()).sum::<usize>() >= bytes_max
 }
 
 /// Brings the stores forward before more is read.

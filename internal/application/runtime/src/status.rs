@@ -19,6 +19,7 @@ pub(crate) struct WorkerStatus {
     records_out: Vec<u64>,
     pub(crate) skipped: u64,
     pub(crate) dead_letters: u64,
+    pub(crate) retried: u64,
     pub(crate) commits: u64,
     warned: bool,
     published: Option<Duration>,
@@ -33,6 +34,7 @@ impl WorkerStatus {
             records_out,
             skipped: 0,
             dead_letters: 0,
+            retried: 0,
             commits: 0,
             warned: false,
             published: None,
@@ -68,11 +70,19 @@ pub struct Snapshot {
     pub skipped: u64,
     /// Records sent to the dead-letter topic.
     pub dead_letters: u64,
+    /// Retries of records, timers, keys of a visit and sends that failed.
+    pub retried: u64,
+    /// Records whose completion is awaited.
+    pub deferred: u64,
+    /// Records that were read and wait behind others that are deferred or retried.
+    pub waiting: u64,
+    /// Timers that are set.
+    pub timers: u64,
     /// Commits of input offsets.
     pub commits: u64,
     /// Owned partitions, by number.
     pub partitions: Vec<PartitionStatus>,
-    /// What a record waits for that does not answer, such as a schema registry.
+    /// What a record waits for before it is tried again, such as a schema registry that does not answer.
     pub stalled: Option<String>,
     /// Why the processor can't go on.
     pub failure: Option<String>,
@@ -136,6 +146,10 @@ struct Figures {
     records_out: Vec<u64>,
     skipped: u64,
     dead_letters: u64,
+    retried: u64,
+    deferred: u64,
+    waiting: u64,
+    timers: u64,
     commits: u64,
     partitions: Vec<PartitionStatus>,
     stalled: Option<String>,
@@ -175,13 +189,18 @@ impl Status {
         desk.status.warned = false;
         let inputs = self.inputs.len();
         let partitions = desk.owned().map(|task| partition_status(task, inputs, log, now)).collect();
-        let stalled = desk.stalled.as_ref().map(|stalled| stalled.reason.clone());
+        let [deferred, waiting, timers] = counts(desk);
+        let stalled = self.stalled(desk);
         let counted = &desk.status;
         let figures = Figures {
             records_in: counted.records_in.clone(),
             records_out: counted.records_out.clone(),
             skipped: counted.skipped,
             dead_letters: counted.dead_letters,
+            retried: counted.retried,
+            deferred,
+            waiting,
+            timers,
             commits: counted.commits,
             partitions,
             stalled,
@@ -189,6 +208,19 @@ impl Status {
         if let Some(slot) = self.workers.get(instance) {
             *locked(slot) = figures;
         }
+    }
+
+    /// What the record waits for that is retried longest.
+    fn stalled<W: World>(&self, desk: &mut Desk<W>) -> Option<String> {
+        if let Some(refusal) = &desk.refusal {
+            return Some(format!("an emitted record was refused, and is sent again: {}", refusal.reason));
+        }
+        let all = desk.owned().flat_map(|task| &task.held.retrying);
+        let longest = all.max_by_key(|one| one.tried)?;
+        let record = &longest.record;
+        let topic = self.inputs.get(record.topic).map_or("", TopicName::as_str);
+        let (partition, offset, tried) = (record.partition, record.offset, longest.tried);
+        Some(format!("{topic}/{partition}@{offset} is tried again, {tried} times so far: {}", longest.reason))
     }
 
     /// All figures as of now.
@@ -202,6 +234,10 @@ impl Status {
             records_out: by_topic(&self.destinations, &all, |figures| &figures.records_out),
             skipped: sum(|figures| figures.skipped),
             dead_letters: sum(|figures| figures.dead_letters),
+            retried: sum(|figures| figures.retried),
+            deferred: sum(|figures| figures.deferred),
+            waiting: sum(|figures| figures.waiting),
+            timers: sum(|figures| figures.timers),
             commits: sum(|figures| figures.commits),
             partitions,
             stalled: all.iter().find_map(|figures| figures.stalled.clone()),
@@ -244,6 +280,15 @@ impl Meter for Status {
     fn samples(&self, out: &mut Vec<Sample>) {
         metrics::samples(&self.spec.group, &self.snapshot(), out);
     }
+}
+
+/// How many records are deferred and how many wait, and how many timers are set.
+fn counts<W: World>(desk: &mut Desk<W>) -> [u64; 3] {
+    let deferred = desk.deferred();
+    let held: usize = desk.owned().map(|task| task.held.count()).sum();
+    let timers: usize =
+        desk.owned().filter_map(|task| task.timers.as_ref()).map(|timers| timers.count()).sum();
+    [deferred, held.saturating_sub(deferred), timers].map(|count| u64::try_from(count).unwrap_or(u64::MAX))
 }
 
 fn partition_status<S: millstream_ports::TableStore, L: GroupLog>(

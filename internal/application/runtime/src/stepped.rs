@@ -5,9 +5,10 @@ use millstream_model::TopicName;
 use millstream_ports::{PortError, World};
 
 use crate::processor::{Crew, ProcessorError};
-use crate::query;
+use crate::query::{self, TableClient};
 use crate::status::Status;
 use crate::view::{Follower, ReadTable};
+use crate::visit::{Visiting, Visitor};
 use crate::worker::Worker;
 
 /// A processor that works only while it is stepped, on the caller's thread: what a test or a simulation needs.
@@ -17,11 +18,12 @@ pub struct Stepped<W: World> {
     workers: Vec<Worker<W>>,
     lookups: Vec<Follower<W>>,
     status: Arc<Status>,
+    questions: TableClient,
 }
 
 impl<W: World> Stepped<W> {
     pub(crate) fn new(crew: Crew<W>, lookups: Vec<Follower<W>>) -> Self {
-        Self { workers: crew.workers, lookups, status: crew.status }
+        Self { workers: crew.workers, lookups, status: crew.status, questions: crew.table }
     }
 
     /// Lets each worker take a turn, once all lookups have what was in their topics at the start. Answers whether anything
@@ -54,6 +56,18 @@ impl<W: World> Stepped<W> {
     /// What it is doing.
     pub fn status(&self) -> Arc<Status> {
         self.status.clone()
+    }
+
+    /// As [`Running::visit`](crate::Running::visit): the keys are visited, and what is done committed, in the next steps.
+    ///
+    /// # Errors
+    /// When the group has no such visitor.
+    pub fn visit<K, A: Send + Sync + 'static>(
+        &self,
+        visitor: &Visitor<K, A>,
+        argument: A,
+    ) -> Result<Visiting, PortError> {
+        self.questions.visit(&visitor.name, Arc::new(argument))
     }
 
     /// The group table's value of `key`, uncommitted ones included, when a worker of this processor owns it.

@@ -1,17 +1,18 @@
 use std::time::{Duration, Instant};
 
 use millstream_model::TopicName;
-use millstream_ports::{Codec, CodecError, PortError, World};
+use millstream_ports::{Codec, CodecError, KeyRange, PortError, World};
 use thiserror::Error;
 
+use crate::memory::MemoryBudget;
 pub(crate) use copy::{Follower, ReadTable};
 pub(crate) use reader::{FollowedTable, TableReader};
 
 mod copy;
 mod reader;
 
-/// Memory for a view's entries that were asked for, in bytes.
-const CACHE_BYTES: usize = 32 << 20;
+/// Memory of a view that shares none, its stores' caches included, in bytes.
+const MEMORY_BYTES: usize = 64 << 20;
 
 /// Why a view could not answer.
 #[derive(Debug, Error)]
@@ -44,7 +45,21 @@ impl<W: World, K: Codec, V: Codec> View<W, K, V> {
     /// # Errors
     /// When the topic does not exist, or the brokers or the storage refuse.
     pub fn open(world: &W, owner: &str, topic: &TopicName, key: K, value: V) -> Result<Self, PortError> {
-        let reader = TableReader::open(world, owner, topic, CACHE_BYTES)?;
+        Self::open_within(&MemoryBudget::of_bytes(MEMORY_BYTES), world, owner, topic, (key, value))
+    }
+
+    /// As [`View::open`], within a budget that it shares with other tables of the process.
+    ///
+    /// # Errors
+    /// As [`View::open`].
+    pub fn open_within(
+        memory: &MemoryBudget,
+        world: &W,
+        owner: &str,
+        topic: &TopicName,
+        (key, value): (K, V),
+    ) -> Result<Self, PortError> {
+        let reader = TableReader::open(world, owner, topic, memory)?;
         Ok(Self { reader, key, value })
     }
 
@@ -71,6 +86,24 @@ impl<W: World, K: Codec, V: Codec> View<W, K, V> {
         let found = self.reader.table.read(&bytes)?;
         let value = found.as_deref().map(|bytes| self.value.decode(bytes)).transpose().map_err(codec)?;
         Ok(read(value))
+    }
+
+    /// Calls `read` with the first `entries_max` entries whose keys' bytes are in a range, in their order: of all partitions,
+    /// as they are while they are read.
+    ///
+    /// # Errors
+    /// When a key or value does not fit its codec, or the storage fails.
+    pub fn range(
+        &self,
+        range: &KeyRange,
+        entries_max: usize,
+        mut read: impl FnMut(K::Value<'_>, V::Value<'_>),
+    ) -> Result<(), ViewError> {
+        let codec = |source| ViewError::Codec { topic: self.reader.table.topic.to_string(), source };
+        for (key, value) in self.reader.table.range(range, entries_max)? {
+            read(self.key.decode(&key).map_err(codec)?, self.value.decode(&value).map_err(codec)?);
+        }
+        Ok(())
     }
 
     /// Waits until `reached` holds, asking anew after each change.

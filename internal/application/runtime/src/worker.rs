@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use millstream_ports::{Action, Delivery, GroupLog, Polled, PortError, World};
 
-use crate::commit::{commit, send, settle_stores, take_back, write_behind};
+use crate::commit::{commit, expire, send, settle_stores, take_back, write_behind};
 use crate::desk::Desk;
 use crate::partition::{Phase, Plan};
 use crate::processor::ProcessorError;
@@ -16,6 +16,12 @@ use crate::stop::Stop;
 
 /// Records taken from the log at a time. Their effects are held in memory until all are processed.
 const BATCH_RECORDS_MAX: usize = 2_000;
+
+/// How long a worker that is to stop waits for records that are deferred. Those it leaves are processed again elsewhere.
+const STOP_WAIT: Duration = Duration::from_secs(10);
+
+/// Waiting for a record while completions are awaited.
+const DEFERRED_WAIT: Duration = Duration::from_millis(1);
 
 /// Waiting while there is work beside processing, such as a recovery.
 const BUSY_WAIT: Duration = Duration::from_millis(5);
@@ -30,6 +36,10 @@ pub(crate) struct Worker<W: World> {
     questions: Receiver<Query>,
     asking: Asking,
     committed_at: Duration,
+    /// Whether no record is read until those are done that a commit waits for.
+    is_settling: bool,
+    is_stopping: bool,
+    is_paused: bool,
 }
 
 impl<W: World> Worker<W> {
@@ -44,8 +54,21 @@ impl<W: World> Worker<W> {
         let desk = Desk::new(world.clone(), plan);
         let recovery = Recovery::new(&desk, instance)?;
         let committed_at = world.elapsed();
-        let (parked, asking) = (Parked::new(), Asking::default());
-        Ok(Self { instance, log, desk, recovery, parked, questions, asking, committed_at })
+        let (parked, is_paused, asking) = (Parked::new(), false, Asking::default());
+        let (is_settling, is_stopping) = (false, false);
+        Ok(Self {
+            instance,
+            log,
+            desk,
+            recovery,
+            parked,
+            questions,
+            asking,
+            committed_at,
+            is_settling,
+            is_stopping,
+            is_paused,
+        })
     }
 
     /// Works until told to stop or until it can't go on; then commits what was processed and leaves the group.
@@ -56,6 +79,11 @@ impl<W: World> Worker<W> {
 
     fn work(&mut self, stop: &Stop, status: &Status) -> Result<(), ProcessorError> {
         while !stop.is_set() {
+            self.step(status)?;
+        }
+        self.is_stopping = true;
+        let begun = self.desk.world.elapsed();
+        while self.desk.deferred() > 0 && self.desk.world.elapsed().saturating_sub(begun) < STOP_WAIT {
             self.step(status)?;
         }
         Ok(())
@@ -81,6 +109,7 @@ impl<W: World> Worker<W> {
             Err(ProcessorError::Port(error)) if self.can_take_back(&error) => {
                 tracing::warn!(%error, "what was not committed is taken back and done again");
                 take_back(&mut self.log, &mut self.desk)?;
+                self.is_settling = false;
                 true
             }
             outcome => outcome?,
@@ -92,24 +121,34 @@ impl<W: World> Worker<W> {
     fn turn(&mut self) -> Result<bool, ProcessorError> {
         let recovered = self.recovery.step(&mut self.log, &mut self.desk, Duration::ZERO)?;
         let stored = write_behind(&mut self.desk)?;
-        let wait = if recovered || stored { Duration::ZERO } else { self.wait() };
-        let was_stalled = self.desk.stalled.is_some();
-        if was_stalled && self.desk.retry_stalled()? {
-            self.log.resume()?;
-        }
+        let rang = self.desk.ring_all()?;
+        let went_on = self.desk.go_on()?;
+        let visited = self.desk.visit_some()?;
+        let is_busy = recovered || stored || rang || went_on || visited;
+        let wait = if is_busy { Duration::ZERO } else { self.wait() };
+        self.pause_or_resume()?;
         let desk = &mut self.desk;
         let polled = self.log.poll(wait, BATCH_RECORDS_MAX, |record| desk.process(&record))?;
         if let Some(failure) = self.desk.failure.take() {
             return Err(failure);
         }
-        if !was_stalled && self.desk.stalled.is_some() {
-            self.log.pause()?;
-        }
         send(&mut self.log, &mut self.desk)?;
+        expire(&mut self.desk)?;
         let came_up = polled != Polled::Records(0);
         self.take_note(polled)?;
         let committed = self.commit_when_due()?;
-        Ok(recovered || stored || came_up || committed)
+        Ok(is_busy || came_up || committed)
+    }
+
+    /// Reads no records while enough of them wait; the member stays in the group, and hears of rebalances.
+    fn pause_or_resume(&mut self) -> Result<(), PortError> {
+        let pauses =
+            self.is_settling || self.is_stopping || self.desk.refusal.is_some() || self.desk.is_full();
+        if pauses == self.is_paused {
+            return Ok(());
+        }
+        self.is_paused = pauses;
+        if pauses { self.log.pause() } else { self.log.resume() }
     }
 
     fn take_note(&mut self, polled: Polled) -> Result<(), PortError> {
@@ -131,7 +170,10 @@ impl<W: World> Worker<W> {
         if Recovery::is_busy(&mut self.desk) || self.asking.goes_on(self.desk.world.elapsed()) {
             return BUSY_WAIT;
         }
-        let interval = self.desk.plan.settings.commit_interval;
+        if self.desk.deferred() > 0 {
+            return DEFERRED_WAIT;
+        }
+        let interval = self.desk.plan.settings.commit_interval();
         let joins = !self.desk.plan.graph.spec.joins.is_empty();
         let due = interval.saturating_sub(self.since_commit());
         due.clamp(Duration::from_millis(1), if joins { BUSY_WAIT * 4 } else { Duration::from_millis(100) })
@@ -143,10 +185,14 @@ impl<W: World> Worker<W> {
 
     fn commit_when_due(&mut self) -> Result<bool, ProcessorError> {
         let settings = &self.desk.plan.settings;
-        let (interval, dirty_max) = (settings.commit_interval, settings.dirty_bytes_max);
+        let (interval, dirty_max) = (settings.commit_interval(), settings.dirty_bytes_max);
         let dirty: usize =
             self.desk.owned().filter_map(|task| task.own_layer().map(|layer| layer.dirty_bytes())).sum();
         if self.since_commit() < interval && dirty < dirty_max {
+            return Ok(false);
+        }
+        self.is_settling = (self.desk.is_exact() && self.desk.has_gaps()) || self.desk.refusal.is_some();
+        if self.is_settling {
             return Ok(false);
         }
         self.committed_at = self.desk.world.elapsed();
@@ -161,8 +207,10 @@ impl<W: World> Worker<W> {
     }
 
     fn close(&mut self, is_healthy: bool) -> Result<(), PortError> {
-        let committed = if is_healthy { commit(&mut self.log, &mut self.desk).map(drop) } else { Ok(()) };
-        if self.desk.plan.settings.delivery == Delivery::ExactlyOnce && (committed.is_err() || !is_healthy) {
+        // What is deferred and can't be waited for is left to the next owner, with all since the last commit.
+        let is_whole = is_healthy && !(self.desk.is_exact() && self.desk.has_gaps());
+        let committed = if is_whole { commit(&mut self.log, &mut self.desk).map(drop) } else { Ok(()) };
+        if self.desk.is_exact() && (committed.is_err() || !is_whole) {
             // Spares readers the wait for a transaction that nobody will end.
             if let Err(error) = take_back(&mut self.log, &mut self.desk) {
                 tracing::warn!(%error, "the open transaction is left to its time-out");

@@ -65,6 +65,36 @@ pub enum GraphError {
         /// `table` or `loop`.
         edge: &'static str,
     },
+    /// A policy is for a topic on no edge.
+    #[error("group '{group}' has a policy for '{topic}', which is on none of its edges")]
+    NoEdge {
+        /// The group.
+        group: String,
+        /// The topic.
+        topic: String,
+    },
+    /// Two timers or two visitors have one name.
+    #[error("group '{group}' has two {what} called '{name}'; names tell them apart")]
+    SameName {
+        /// The group.
+        group: String,
+        /// `timers` or `visitors`.
+        what: &'static str,
+        /// Their name.
+        name: String,
+    },
+    /// Timers and visitors are kept by the table, which there is not.
+    #[error(
+        "group '{group}' has {what} '{name}' and no table; timers are kept in it and visitors walk it, so add one with 'persist'"
+    )]
+    NoTable {
+        /// The group.
+        group: String,
+        /// `timer` or `visitor`.
+        what: &'static str,
+        /// Its name.
+        name: String,
+    },
 }
 
 impl GroupSpec {

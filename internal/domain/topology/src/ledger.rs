@@ -1,18 +1,33 @@
+use std::collections::BTreeSet;
+
 use millstream_model::Offset;
 
 /// How far the inputs of one owned partition are done, and which of that the group has yet to be told.
 ///
-/// **Invariant:** an input's position only moves forward, but for [`OffsetLedger::roll_back`].
+/// Records may be done out of order, where some wait and others go on; what is committed is the first that is not done.
+///
+/// **Invariant:** an input's position only moves forward, but for [`OffsetLedger::roll_back`]; no position is told beyond a
+/// record that was taken and is not done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OffsetLedger {
     inputs: Vec<Position>,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Position {
+    /// Behind the last record that was taken.
     next: Offset,
+    /// Records that were taken, and wait.
+    waiting: BTreeSet<Offset>,
     /// What the group was told last; zero where it was told nothing by this owner.
     committed: Offset,
+}
+
+impl Position {
+    /// All before it is done.
+    fn done(&self) -> Offset {
+        self.waiting.first().copied().unwrap_or(self.next)
+    }
 }
 
 impl OffsetLedger {
@@ -21,14 +36,14 @@ impl OffsetLedger {
         Self { inputs: vec![Position::default(); inputs] }
     }
 
-    /// Whether the record at `offset` was processed before, and is being polled again.
+    /// Whether the record at `offset` was taken before, and is being polled again.
     pub fn knows(&self, input: usize, offset: Offset) -> bool {
         self.inputs.get(input).is_some_and(|position| offset < position.next)
     }
 
-    /// The first offset of an input that is not known to be processed; zero where nothing is known.
-    pub fn next(&self, input: usize) -> Offset {
-        self.inputs.get(input).map_or(Offset::ZERO, |position| position.next)
+    /// The first offset of an input that is not known to be done, with all before it; zero where nothing is known.
+    pub fn done_to(&self, input: usize) -> Offset {
+        self.inputs.get(input).map_or(Offset::ZERO, Position::done)
     }
 
     /// The first offset of an input that this owner has not told the group of; zero where it has told nothing.
@@ -36,10 +51,19 @@ impl OffsetLedger {
         self.inputs.get(input).map_or(Offset::ZERO, |position| position.committed)
     }
 
-    /// Notes that the record at `offset` of an input was processed. A record known already changes nothing.
+    /// Notes that the record at `offset` of an input was taken, and is not done yet.
+    pub fn taken(&mut self, input: usize, offset: Offset) {
+        if let Some(position) = self.inputs.get_mut(input) {
+            position.next = position.next.max(offset.next());
+            position.waiting.insert(offset);
+        }
+    }
+
+    /// Notes that the record at `offset` of an input is done. One that was done before changes nothing.
     pub fn processed(&mut self, input: usize, offset: Offset) {
         if let Some(position) = self.inputs.get_mut(input) {
             position.next = position.next.max(offset.next());
+            position.waiting.remove(&offset);
         }
     }
 
@@ -47,21 +71,22 @@ impl OffsetLedger {
     pub fn uncommitted(&self) -> impl Iterator<Item = (usize, Offset)> + '_ {
         let positions = self.inputs.iter().enumerate();
         positions
-            .filter(|(_, position)| position.next != position.committed)
-            .map(|(input, position)| (input, position.next))
+            .filter(|(_, position)| position.done() != position.committed)
+            .map(|(input, position)| (input, position.done()))
     }
 
     /// Notes that all of [`OffsetLedger::uncommitted`] is committed.
     pub fn committed(&mut self) {
         for position in &mut self.inputs {
-            position.committed = position.next;
+            position.committed = position.done();
         }
     }
 
-    /// Forgets what was processed since the last commit: it is taken back, and will be polled again.
+    /// Forgets what was taken since the last commit: it is taken back, and will be polled again.
     pub fn roll_back(&mut self) {
         for position in &mut self.inputs {
             position.next = position.committed;
+            position.waiting.clear();
         }
     }
 }
@@ -103,5 +128,22 @@ mod tests {
         ledger.roll_back();
         assert_eq!(ledger.uncommitted().count(), 0);
         assert!(ledger.knows(0, Offset(4)) && !ledger.knows(0, Offset(5)) && !ledger.knows(1, Offset(0)));
+    }
+
+    #[test]
+    fn nothing_is_committed_beyond_a_record_that_waits() {
+        let mut ledger = OffsetLedger::new(1);
+        ledger.taken(0, Offset(3));
+        ledger.processed(0, Offset(4));
+        ledger.taken(0, Offset(5));
+        assert!(ledger.knows(0, Offset(3)) && ledger.knows(0, Offset(5)));
+        assert_eq!(ledger.uncommitted().collect::<Vec<_>>(), [(0, Offset(3))]);
+        ledger.committed();
+        assert_eq!(ledger.uncommitted().count(), 0);
+        ledger.processed(0, Offset(3));
+        assert_eq!(ledger.uncommitted().collect::<Vec<_>>(), [(0, Offset(5))]);
+        ledger.roll_back();
+        assert!(!ledger.knows(0, Offset(3)), "what was not committed is polled again");
+        assert_eq!(ledger.uncommitted().count(), 0);
     }
 }

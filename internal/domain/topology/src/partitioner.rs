@@ -1,5 +1,17 @@
+use std::hash::{Hash, Hasher};
+
 /// How a key chooses its partition. Clients that share a topic must agree on it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+///
+/// ```
+/// use millstream_topology::Partitioner;
+/// // Keys such as `berlin/lamp` meet by their first part.
+/// let by_city = Partitioner::By(|key, count| {
+///     let city = key.split(|byte| *byte == b'/').next().unwrap_or_default();
+///     Partitioner::Murmur2.partition(city, count)
+/// });
+/// assert_eq!(by_city.partition(b"berlin/lamp", 12), by_city.partition(b"berlin/desk", 12));
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
 pub enum Partitioner {
     /// The Java clients' default, and ours.
     #[default]
@@ -8,16 +20,38 @@ pub enum Partitioner {
     Fnv1a,
     /// librdkafka's `consistent`, which the Python, Go and .NET clients use unless told otherwise.
     Crc32,
+    /// A function of one's own, of the key and the number of partitions, which is never 0. What it answers is taken modulo
+    /// that number, so that it may be a hash.
+    By(fn(&[u8], u32) -> u32),
+}
+
+impl PartialEq for Partitioner {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::By(one), Self::By(other)) => std::ptr::fn_addr_eq(*one, *other),
+            _ => std::mem::discriminant(self) == std::mem::discriminant(other),
+        }
+    }
+}
+
+impl Eq for Partitioner {}
+
+impl Hash for Partitioner {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        std::mem::discriminant(self).hash(state);
+    }
 }
 
 impl Partitioner {
     /// The partition, below `count`, of a record with this key. 0 for a `count` of 0.
     pub fn partition(self, key: &[u8], count: u32) -> u32 {
         let hash = match self {
+            _ if count == 0 => 0,
             Self::Murmur2 => murmur2(key) & 0x7fff_ffff,
             // sarama takes the hash as a signed number, and the absolute value of its remainder.
             Self::Fnv1a => fnv1a(key).cast_signed().unsigned_abs(),
             Self::Crc32 => crc32(key),
+            Self::By(choose) => choose(key, count),
         };
         hash.checked_rem(count).unwrap_or(0)
     }
@@ -83,7 +117,8 @@ mod tests {
 
     #[test]
     fn every_partition_is_in_range() {
-        for partitioner in [Partitioner::Murmur2, Partitioner::Fnv1a, Partitioner::Crc32] {
+        let own = Partitioner::By(|key, count| u32::from(key[0]) * 7 / count);
+        for partitioner in [Partitioner::Murmur2, Partitioner::Fnv1a, Partitioner::Crc32, own] {
             for count in [1, 2, 7, 64] {
                 for key in 0..200_u32 {
                     assert!(partitioner.partition(&key.to_le_bytes(), count) < count);

@@ -1,5 +1,6 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use millstream_model::{HeaderSource, Offset, Partition, TopicName};
@@ -19,8 +20,8 @@ use crate::failure::port_error;
 /// Sends between two looks at the acknowledgements.
 const SENDS_PER_POLL: u32 = 500;
 
-/// Waiting for room in the queue, and for acknowledgements.
-const POLL_WAIT: Duration = Duration::from_millis(1);
+/// Time between two looks for acknowledgements, where nothing else can be done.
+const LOOK_AGAIN: Duration = Duration::from_micros(200);
 
 /// Writes to Kafka with an idempotent producer.
 pub struct KafkaOutlet {
@@ -122,6 +123,18 @@ impl KafkaOutlet {
         }
     }
 
+    /// Takes in acknowledgements, and waits for a moment where there were none.
+    ///
+    /// To poll with a wait would not do: for its last millisecond the library asks again and again, which keeps a core from
+    /// the brokers where they share one, and its `flush` looks every 100 ms only.
+    fn take_in(&self) {
+        let before = self.producer.in_flight_count();
+        self.producer.poll(Duration::ZERO);
+        if self.producer.in_flight_count() == before {
+            thread::sleep(LOOK_AGAIN);
+        }
+    }
+
     /// Tells of a failure as soon as it is known; it stays until [`Outlet::settle`] has told it too.
     fn check(&self) -> Result<(), PortError> {
         self.context().failure().as_ref().map_or(Ok(()), |failure| Err(self.not_delivered(failure)))
@@ -195,16 +208,15 @@ impl Outlet for KafkaOutlet {
                 return Err(self.not_queued(record.topic, &error));
             }
             next = back;
-            self.producer.poll(POLL_WAIT);
+            self.take_in();
             self.check()?;
         }
         Ok(())
     }
 
     fn settle(&mut self) -> Result<(), PortError> {
-        // `flush` of the library looks every 100 ms; this looks every millisecond.
         while self.producer.in_flight_count() > 0 {
-            self.producer.poll(POLL_WAIT);
+            self.take_in();
         }
         self.unpolled = 0;
         let failure = self.context().failure().take();

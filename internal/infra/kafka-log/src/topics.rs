@@ -82,6 +82,7 @@ impl KafkaLog {
         let resources: Vec<_> = names.iter().map(|name| ResourceSpecifier::Topic(name.as_str())).collect();
         let options = AdminOptions::new().request_timeout(Some(ANSWER_WAIT));
         let answer = pollster::block_on(admin.describe_configs(&resources, &options));
+        retire(admin);
         let attempt = || format!("could not read the settings of topics at {}", self.brokers());
         let answers = answer.map_err(|error| port_error(attempt(), &error))?;
         let mut all = HashMap::new();
@@ -108,6 +109,7 @@ impl KafkaLog {
         let options =
             AdminOptions::new().request_timeout(Some(ANSWER_WAIT)).operation_timeout(Some(ANSWER_WAIT));
         let answer = pollster::block_on(admin.create_topics([&topic], &options));
+        retire(admin);
         let attempt = || format!("could not create topic '{}'", spec.name);
         for result in answer.map_err(|error| port_error(attempt(), &error))? {
             match result {
@@ -131,6 +133,11 @@ impl KafkaLog {
         }
         Ok(())
     }
+}
+
+/// Ends a client for administration without waiting: its thread sees only every 100 ms that it shall.
+fn retire(client: AdminClient<PlainContext>) {
+    std::thread::spawn(move || drop(client));
 }
 
 /// Whether every partition of a topic has a leader.

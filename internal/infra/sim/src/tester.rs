@@ -188,7 +188,7 @@ impl Tester {
                 (true, _) => was_idle = false,
                 // What is not committed yet is when the interval is over.
                 (false, false) => {
-                    self.sim.advance(self.settings.commit_interval);
+                    self.sim.advance(self.settings.commit_interval());
                     was_idle = true;
                 }
                 (false, true) => return Ok(()),

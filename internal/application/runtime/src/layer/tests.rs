@@ -1,10 +1,14 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use millstream_ports::KeyRange;
 use proptest::prelude::*;
 
 use super::*;
+use crate::memory::MemoryBudget;
+
+mod ages;
+mod kills;
+mod reads;
 
 /// A store that is a map, to see through the layer.
 #[derive(Default)]
@@ -51,6 +55,7 @@ impl TableStore for MapStore {
     }
 
     fn clear(&self) -> Result<(), PortError> {
+        *self.0.lock().unwrap() = (Map::new(), None);
         Ok(())
     }
 
@@ -59,8 +64,14 @@ impl TableStore for MapStore {
     }
 }
 
-fn layer(cache_bytes: usize) -> TableLayer<MapStore> {
-    TableLayer::new(MapStore::default(), cache_bytes)
+const AT: Timestamp = Timestamp(0);
+
+fn layer_on(store: MapStore, budget: usize) -> TableLayer<MapStore> {
+    TableLayer::new(store, MemoryBudget::of_bytes(budget).join(0), None)
+}
+
+pub(super) fn layer(budget: usize) -> TableLayer<MapStore> {
+    layer_on(MapStore::default(), budget)
 }
 
 #[test]
@@ -82,14 +93,14 @@ fn the_store_sees_writes_only_at_the_commit_and_one_a_key() {
         layer.accept_staged();
     }
     assert_eq!(layer.store().count().unwrap(), 0);
-    assert_eq!(layer.dirty().collect::<Vec<_>>(), [(&b"k"[..], Some(&b"3"[..]))]);
+    assert_eq!(layer.dirty().collect::<Vec<_>>(), [(&b"k"[..], Some(&b"3"[..]), None)]);
     layer.logged(Offset(9), Duration::ZERO);
     assert_eq!(layer.store().count().unwrap(), 0, "what is logged waits for more");
     assert!(
         layer.is_store_due(Duration::ZERO, Duration::ZERO, usize::MAX)
             && layer.is_store_due(Duration::ZERO, Duration::MAX, 1)
     );
-    layer.store_logged(1).unwrap();
+    layer.store_all(1).unwrap();
     assert_eq!(layer.store().changelog_offset().unwrap(), Some(Offset(9)));
     assert_eq!(layer.dirty().count(), 0);
     assert_eq!(layer.get(b"k").unwrap(), Some(&b"3"[..]));
@@ -104,84 +115,19 @@ fn what_was_lost_in_a_rebalance_is_forgotten() {
     assert_eq!(layer.get(b"k").unwrap(), None);
 }
 
-#[derive(Clone, Debug)]
-enum Deed {
-    Put(u8, Option<u8>),
-    Accept,
-    Reject,
-    Log,
-    Store,
-    BeginWriting,
-    StoreSome,
-    Replay(u8, Option<u8>),
-}
-
-fn deed() -> impl Strategy<Value = Deed> {
-    prop_oneof![
-        6 => (0..40_u8, any::<Option<u8>>()).prop_map(|(key, value)| Deed::Put(key, value)),
-        3 => Just(Deed::Accept),
-        1 => Just(Deed::Reject),
-        2 => Just(Deed::Log),
-        1 => Just(Deed::Store),
-        2 => Just(Deed::BeginWriting),
-        3 => Just(Deed::StoreSome),
-        1 => (0..40_u8, any::<Option<u8>>()).prop_map(|(key, value)| Deed::Replay(key, value)),
-    ]
-}
-
-proptest! {
-    /// Whatever the cache forgets, a read gives what a plain map gives.
-    #[test]
-    fn reads_equal_a_map(deeds in proptest::collection::vec(deed(), 0..200), cache in prop_oneof![Just(0_usize), Just(600), Just(1 << 20)], batch in prop_oneof![Just(0_usize), Just(200), Just(1 << 20)]) {
-        let mut layer = layer(cache);
-        let (mut model, mut staged) = (BTreeMap::new(), BTreeMap::new());
-        for deed in deeds {
-            match deed {
-                Deed::Put(key, value) => {
-                    layer.put(&[key], value.map(|v| [v]).as_ref().map(|v| &v[..]));
-                    staged.insert(key, value);
-                }
-                Deed::Accept => {
-                    layer.accept_staged();
-                    model.append(&mut staged);
-                }
-                Deed::Reject => {
-                    layer.reject_staged();
-                    staged.clear();
-                }
-                Deed::Log => layer.logged(Offset(1), Duration::ZERO),
-                Deed::Store => layer.store_logged(batch).unwrap(),
-                Deed::BeginWriting => layer.begin_writing().unwrap(),
-                Deed::StoreSome => drop(layer.store_some(batch).unwrap()),
-                Deed::Replay(key, value) => {
-                    // The changelog has nothing of what is not committed.
-                    layer.logged(Offset(1), Duration::ZERO);
-                    layer.replay(&[key], value.map(|v| [v]).as_ref().map(|v| &v[..]));
-                    layer.replayed(Offset(2), Duration::ZERO);
-                    model.insert(key, value);
-                }
-            }
-            for key in 0..40_u8 {
-                let expected = staged.get(&key).or_else(|| model.get(&key)).copied().flatten();
-                prop_assert_eq!(layer.get(&[key]).unwrap().map(<[u8]>::to_vec), expected.map(|v| vec![v]));
-            }
-        }
-    }
-}
-
 #[test]
 fn a_store_that_is_brought_forward_in_batches_says_so_with_the_last() {
     let mut layer = layer(0);
-    layer.replay(&[0, 0], Some(b"1"));
+    layer.replay(&[0, 0], Some(b"1"), AT);
     for number in 0..100_u8 {
-        layer.replay(&[number], Some(&[number]));
+        layer.replay(&[number], Some(&[number]), AT);
     }
-    layer.replay(&[0, 0], None);
-    layer.replayed(Offset(102), Duration::ZERO);
-    let bytes = layer.logged_bytes();
+    layer.replay(&[0, 0], None, AT);
+    layer.replayed(Offset(102), Duration::ZERO, usize::MAX);
+    let bytes = layer.waiting_bytes();
     layer.begin_writing().unwrap();
-    layer.replay(&[7], Some(b"newer"));
-    layer.replayed(Offset(103), Duration::ZERO);
+    layer.replay(&[7], Some(b"newer"), AT);
+    layer.replayed(Offset(103), Duration::ZERO, usize::MAX);
     let mut batches = 0;
     while layer.store_some(bytes / 10).unwrap() {
         batches += 1;
@@ -192,7 +138,7 @@ fn a_store_that_is_brought_forward_in_batches_says_so_with_the_last() {
         assert_eq!(layer.get(&[0, 0]).unwrap(), None);
     }
     assert!((10..=12).contains(&batches), "{batches} batches");
-    layer.store_logged(1).unwrap();
+    layer.store_all(1).unwrap();
     assert_eq!(layer.store().changelog_offset().unwrap(), Some(Offset(103)));
-    assert_eq!((layer.logged_bytes(), layer.get(&[7]).unwrap()), (0, Some(&b"newer"[..])));
+    assert_eq!((layer.waiting_bytes(), layer.get(&[7]).unwrap()), (0, Some(&b"newer"[..])));
 }

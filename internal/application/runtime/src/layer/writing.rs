@@ -1,9 +1,9 @@
 use millstream_model::Offset;
-use millstream_ports::{PortError, TableStore};
+use millstream_ports::{KeyRange, PortError, TableStore};
 
-use crate::layer::{Entries, size};
+use crate::layer::{Entries, Value, size};
 
-type Entry = (Box<[u8]>, Option<Box<[u8]>>);
+type Entry = (Box<[u8]>, Value);
 
 /// Entries on their way into a store, batch by batch in key order.
 ///
@@ -30,15 +30,18 @@ impl Writing {
         self.next
     }
 
-    /// What is still on its way, the last key first.
-    pub(super) fn entries(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
-        self.entries.iter().map(|(key, value)| (&**key, value.as_deref()))
-    }
-
     /// The value that is on its way for a key; `None` for a key that is not.
-    pub(super) fn get(&self, key: &[u8]) -> Option<&Option<Box<[u8]>>> {
+    pub(super) fn get(&self, key: &[u8]) -> Option<&Value> {
         let place = self.entries.binary_search_by(|(other, _)| key.cmp(other)).ok()?;
         self.entries.get(place).map(|(_, value)| value)
+    }
+
+    /// What is on its way of a range, in order.
+    pub(super) fn range(&self, range: &KeyRange) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+        let from = self.entries.partition_point(|(key, _)| !range.is_before_end(key));
+        let to = self.entries.partition_point(|(key, _)| **key >= *range.from());
+        let within = self.entries.get(from..to).unwrap_or_default();
+        within.iter().rev().map(|(key, value)| (&**key, value.as_deref()))
     }
 
     /// Writes the next entries, and hands them over; answers whether there is more.
@@ -49,7 +52,7 @@ impl Writing {
         &mut self,
         store: &S,
         bytes_max: usize,
-        mut each: impl FnMut(Box<[u8]>, Option<Box<[u8]>>),
+        mut each: impl FnMut(Box<[u8]>, Value),
     ) -> Result<bool, PortError> {
         let from = self.batch_start(bytes_max);
         let batch = self.entries.get(from..).unwrap_or_default();

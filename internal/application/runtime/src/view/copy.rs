@@ -5,10 +5,12 @@ use std::time::{Duration, Instant};
 
 use foldhash::fast::RandomState;
 use millstream_model::{Offset, Partition, TopicName};
-use millstream_ports::{Action, PortError, TableId, TableStore, Tail, World};
+use millstream_ports::{Action, KeyRange, PortError, TableId, TableStore, Tail, World};
 use millstream_topology::Partitioner;
 
 use crate::layer::{Entries, Writing};
+use crate::memory::{MemoryBudget, Share};
+use crate::query::Entries as Found;
 use crate::recovery::begin;
 
 /// Records read at a time.
@@ -47,7 +49,7 @@ impl<W: World> Follower<W> {
         world: &W,
         owner: &str,
         topic: &TopicName,
-        cache_bytes: usize,
+        memory: &MemoryBudget,
     ) -> Result<Self, PortError> {
         let found = world.describe_topics(std::slice::from_ref(topic))?.into_iter().flatten().next();
         let width = found
@@ -55,7 +57,7 @@ impl<W: World> Follower<W> {
             .partitions;
         let owner = format!("view-{owner}");
         let stores = open_copy(world, &owner, topic, width)?;
-        let copy = Arc::new(TableCopy::new(topic.clone(), stores, cache_bytes));
+        let copy = Arc::new(TableCopy::new(topic.clone(), stores, memory));
         let tail = world.tail(&owner, std::slice::from_ref(topic))?;
         Ok(Self { copy, tail, places: Vec::new() })
     }
@@ -137,14 +139,46 @@ fn open_copy<W: World>(
     opened
 }
 
-type Cached = HashMap<Box<[u8]>, Option<Arc<[u8]>>, RandomState>;
+type CachedEntries = HashMap<Box<[u8]>, Option<Arc<[u8]>>, RandomState>;
+
+/// What an entry costs beside its bytes, in bytes.
+const ENTRY_OVERHEAD: usize = 128;
+
+/// Entries that were asked for.
+#[derive(Default)]
+struct Cached {
+    entries: CachedEntries,
+    bytes: usize,
+}
+
+impl Cached {
+    fn insert(&mut self, key: &[u8], value: Option<Arc<[u8]>>, bytes_max: usize) {
+        if self.bytes > bytes_max {
+            *self = Self::default();
+        }
+        self.bytes += cost(key, value.as_deref());
+        if let Some(before) = self.entries.insert(key.into(), value) {
+            self.bytes = self.bytes.saturating_sub(cost(key, before.as_deref()));
+        }
+    }
+
+    fn remove(&mut self, key: &[u8]) {
+        if let Some(before) = self.entries.remove(key) {
+            self.bytes = self.bytes.saturating_sub(cost(key, before.as_deref()));
+        }
+    }
+}
+
+fn cost(key: &[u8], value: Option<&[u8]>) -> usize {
+    key.len() + value.map_or(0, <[u8]>::len) + ENTRY_OVERHEAD
+}
 
 /// A table's copy: a store a partition, and the entries that were asked for in memory.
 pub(crate) struct TableCopy<S> {
     pub(crate) topic: TopicName,
     stores: Vec<S>,
     cached: RwLock<Cached>,
-    cache_entries_max: usize,
+    share: Share,
     state: Mutex<CopyState>,
     changed: Condvar,
 }
@@ -158,11 +192,10 @@ pub(crate) struct CopyState {
 }
 
 impl<S: TableStore> TableCopy<S> {
-    fn new(topic: TopicName, stores: Vec<S>, cache_bytes: usize) -> Self {
-        // Entries are counted rather than weighed: a lookup's are small and few.
-        let cache_entries_max = cache_bytes / 256;
+    fn new(topic: TopicName, stores: Vec<S>, memory: &MemoryBudget) -> Self {
+        let share = memory.join(stores.iter().map(TableStore::memory_bytes).sum());
         let (cached, state, changed) = (RwLock::default(), Mutex::default(), Condvar::new());
-        Self { topic, stores, cached, cache_entries_max, state, changed }
+        Self { topic, stores, cached, share, state, changed }
     }
 
     pub(crate) fn state(&self) -> CopyState {
@@ -205,7 +238,7 @@ impl<S: TableStore> TableCopy<S> {
         let mut writing = Writing::new(batch, 0, Some(before), next);
         loop {
             let mut cached = self.cached.write().unwrap_or_else(PoisonError::into_inner);
-            if !writing.store_batch(store, STORE_BATCH_BYTES, |key, _| drop(cached.remove(&key)))? {
+            if !writing.store_batch(store, STORE_BATCH_BYTES, |key, _| cached.remove(&key))? {
                 return Ok(());
             }
         }
@@ -213,6 +246,22 @@ impl<S: TableStore> TableCopy<S> {
 
     pub(crate) fn fail(&self, error: &PortError) {
         self.note(|state| state.failure = Some(format!("the view of '{}' stopped: {error}", self.topic)));
+    }
+
+    /// The first entries of a range, of all partitions.
+    pub(crate) fn range(&self, range: &KeyRange, entries_max: usize) -> Result<Found, PortError> {
+        let mut all = Vec::new();
+        for store in self.stores.iter().filter(|_| entries_max > 0) {
+            let mut found = Vec::new();
+            store.range(range, &mut |key, value| {
+                found.push((key.to_vec(), value.to_vec()));
+                found.len() < entries_max
+            })?;
+            all.append(&mut found);
+        }
+        all.sort();
+        all.truncate(entries_max);
+        Ok(all)
     }
 
     fn load(&self, key: &[u8]) -> Result<Option<Arc<[u8]>>, PortError> {
@@ -231,16 +280,13 @@ impl<S: TableStore> TableCopy<S> {
 
 impl<S: TableStore> ReadTable for TableCopy<S> {
     fn read(&self, key: &[u8]) -> Result<Option<Arc<[u8]>>, PortError> {
-        if let Some(value) = self.cached.read().unwrap_or_else(PoisonError::into_inner).get(key) {
+        if let Some(value) = self.cached.read().unwrap_or_else(PoisonError::into_inner).entries.get(key) {
             return Ok(value.clone());
         }
         // Held while the store is read, so that no older value is cached over a newer one.
         let mut cached = self.cached.write().unwrap_or_else(PoisonError::into_inner);
         let value = self.load(key)?;
-        if cached.len() >= self.cache_entries_max {
-            cached.clear();
-        }
-        cached.insert(key.into(), value.clone());
+        cached.insert(key, value.clone(), self.share.cache_bytes());
         Ok(value)
     }
 }

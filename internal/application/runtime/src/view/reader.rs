@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use millstream_model::TopicName;
 use millstream_ports::{Action, PortError, World};
 
+use crate::memory::MemoryBudget;
 use crate::stop::Stop;
 use crate::view::copy::{Follower, ReadTable, TableCopy};
 
@@ -23,9 +24,9 @@ impl<W: World> TableReader<W> {
         world: &W,
         owner: &str,
         topic: &TopicName,
-        cache_bytes: usize,
+        memory: &MemoryBudget,
     ) -> Result<Self, PortError> {
-        let follower = Follower::open(world, owner, topic, cache_bytes)?;
+        let follower = Follower::open(world, owner, topic, memory)?;
         let (table, stop) = (follower.copy.clone(), Stop::new());
         let stopper = stop.clone();
         let thread = thread::Builder::new()

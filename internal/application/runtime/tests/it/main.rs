@@ -13,5 +13,7 @@
 mod edges;
 mod policies;
 mod simulation;
+mod snapshots;
 mod stalled;
 mod threads;
+mod windows;

@@ -153,8 +153,12 @@ fn decoding_may_stop_the_group_too_and_letters_may_go_elsewhere() {
     assert_eq!(stops.sim().read("summing-dead-letters"), []);
 
     let elsewhere = Some("morgue".to_owned());
-    let mut tester =
-        tester(Policies { callback: Policy::DeadLetter, dead_letters: elsewhere, decode: Policy::Skip });
+    let mut tester = tester(Policies {
+        callback: Policy::DeadLetter,
+        dead_letters: elsewhere,
+        decode: Policy::Skip,
+        ..Policies::default()
+    });
     feed(&tester, &["two", "-3"]);
     tester.run().unwrap();
     let letters = tester.take_records("morgue");

@@ -109,7 +109,7 @@ fn counter(sim: &Sim) -> Running {
         .build()
         .unwrap();
     let settings =
-        Settings { workers: 2, commit_interval: Duration::from_millis(5), ..Settings::exactly_once() };
+        Settings { workers: 2, commit_interval: Some(Duration::from_millis(5)), ..Settings::exactly_once() };
     Processor::new(sim.clone(), graph).settings(settings).start().unwrap()
 }
 

@@ -63,7 +63,7 @@ impl Instance {
         let settings = Settings {
             workers: 2,
             delivery,
-            commit_interval: Duration::from_millis(50),
+            commit_interval: Some(Duration::from_millis(50)),
             ..Settings::default()
         };
         let running = Processor::new(sim.clone(), graph).settings(settings).start().unwrap();

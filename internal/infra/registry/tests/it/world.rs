@@ -6,7 +6,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use millstream_model::{Headers, Offset, Partition, RecordView, Timestamp, TopicName};
-use millstream_ports::{Delivery, GroupLog, KeyRange, Outlet, Polled, PortError, SendRecord, Start, TableId, TableStore, Tag, Tail, Tally, TopicDescription, TopicSpec, World};
+use millstream_ports::{
+    Delivery, GroupLog, KeyRange, Outlet, Polled, PortError, SendRecord, Start, TableId, TableStore, Tag,
+    Tail, Tally, TopicDescription, TopicSpec, World,
+};
 
 /// A record as it lies in a topic.
 #[derive(Clone, Debug, PartialEq)]

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use crate::layer::TableAccess as _;
 use crate::layer::TableLayer;
-use crate::layer::tests::MapStore;
+use crate::layer::tests::{MapStore, layer};
 
 type Model = BTreeMap<Vec<u8>, Vec<u8>>;
 
@@ -49,7 +49,7 @@ fn put(model: &mut Model, key: &[u8], value: Option<&[u8]>) {
 
 /// All of a span, page by page.
 fn walked(
-    layer: &TableLayer<MapStore>,
+    layer: &mut TableLayer<MapStore>,
     range: &KeyRange,
     limit: usize,
     fresh: bool,
@@ -74,7 +74,7 @@ proptest! {
         range in range(),
         limit in 1_usize..5,
     ) {
-        let mut layer = TableLayer::new(MapStore::default(), 1 << 10);
+        let mut layer = layer(1 << 10);
         let (mut fresh, mut committed, mut offset) = (Model::new(), Model::new(), 0);
         for turn in turns {
             match turn {
@@ -96,7 +96,7 @@ proptest! {
         for (model, is_fresh) in [(&fresh, true), (&committed, false)] {
             let within = model.iter().filter(|(key, _)| range.contains(key));
             let wanted: Vec<_> = within.map(|(key, value)| (key.clone(), value.clone())).collect();
-            prop_assert_eq!(walked(&layer, &range, limit, is_fresh), wanted);
+            prop_assert_eq!(walked(&mut layer, &range, limit, is_fresh), wanted);
         }
         for key in fresh.keys().chain(committed.keys()) {
             let found = layer.committed(key).unwrap();

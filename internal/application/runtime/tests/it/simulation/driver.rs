@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use millstream_model::Partition;
-use millstream_runtime::{Delivery, Processor, Settings, Stepped};
+use millstream_runtime::{Delivery, MemoryBudget, Processor, Settings, Stepped};
 use millstream_sim::{Chance, Faults, Sim};
 
 use super::checks::check;
@@ -33,11 +33,11 @@ impl Run {
         let settings = Settings {
             delivery,
             workers: 1 + chance.below(2),
-            commit_interval: Duration::from_millis(100),
+            commit_interval: Some(Duration::from_millis(100)),
             store_interval: Duration::from_millis(100 * (1 + chance.below(5) as u64)),
-            cache_bytes_per_table: [0, 200, 1 << 20][chance.below(3)],
+            memory: MemoryBudget::of_bytes([1, 1_000, 1 << 20][chance.below(3)]),
             store_batch_bytes: [1, 300, 1 << 20][chance.below(3)],
-            recovery_bytes_max: [1, 500, 1 << 20][chance.below(3)],
+            store_bytes_max: [1, 500, 1 << 20][chance.below(3)],
             dirty_bytes_max: [300, 1 << 20][chance.below(2)],
             ..Settings::default()
         };

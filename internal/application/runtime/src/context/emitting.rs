@@ -1,0 +1,146 @@
+use std::borrow::Cow;
+
+use millstream_model::{Headers, Timestamp};
+use millstream_ports::Codec;
+
+use super::{Context, ContextError, decoded, position};
+use crate::edges::{Loop, Output};
+use crate::effects::Draft;
+
+impl Context<'_> {
+    /// Sends a record to an output, with the time of the record at hand.
+    ///
+    /// # Errors
+    /// When the edge is not declared, or key or value do not fit their codecs.
+    pub fn emit<K: Codec, V: Codec>(
+        &mut self,
+        output: &Output<K, V>,
+        key: &K::Value<'_>,
+        value: &V::Value<'_>,
+    ) -> Result<(), ContextError> {
+        self.emit_with(output, key, value, &Headers::default())
+    }
+
+    /// Sends a record with headers to an output.
+    ///
+    /// # Errors
+    /// As [`Context::emit`].
+    pub fn emit_with<K: Codec, V: Codec>(
+        &mut self,
+        output: &Output<K, V>,
+        key: &K::Value<'_>,
+        value: &V::Value<'_>,
+        headers: &Headers,
+    ) -> Result<(), ContextError> {
+        let headers = self.with_carried(headers);
+        let draft = self.draft("output", &output.topic, Some(&headers))?;
+        let added = self.effects.add(
+            &draft,
+            |out| output.key.encode(key, out).map(|()| !output.key.is_absent(key)),
+            |out| output.value.encode(value, out).map(|()| !output.value.is_absent(value)),
+        );
+        decoded(added, || format!("a record for '{}'", output.topic))
+    }
+
+    /// Sends a record with headers and a time of its own to an output.
+    ///
+    /// # Errors
+    /// As [`Context::emit`].
+    pub fn emit_at<K: Codec, V: Codec>(
+        &mut self,
+        output: &Output<K, V>,
+        key: &K::Value<'_>,
+        value: &V::Value<'_>,
+        (headers, timestamp): (&Headers, Timestamp),
+    ) -> Result<(), ContextError> {
+        let headers = self.with_carried(headers);
+        let draft = self.draft("output", &output.topic, Some(&headers))?;
+        let added = self.effects.add(
+            &Draft { timestamp: Some(timestamp), ..draft },
+            |out| output.key.encode(key, out).map(|()| !output.key.is_absent(key)),
+            |out| output.value.encode(value, out).map(|()| !output.value.is_absent(value)),
+        );
+        decoded(added, || format!("a record for '{}'", output.topic))
+    }
+
+    /// Sends the record at hand on to an output, its key, value and headers as they were read.
+    ///
+    /// Nothing is encoded again, so the output's readers must know the input's format.
+    ///
+    /// # Errors
+    /// When the edge is not declared.
+    pub fn forward<K: Codec, V: Codec>(&mut self, output: &Output<K, V>) -> Result<(), ContextError> {
+        let mut has_headers = false;
+        self.record.headers.each(&mut |_, _| has_headers = true);
+        let headers = has_headers.then(|| Headers::copy_of(self.record.headers)).unwrap_or_default();
+        let headers = self.with_carried(&headers);
+        let (key, value) = (self.record.key, self.record.value);
+        let draft = self.draft("output", &output.topic, Some(&headers))?;
+        let copy = |bytes: Option<&[u8]>, out: &mut Vec<u8>| {
+            out.extend_from_slice(bytes.unwrap_or_default());
+            Ok::<_, ContextError>(bytes.is_some())
+        };
+        self.effects.add(&draft, |out| copy(key, out), |out| copy(value, out))
+    }
+
+    /// Sends a record to the group itself, to be processed where its key's table entry is.
+    ///
+    /// # Errors
+    /// When the group has no loop, or key or value do not fit their codecs.
+    pub fn loopback<K: Codec, V: Codec>(
+        &mut self,
+        edge: &Loop<K, V>,
+        key: &K::Value<'_>,
+        value: &V::Value<'_>,
+    ) -> Result<(), ContextError> {
+        self.loopback_with(edge, key, value, &Headers::default())
+    }
+
+    /// Sends a record with headers to the group itself.
+    ///
+    /// # Errors
+    /// As [`Context::loopback`].
+    pub fn loopback_with<K: Codec, V: Codec>(
+        &mut self,
+        edge: &Loop<K, V>,
+        key: &K::Value<'_>,
+        value: &V::Value<'_>,
+        headers: &Headers,
+    ) -> Result<(), ContextError> {
+        let headers = self.with_carried(headers);
+        let topic = format!("{}-loop", self.names.group);
+        let draft = self.draft("loop", &topic, Some(&headers))?;
+        let added = self.effects.add(
+            &draft,
+            |out| edge.key.encode(key, out).map(|()| !edge.key.is_absent(key)),
+            |out| edge.value.encode(value, out).map(|()| !edge.value.is_absent(value)),
+        );
+        decoded(added, || "a record for the loop".to_owned())
+    }
+
+    fn draft<'h>(
+        &self,
+        edge: &'static str,
+        topic: &str,
+        headers: Option<&'h Headers>,
+    ) -> Result<Draft<'h>, ContextError> {
+        let destination =
+            position(&self.names.destinations, topic).ok_or_else(|| self.names.undeclared(edge, topic))?;
+        Ok(Draft { destination, partition: None, headers, timestamp: Some(self.record.timestamp) })
+    }
+
+    /// Adds a header to all that this call emits from now on, such as the trace it belongs to. A header of the same name that
+    /// is given with a record comes after it.
+    pub fn carry(&mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) {
+        self.carried.push(name, value);
+    }
+
+    fn with_carried<'h>(&self, headers: &'h Headers) -> Cow<'h, Headers> {
+        if self.carried.is_empty() {
+            return Cow::Borrowed(headers);
+        }
+        let mut all = self.carried.clone();
+        all.0.extend(headers.0.iter().cloned());
+        Cow::Owned(all)
+    }
+}

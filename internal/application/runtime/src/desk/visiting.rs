@@ -1,0 +1,127 @@
+use std::collections::VecDeque;
+
+use millstream_model::Partition;
+use millstream_ports::{KeyRange, PortError, World};
+
+use super::Desk;
+use super::alarms::{NO_INPUT, apart};
+use crate::layer::TableAccess;
+use crate::partition::{PartitionTask, Phase};
+use crate::policy::Verdict;
+use crate::processor::ProcessorError;
+use crate::visit::Visit;
+
+/// Keys visited in one go, before the log is looked after again.
+const KEYS_MAX: usize = 500;
+
+impl<W: World> Desk<W> {
+    /// Goes on with the visit that came first. Answers whether it came forward.
+    pub(crate) fn visit_some(&mut self) -> Result<bool, ProcessorError> {
+        let Some(mut visit) = self.visits.pop_front() else { return Ok(false) };
+        let visited = self.visit_keys(&mut visit);
+        self.visits.push_front(visit);
+        visited
+    }
+
+    fn visit_keys(&mut self, visit: &mut Visit) -> Result<bool, ProcessorError> {
+        let Some(mut todo) = visit.todo.take().map_or_else(|| self.all_keys(), |todo| Ok(Some(todo)))? else {
+            return Ok(false);
+        };
+        let mut visited = false;
+        for _ in 0..todo.len().min(KEYS_MAX) {
+            let Some((partition, key)) = todo.pop_front() else { break };
+            if self.visit(visit, partition, &key)? {
+                visit.uncommitted.push((partition, key));
+                visited = true;
+            } else if visit.tried.0 > 0 {
+                // The key at hand is to be tried again.
+                todo.push_front((partition, key));
+                break;
+            } else {
+                todo.push_back((partition, key));
+            }
+        }
+        visit.todo = Some(todo);
+        Ok(visited)
+    }
+
+    /// The keys of all partitions, once they are recovered.
+    fn all_keys(&mut self) -> Result<Option<VecDeque<(Partition, Box<[u8]>)>>, PortError> {
+        if self.owned().any(|task| task.phase != Phase::Running) {
+            return Ok(None);
+        }
+        let mut all = VecDeque::new();
+        for task in self.owned() {
+            let partition = task.partition;
+            if let Some(layer) = task.own_layer() {
+                TableAccess::range(layer, &KeyRange::all(), &mut |key, _| {
+                    all.push_back((partition, key.into()));
+                    true
+                })?;
+            }
+        }
+        Ok(Some(all))
+    }
+
+    /// Visits a key, unless it is gone meanwhile; answers whether it need not be visited any more.
+    fn visit(&mut self, visit: &mut Visit, partition: Partition, key: &[u8]) -> Result<bool, ProcessorError> {
+        let (plan, elapsed) = (self.plan.clone(), self.world.elapsed());
+        let Some(step) = plan.graph.visitors.get(visit.visitor) else { return Ok(true) };
+        let Some(task) = self.running(partition) else { return Ok(true) };
+        if task.held.has_key(key) || visit.tried.1 > elapsed {
+            return Ok(false);
+        }
+        if !self.has(partition, key)? {
+            return Ok(true);
+        }
+        let (record, mark) = (apart(partition, key, self.world.now()), self.effects.mark());
+        let argument = visit.argument.clone();
+        let (outcome, aside) = self.call_apart(&record, |context| step(context, &record, &*argument))?;
+        let Err(error) = outcome else {
+            visit.tried = Default::default();
+            self.count(&aside);
+            self.accept(partition);
+            return Ok(true);
+        };
+        self.reject(partition, mark);
+        match aside.policy.unwrap_or(plan.graph.rules.callback(NO_INPUT)).after(visit.tried.0) {
+            Verdict::Again(wait) => {
+                self.status.retried += 1;
+                visit.tried = (visit.tried.0 + 1, elapsed + wait);
+                Ok(false)
+            }
+            Verdict::End(end) => {
+                visit.tried = Default::default();
+                self.end_at("visitor", &record, &error.to_string(), end).map(|()| true)
+            }
+        }
+    }
+
+    fn has(&mut self, partition: Partition, key: &[u8]) -> Result<bool, PortError> {
+        let layer = self.task(partition).and_then(PartitionTask::own_layer);
+        layer.map_or(Ok(false), |layer| TableAccess::get(layer, key).map(|value| value.is_some()))
+    }
+
+    /// What visits have done is committed.
+    pub(crate) fn visits_committed(&mut self) {
+        let visits = std::mem::take(&mut self.visits);
+        for mut visit in visits {
+            if visit.commit() {
+                visit.end(Ok(()));
+            } else {
+                self.visits.push_back(visit);
+            }
+        }
+    }
+
+    /// Visits that were to see partitions which go away can't be carried out.
+    pub(crate) fn visits_lose(&mut self, partitions: &[Partition]) {
+        let (lost, kept) =
+            std::mem::take(&mut self.visits).into_iter().partition(|visit| visit.is_of(partitions));
+        self.visits = kept;
+        for visit in Vec::<Visit>::from(lost) {
+            let said = "a partition moved to another member in the midst of the visit; visit again";
+            visit.end(Err(PortError::retry(said)));
+        }
+    }
+}

@@ -1,0 +1,141 @@
+use std::any::Any;
+use std::collections::VecDeque;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError};
+use std::time::{Duration, Instant};
+
+use millstream_model::Partition;
+use millstream_ports::PortError;
+
+/// Calls the group back for every key of its table when it is told to, while records are processed: an edge of a group with
+/// a table. `A` is what the callback is given beside the key, such as the new rate of interest.
+#[derive(Debug)]
+pub struct Visitor<K, A> {
+    pub(crate) name: String,
+    pub(crate) key: K,
+    argument: PhantomData<fn() -> A>,
+}
+
+impl<K: Clone, A> Clone for Visitor<K, A> {
+    fn clone(&self) -> Self {
+        Self { name: self.name.clone(), key: self.key.clone(), argument: PhantomData }
+    }
+}
+
+impl<K, A> Visitor<K, A> {
+    /// The visitor `name`, whose callback is given each key by `key`.
+    pub fn new(name: impl Into<String>, key: K) -> Self {
+        Self { name: name.into(), key, argument: PhantomData }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// What the callback is given, whatever it is.
+pub(crate) type Argument = Arc<dyn Any + Send + Sync>;
+
+/// A visit as a worker carries it out.
+pub(crate) struct Visit {
+    /// The visitor's place in the graph.
+    pub(crate) visitor: usize,
+    pub(crate) argument: Argument,
+    reply: SyncSender<Result<u64, PortError>>,
+    /// The keys to come; `None` before they were looked up.
+    pub(crate) todo: Option<VecDeque<(Partition, Box<[u8]>)>>,
+    /// Visited, and not committed yet.
+    pub(crate) uncommitted: Vec<(Partition, Box<[u8]>)>,
+    pub(crate) committed: u64,
+    /// How often the key at hand was tried again, and until when it waits.
+    pub(crate) tried: (u32, Duration),
+}
+
+impl Visit {
+    pub(crate) fn new(visitor: usize, argument: Argument, reply: SyncSender<Result<u64, PortError>>) -> Self {
+        let (todo, uncommitted, tried) = (None, Vec::new(), (0, Duration::ZERO));
+        Self { visitor, argument, reply, todo, uncommitted, committed: 0, tried }
+    }
+
+    /// What it has done since the last commit is committed. Answers whether that was all.
+    pub(crate) fn commit(&mut self) -> bool {
+        self.committed += u64::try_from(self.uncommitted.len()).unwrap_or(u64::MAX);
+        self.uncommitted.clear();
+        self.todo.as_ref().is_some_and(VecDeque::is_empty)
+    }
+
+    /// What it has done since the last commit is undone, and is to be done again.
+    pub(crate) fn roll_back(&mut self) {
+        if let Some(todo) = &mut self.todo {
+            todo.extend(self.uncommitted.drain(..));
+        }
+    }
+
+    pub(crate) fn is_of(&self, partitions: &[Partition]) -> bool {
+        let todo = self.todo.iter().flatten().chain(&self.uncommitted);
+        todo.map(|(partition, _)| partition).any(|partition| partitions.contains(partition))
+    }
+
+    pub(crate) fn end(self, outcome: Result<(), PortError>) {
+        // Whoever asked may have given up.
+        let _ = self.reply.try_send(outcome.map(|()| self.committed));
+    }
+}
+
+/// A visit under way. Dropping it does not end the visit.
+pub struct Visiting {
+    workers: Vec<Receiver<Result<u64, PortError>>>,
+    visited: u64,
+}
+
+impl Visiting {
+    pub(crate) fn new(workers: Vec<Receiver<Result<u64, PortError>>>) -> Self {
+        Self { workers, visited: 0 }
+    }
+
+    /// Waits until every key that the partitions of this process held when it began was visited, and what the callback did
+    /// is committed; answers how many they were. `None` when the time is over before that.
+    ///
+    /// # Errors
+    /// When the processor stopped, or a partition moved away in the midst of it; other partitions were visited then.
+    pub fn wait(&mut self, timeout: Duration) -> Result<Option<u64>, PortError> {
+        let deadline = Instant::now().checked_add(timeout);
+        while let Some(worker) = self.workers.last() {
+            let left = deadline.map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()));
+            match worker.recv_timeout(left.min(Duration::from_hours(1))) {
+                Ok(visited) => self.count(visited)?,
+                Err(RecvTimeoutError::Timeout) if deadline.is_none() => {}
+                Err(RecvTimeoutError::Timeout) => return Ok(None),
+                Err(RecvTimeoutError::Disconnected) => return Err(stopped()),
+            }
+        }
+        Ok(Some(self.visited))
+    }
+
+    /// As [`Visiting::wait`], without waiting.
+    ///
+    /// # Errors
+    /// As [`Visiting::wait`].
+    pub fn poll(&mut self) -> Result<Option<u64>, PortError> {
+        while let Some(worker) = self.workers.last() {
+            match worker.try_recv() {
+                Ok(visited) => self.count(visited)?,
+                Err(TryRecvError::Empty) => return Ok(None),
+                Err(TryRecvError::Disconnected) => return Err(stopped()),
+            }
+        }
+        Ok(Some(self.visited))
+    }
+
+    fn count(&mut self, visited: Result<u64, PortError>) -> Result<(), PortError> {
+        self.workers.pop();
+        self.visited += visited?;
+        Ok(())
+    }
+}
+
+fn stopped() -> PortError {
+    PortError::stop("the processor stopped before the visit was over")
+}
