@@ -1,13 +1,16 @@
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
-use millstream_http_api::{HttpError, Listening, Peers, Routes, Server, Site, Tables};
+use millstream_http_api::{
+    Console, FilterControl, HttpError, Listening, Peers, Routes, Server, Site, Tables, WatchedGroup,
+};
 use millstream_ports::{Meter, Sample};
 use millstream_runtime::{Running, Status};
 use millstream_telemetry::Exporter;
 
 use crate::say;
 use crate::settings::{HttpAddress, StreamSettings};
+use crate::wiring::Stream;
 
 /// What the program tells over HTTP: it is there from the start, and has figures once the processor runs.
 #[derive(Clone, Default)]
@@ -24,12 +27,15 @@ impl Health {
         let Some(listening) = listen(&settings.http)? else { return Ok(None) };
         let address = listening.address();
         let url = url(settings, address);
-        let tables = Tables::new(Peers::new(&settings.access).map_err(anyhow::Error::msg)?);
-        let site = Site::new(self.routes()).access(settings.access.clone()).tables(&tables);
+        let peers = Peers::new(&settings.access).map_err(anyhow::Error::msg)?;
+        let tables = Tables::new(peers.clone());
+        let console = Console::new("stream", peers);
+        let site = Site::new(self.routes()).access(settings.access.clone()).tables(&tables).console(&console);
         let server = listening.answer(site)?;
         let scheme = if settings.access.is_tls() { "https" } else { "http" };
         say(&format!("metrics and health are on {scheme}://{address}"));
-        Ok(Some(Face { tables, url, _server: server }))
+        say(&format!("the console is on {scheme}://{address}/"));
+        Ok(Some(Face { tables, console, url, _server: server }))
     }
 
     fn routes(&self) -> Routes {
@@ -55,10 +61,47 @@ impl Health {
 
 /// The server, and what can be added to it once the processor runs. Dropping it ends the server.
 pub(crate) struct Face {
-    pub(crate) tables: Tables,
+    tables: Tables,
+    console: Console,
     /// Where others reach it; empty when that is not known.
-    pub(crate) url: String,
+    url: String,
     _server: Server,
+}
+
+impl Face {
+    /// Answers for this stream's table from now on, and shows what it does.
+    pub(crate) fn shows(&self, stream: &Arc<Stream>) -> anyhow::Result<()> {
+        let owners = stream.owners(&self.url)?;
+        let status = stream.running.status();
+        self.tables.serve(stream.served_table(owners.clone()));
+        self.console.watch(WatchedGroup { status, owners: Some(owners) });
+        self.console.browse_tables();
+        if let Some(letters) = stream.dead_letters() {
+            self.console.dead_letters(Arc::new(letters));
+        }
+        self.console.filter(Arc::new(Filter(Arc::downgrade(stream))));
+        Ok(())
+    }
+}
+
+/// The stream's filter, as long as there is a stream.
+struct Filter(Weak<Stream>);
+
+impl Filter {
+    fn of<T>(&self, act: impl FnOnce(&Stream) -> anyhow::Result<T>) -> Result<T, String> {
+        let stream = self.0.upgrade().ok_or_else(|| "the stream is ending".to_owned())?;
+        act(&stream).map_err(|error| format!("{error:#}"))
+    }
+}
+
+impl FilterControl for Filter {
+    fn read(&self) -> Result<String, String> {
+        self.of(|stream| Ok(stream.filter()?))
+    }
+
+    fn set(&self, text: &str) -> Result<(), String> {
+        self.of(|stream| stream.set_filter(text.trim()))
+    }
 }
 
 fn listen(http: &HttpAddress) -> Result<Option<Listening>, HttpError> {

@@ -1,5 +1,6 @@
 //! Filters products by a part of their name, and tells when their images are complete.
 
+mod dead_letters;
 mod ending;
 mod health;
 mod lines;
@@ -13,6 +14,7 @@ mod wiring;
 
 use std::io::{Write, stderr, stdout};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -23,7 +25,7 @@ use millstream_telemetry::init_logs;
 use mimalloc::MiMalloc;
 
 use ending::Ending;
-use health::Health;
+use health::{Face, Health};
 use lines::Source;
 use settings::{Arguments, Deed, StreamSettings};
 use wiring::Stream;
@@ -64,18 +66,27 @@ fn process(arguments: &Arguments, settings: &StreamSettings) -> anyhow::Result<(
     let ending = Ending::by_signals()?;
     let health = Health::default();
     let face = health.serve(settings)?;
-    let stream = Stream::start(settings, arguments.filter.as_deref())?;
+    let stream = Arc::new(Stream::start(settings, arguments.filter.as_deref())?);
     ending.stops(&stream.running);
     health.tells_of(&stream.running);
     if let Some(face) = &face {
-        face.tables.serve(stream.served_table(&face.url)?);
+        face.shows(&stream)?;
     }
     say(&show::filter(&stream.filter()?));
     match source {
         Some(source) => repl::run(&stream, source),
         None => wait(&stream.running),
     }
-    Ok(stream.finish()?)
+    finish(stream, face)
+}
+
+/// Ends what asks the stream before the stream itself.
+fn finish(stream: Arc<Stream>, face: Option<Face>) -> anyhow::Result<()> {
+    drop(face);
+    match Arc::try_unwrap(stream) {
+        Ok(stream) => Ok(stream.finish()?),
+        Err(_) => anyhow::bail!("a request did not end"),
+    }
 }
 
 fn wait(running: &Running) {

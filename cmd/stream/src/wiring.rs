@@ -15,6 +15,7 @@ use millstream_storefront::{FILTER_KEY, FilterParts, ProductShape, ProductStateS
 
 use millstream_topology::{GroupSpec, Partitioner};
 
+use crate::dead_letters::LetterTopic;
 use crate::settings::StreamSettings;
 
 /// How long a filter may take to reach this instance's own copy.
@@ -104,18 +105,28 @@ impl Stream {
         Ok(bytes.map(|bytes| self.states.decode(&bytes).map(read)).transpose()?)
     }
 
-    /// The group table as it is served over HTTP; other instances learn that this one is at `url`.
-    pub(crate) fn served_table(&self, url: &str) -> anyhow::Result<ServedTable> {
-        let owners = Owners::open(&self.world, &self.spec, self.running.status(), url)?;
+    /// Which instance has which partition; the others learn that this one is at `url`.
+    pub(crate) fn owners(&self, url: &str) -> anyhow::Result<Arc<Owners>> {
+        Ok(Arc::new(Owners::open(&self.world, &self.spec, self.running.status(), url)?))
+    }
+
+    /// What the group has set aside, where its policies set anything aside.
+    pub(crate) fn dead_letters(&self) -> Option<LetterTopic<StreamWorld>> {
+        let topic = self.spec.dead_letters.clone()?;
+        Some(LetterTopic { world: self.world.clone(), topic })
+    }
+
+    /// The group table as it is served over HTTP.
+    pub(crate) fn served_table(&self, owners: Arc<Owners>) -> ServedTable {
         let codec = Avro::<serde_json::Value>::reader(&self.registry);
-        Ok(ServedTable {
+        ServedTable {
             name: self.spec.changelog.as_ref().map(ToString::to_string).unwrap_or_default(),
             client: self.running.table(),
-            owners: Arc::new(owners),
+            owners,
             partitioner: Partitioner::default(),
             key: KeyForm::Text,
             value: Arc::new(move |bytes| codec.decode(bytes).map_err(|error| error.to_string())),
-        })
+        }
     }
 
     /// Drains, commits and closes.

@@ -18,11 +18,11 @@ pub(crate) struct PartitionTask<S> {
     /// The group table first where there is one, then the joined tables in the order of their edges.
     pub(crate) tables: Vec<PartitionTable<S>>,
     pub(crate) ledger: OffsetLedger,
+    /// The time that the record processed last bears.
+    pub(crate) seen: Option<Timestamp>,
     pub(crate) held: Held,
     /// Those set in the group table; `None` until they are read from it.
     pub(crate) timers: Option<Timers>,
-    /// The time that the record processed last bears.
-    pub(crate) seen: Option<Timestamp>,
 }
 
 /// The life of an owned partition.
@@ -66,15 +66,14 @@ impl<S: TableStore> PartitionTable<S> {
 
 impl<S: TableStore> PartitionTask<S> {
     pub(crate) fn new(partition: Partition, inputs: usize) -> Self {
-        let (tables, ledger) = (Vec::new(), OffsetLedger::new(inputs));
         Self {
             partition,
             phase: Phase::Opening,
-            tables,
-            ledger,
+            tables: Vec::new(),
+            ledger: OffsetLedger::new(inputs),
+            seen: None,
             held: Held::default(),
             timers: None,
-            seen: None,
         }
     }
 

@@ -8,15 +8,14 @@ use crate::desk::Desk;
 use crate::graph::GroupGraph;
 use crate::layer::TableAccess;
 use crate::partition::Phase;
+pub(crate) use crate::query::answering::Asking;
+use crate::query::asking::Question;
+pub use crate::query::asking::{Answer, Freshness, Page, QueryError, Reached};
 pub(crate) use crate::query::ranges::Entries;
 pub use crate::query::ranges::TableSnapshot;
 use crate::query::ranges::{CutPlace, Reply};
 use crate::timers::RESERVED;
 use crate::visit::{Argument, Visit, Visiting};
-
-pub(crate) use crate::query::answering::Asking;
-use crate::query::asking::Question;
-pub use crate::query::asking::{Answer, Freshness, Page, QueryError, Reached};
 
 mod answering;
 mod asking;
@@ -31,12 +30,12 @@ const ANSWER_WAIT: Duration = Duration::from_secs(10);
 pub(crate) enum Query {
     Get(Vec<u8>, SyncSender<Result<Option<Vec<u8>>, PortError>>),
     Count(SyncSender<Result<u64, PortError>>),
+    Ask(Question),
     Range(KeyRange, usize, Reply<Entries>),
     BeginCuts(Reply<Vec<CutPlace>>),
     ReadCut(CutPlace, KeyRange, usize, Reply<Entries>),
     EndCut(CutPlace),
     Visit(Visit),
-    Ask(Question),
 }
 
 /// Reads the group table where it is owned: the partitions of this process, uncommitted values included.
@@ -113,13 +112,13 @@ pub(crate) fn answer<W: World>(questions: &Receiver<Query>, desk: &mut Desk<W>, 
         match query {
             Query::Get(key, reply) => drop(reply.try_send(get(desk, &key))),
             Query::Count(reply) => drop(reply.try_send(count(desk))),
+            Query::Ask(question) => asking.take(question, desk.world.elapsed()),
             Query::Range(range, max, reply) => drop(reply.try_send(ranges::range(desk, &range, max))),
             Query::BeginCuts(reply) => begin_cuts(desk, &reply),
             Query::ReadCut(cut, range, max, reply) => {
                 drop(reply.try_send(ranges::read_cut(desk, cut, &range, max)));
             }
             Query::EndCut(cut) => ranges::end_cut(desk, cut),
-            Query::Ask(question) => asking.take(question, desk.world.elapsed()),
             Query::Visit(visit) => desk.visits.push_back(visit),
         }
     }

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use millstream_model::{Partition, RecordView, TopicName};
 use millstream_ports::{GroupLog, Meter, Sample, World};
+use millstream_topology::GroupSpec;
 
 use crate::desk::Desk;
 use crate::graph::GroupGraph;
@@ -132,7 +133,7 @@ impl PartitionStatus {
 
 /// What a processor is doing, for people and metrics. Its figures are at most a tenth of a second old.
 pub struct Status {
-    group: String,
+    spec: GroupSpec,
     inputs: Vec<TopicName>,
     destinations: Vec<TopicName>,
     workers: Vec<Mutex<Figures>>,
@@ -157,7 +158,7 @@ struct Figures {
 impl Status {
     pub(crate) fn new(graph: &GroupGraph, workers: usize) -> Self {
         Self {
-            group: graph.spec.group.clone(),
+            spec: graph.spec.clone(),
             inputs: graph.spec.inputs.clone(),
             destinations: graph.names.destinations.clone(),
             workers: (0..workers).map(|_| Mutex::default()).collect(),
@@ -167,7 +168,12 @@ impl Status {
 
     /// The group's name.
     pub fn group(&self) -> &str {
-        &self.group
+        &self.spec.group
+    }
+
+    /// What the group reads and writes.
+    pub fn spec(&self) -> &GroupSpec {
+        &self.spec
     }
 
     pub(crate) fn fail(&self, reason: &str) {
@@ -272,7 +278,7 @@ impl Status {
 
 impl Meter for Status {
     fn samples(&self, out: &mut Vec<Sample>) {
-        metrics::samples(&self.group, &self.snapshot(), out);
+        metrics::samples(&self.spec.group, &self.snapshot(), out);
     }
 }
 

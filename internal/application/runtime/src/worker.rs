@@ -54,7 +54,7 @@ impl<W: World> Worker<W> {
         let desk = Desk::new(world.clone(), plan);
         let recovery = Recovery::new(&desk, instance)?;
         let committed_at = world.elapsed();
-        let (parked, asking, is_paused) = (Parked::new(), Asking::default(), false);
+        let (parked, is_paused, asking) = (Parked::new(), false, Asking::default());
         let (is_settling, is_stopping) = (false, false);
         Ok(Self {
             instance,

@@ -41,9 +41,9 @@ impl OffsetLedger {
         self.inputs.get(input).is_some_and(|position| offset < position.next)
     }
 
-    /// The first offset of an input that is not known to be done; zero where nothing is known.
-    pub fn next(&self, input: usize) -> Offset {
-        self.inputs.get(input).map_or(Offset::ZERO, |position| position.done())
+    /// The first offset of an input that is not known to be done, with all before it; zero where nothing is known.
+    pub fn done_to(&self, input: usize) -> Offset {
+        self.inputs.get(input).map_or(Offset::ZERO, Position::done)
     }
 
     /// The first offset of an input that this owner has not told the group of; zero where it has told nothing.

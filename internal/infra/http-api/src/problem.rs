@@ -45,6 +45,10 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "cross_origin", "a page of another site may not write here")
     }
 
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// Adds a field to what is told.
     pub(crate) fn with(mut self, name: &str, value: Value) -> Self {
         self.more.insert(name.to_owned(), value);

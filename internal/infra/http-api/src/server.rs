@@ -11,6 +11,7 @@ use thiserror::Error;
 use tokio::sync::oneshot;
 
 use crate::access::{self, Access, TlsAccept};
+use crate::console::{self, Console};
 use crate::tables::{self, Tables};
 
 /// Answers whether all is well, or says what is not.
@@ -52,6 +53,12 @@ impl Site {
     #[must_use]
     pub fn tables(self, tables: &Tables) -> Self {
         self.guarded(tables::router(tables.clone()))
+    }
+
+    /// Serves the console's page at `/`, and what it is drawn from.
+    #[must_use]
+    pub fn console(self, console: &Console) -> Self {
+        self.open(console::assets()).guarded(console::router(console.clone()))
     }
 
     /// Answers more, to those who may ask.

@@ -15,6 +15,7 @@ use millstream_topology::Partitioner;
 use crate::problem::Problem;
 
 pub use form::{KeyForm, ToJson};
+pub(crate) use peers::PASSED_ON;
 pub use peers::Peers;
 pub(crate) use routes::router;
 

@@ -28,16 +28,48 @@ impl<S: TableStore> TableLayer<S> {
         Ok(self.cache.get(key).map(Into::into))
     }
 
-    pub(super) fn put_in_order(&mut self) {
+    fn put_in_order(&mut self) {
         self.dirty.put_in_order();
         self.waiting.put_in_order();
     }
 
-    /// What is on top of the store, newest first; with `fresh` what waits for the commit too.
-    pub(super) fn on_top<'a>(&'a self, range: &'a KeyRange, fresh: bool) -> Vec<Source<'a>> {
+    /// What is on top of the store, newest first.
+    fn on_top<'a>(&'a self, range: &'a KeyRange) -> Vec<Source<'a>> {
+        let mut sources = vec![Source::new(self.dirty.range(range))];
+        sources.extend(self.committed_on_top(range));
+        sources
+    }
+
+    /// As of the last commit.
+    fn committed_on_top<'a>(&'a self, range: &'a KeyRange) -> Vec<Source<'a>> {
         let writing = self.writing.iter().map(|writing| Source::new(writing.range(range)));
-        let dirty = fresh.then(|| Source::new(self.dirty.range(range)));
-        dirty.into_iter().chain(self.waiting.sources(range)).chain(writing).collect()
+        self.waiting.sources(range).chain(writing).collect()
+    }
+
+    /// What `key` has as of the last commit.
+    pub(crate) fn committed(&self, key: &[u8]) -> Result<Option<Vec<u8>>, PortError> {
+        let live = |kept: &[u8]| self.age.live(key, kept).map(<[u8]>::to_vec);
+        let writing = || self.writing.as_ref().and_then(|writing| writing.get(key));
+        if let Some(value) = self.waiting.get(key).or_else(writing) {
+            return Ok(value.as_deref().and_then(live));
+        }
+        let mut kept = Vec::new();
+        Ok(if self.store.get(key, &mut kept)? { live(&kept) } else { None })
+    }
+
+    /// Calls `each` with the entries of a range in key order until it answers `false`; with `fresh` also with what waits for
+    /// the commit.
+    pub(super) fn walk(
+        &mut self,
+        range: &KeyRange,
+        fresh: bool,
+        each: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<(), PortError> {
+        self.put_in_order();
+        let sources = if fresh { self.on_top(range) } else { self.committed_on_top(range) };
+        merge(&self.store, range, sources, &mut |key, kept| {
+            self.age.live(key, kept).is_none_or(|value| is_hidden(range, key) || each(key, value))
+        })
     }
 
     /// Begins a cut: the table as it is between two records. It can be read until its end, or until writes are taken back.
@@ -65,7 +97,7 @@ impl<S: TableStore> TableLayer<S> {
             return Err(PortError::retry("what was read of the table has been taken back; begin again"));
         };
         let mut sources = vec![cut.source(range)];
-        sources.extend(self.on_top(range, true));
+        sources.extend(self.on_top(range));
         let (age, mut read_to) = (cut.age, Vec::new());
         merge(&self.store, range, sources, &mut |key, kept| {
             let goes_on = age.live(key, kept).is_none_or(|value| is_hidden(range, key) || each(key, value));
@@ -171,7 +203,7 @@ impl<S: TableStore> TableAccess for TableLayer<S> {
             .map(|(key, value)| (&**key, value.as_deref()))
             .collect();
         let mut sources = vec![Source::new(staged.into_iter())];
-        sources.extend(self.on_top(range, true));
+        sources.extend(self.on_top(range));
         merge(&self.store, range, sources, &mut |key, kept| {
             self.age.live(key, kept).is_none_or(|value| is_hidden(range, key) || each(key, value))
         })
@@ -183,7 +215,7 @@ impl<S: TableStore> TableAccess for TableLayer<S> {
 }
 
 /// Whether a key is the framework's own, in a range that does not ask for such.
-pub(super) fn is_hidden(range: &KeyRange, key: &[u8]) -> bool {
+fn is_hidden(range: &KeyRange, key: &[u8]) -> bool {
     is_reserved(key) && !is_reserved(range.from())
 }
 

@@ -1,7 +1,6 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use millstream_ports::KeyRange;
 use proptest::prelude::*;
 
 use super::*;
@@ -71,7 +70,7 @@ fn layer_on(store: MapStore, budget: usize) -> TableLayer<MapStore> {
     TableLayer::new(store, MemoryBudget::of_bytes(budget).join(0), None)
 }
 
-fn layer(budget: usize) -> TableLayer<MapStore> {
+pub(super) fn layer(budget: usize) -> TableLayer<MapStore> {
     layer_on(MapStore::default(), budget)
 }
 

@@ -77,7 +77,7 @@ fn lacks<W: World>(
     let (place, name) =
         input.ok_or_else(|| QueryError::NoInput(reached.input.clone().unwrap_or_default()))?;
     let task = running(desk, partition)?;
-    let mut next = if exactly_once { task.ledger.committed_to(place) } else { task.ledger.next(place) };
+    let mut next = if exactly_once { task.ledger.committed_to(place) } else { task.ledger.done_to(place) };
     if next == Offset::ZERO {
         // Nothing came since this owner has the partition; the ones before it have said how far they came.
         next = log.committed(place, partition)?.unwrap_or_default();
@@ -143,7 +143,7 @@ fn freshness<W: World>(
     };
     let behind = if lag_records == Some(0) { Some(Duration::ZERO) } else { task.seen.map(age) };
     let position =
-        |input| if is_committed { task.ledger.committed_to(input) } else { task.ledger.next(input) };
+        |input| if is_committed { task.ledger.committed_to(input) } else { task.ledger.done_to(input) };
     let positions = inputs.iter().enumerate().map(|(input, name)| (name.clone(), position(input))).collect();
     Ok(Freshness { lag_records, behind, positions, is_committed })
 }

@@ -39,7 +39,7 @@ impl Peers {
     }
 
     /// Asks the instance at `address` for `path` with these parameters.
-    pub(super) async fn ask(
+    pub(crate) async fn ask(
         &self,
         address: &str,
         path: &[&str],

@@ -2,7 +2,10 @@ use std::sync::{Arc, LazyLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use millstream_http_api::{Access, KeyForm, Peers, Routes, ServedTable, Server, Site, Tables};
+use axum::Router;
+use millstream_http_api::{
+    Access, Console, KeyForm, Peers, Routes, ServedTable, Server, Site, Tables, WatchedGroup,
+};
 use millstream_ports::{Delivery, Utf8};
 use millstream_runtime::{GroupGraph, Owners, Processor, Running, Settings, Table};
 use millstream_sim::Sim;
@@ -36,6 +39,16 @@ pub fn routes() -> Routes {
 
 impl Instance {
     pub fn start(sim: &Sim, delivery: Delivery, access: Access) -> Self {
+        Self::start_with(sim, delivery, access, |_| Router::new())
+    }
+
+    /// With more on its console, and more that it answers.
+    pub fn start_with(
+        sim: &Sim,
+        delivery: Delivery,
+        access: Access,
+        more: impl FnOnce(&Console) -> Router,
+    ) -> Self {
         let table = Table::new(Utf8);
         let kept = table.clone();
         let graph = GroupGraph::define("keeper")
@@ -67,7 +80,11 @@ impl Instance {
             key: KeyForm::Text,
             value: Arc::new(|bytes| Ok(Value::String(String::from_utf8_lossy(bytes).into_owned()))),
         });
-        let server = listening.answer(Site::new(routes()).access(access.clone()).tables(&tables)).unwrap();
+        let console = Console::new("keeper", Peers::new(&access).unwrap());
+        console.watch(WatchedGroup { status: running.status(), owners: Some(owners.clone()) });
+        let more = more(&console);
+        let site = Site::new(routes()).access(access.clone()).tables(&tables).console(&console).guarded(more);
+        let server = listening.answer(site).unwrap();
         Self { server, running: Some(running), _owners: owners, access }
     }
 

@@ -4,12 +4,15 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::print_stdout,
     clippy::must_use_candidate,
     unreachable_pub,
     missing_docs,
     reason = "tests"
 )]
 
+mod browser;
+mod console;
 mod instance;
 mod secured;
 mod tables;

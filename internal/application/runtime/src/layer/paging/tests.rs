@@ -7,8 +7,7 @@ use proptest::prelude::*;
 
 use crate::layer::TableAccess as _;
 use crate::layer::TableLayer;
-use crate::layer::tests::MapStore;
-use crate::memory::MemoryBudget;
+use crate::layer::tests::{MapStore, layer};
 
 type Model = BTreeMap<Vec<u8>, Vec<u8>>;
 
@@ -75,7 +74,7 @@ proptest! {
         range in range(),
         limit in 1_usize..5,
     ) {
-        let mut layer = TableLayer::new(MapStore::default(), MemoryBudget::of_bytes(1 << 10).join(0), None);
+        let mut layer = layer(1 << 10);
         let (mut fresh, mut committed, mut offset) = (Model::new(), Model::new(), 0);
         for turn in turns {
             match turn {

@@ -1,0 +1,111 @@
+// Rules: what runs, what it does, and queries typed here, over the endpoints of ksqlDB's server.
+
+import { Refused, ask, send } from "./ask.js";
+import { card, h, json, show } from "./dom.js";
+import { draw } from "./flow.js";
+
+const ROWS_MAX = 500;
+const MEDIA = { "content-type": "application/vnd.ksql.v1+json; charset=utf-8", accept: "application/vnd.ksql.v1+json" };
+const run = (ksql) => ask("/ksql", { method: "POST", headers: MEDIA, body: JSON.stringify({ ksql, streamsProperties: {} }) });
+
+/** Whether this server has rules at all. */
+export const hasRules = () => ask("/info").then((said) => Boolean(said?.KsqlServerInfo), () => false);
+
+export function rulesPart(place) {
+  const [list, plan] = [h("div", {}), h("div", {})];
+  const fail = (where) => (error) => show(where, h("p", { class: "error", role: "alert" }, error.message));
+  const explain = (id) => run(`EXPLAIN ${id};`).then(([said]) => show(plan, drawn(id, said.queryDescription ?? said)), fail(plan));
+  run("SHOW QUERIES EXTENDED;").catch(() => run("SHOW QUERIES;")).then(([said]) => {
+    const queries = said.queries ?? said.queryDescriptions ?? [];
+    const row = (one) => h("tr", {}, h("td", {}, h("button", { class: "key mono", type: "button", onclick: () => explain(one.id) }, one.id)),
+      h("td", {}, h("span", { class: `pill ${/RUNNING/.test(one.state ?? "RUNNING") ? "good" : "bad"}` }, (one.state ?? "running").toLowerCase())),
+      h("td", { class: "mono wide" }, one.queryString ?? one.statementText ?? ""));
+    show(list, queries.length === 0 ? h("p", { class: "soft" }, "No rule runs.") : h("table", { class: "stack" }, h("tbody", {}, queries.map(row))));
+  }).catch(fail(list));
+  show(place, card("Rules", null, list), plan, editor());
+  return { update() {}, end: () => stop() };
+}
+
+function drawn(id, description) {
+  const plan = (description.executionPlan ?? json(description)).replace(/^\n+|\s+$/g, "");
+  const graph = planned(plan);
+  const picture = h("div", { class: "flow" });
+  if (graph) requestAnimationFrame(() => show(picture, draw(graph, Math.max(300, picture.clientWidth))));
+  const list = (names, title) => (names?.length ? h("p", { class: "small" }, h("span", { class: "soft" }, `${title} `), h("span", { class: "mono" }, names.join(", "))) : null);
+  return card(id, h("span", { class: "pill good" }, (description.state ?? "planned").toLowerCase()), list(description.sources, "reads"), list(description.sinks, "writes"),
+    graph ? picture : null, h("pre", { tabindex: "0" }, plan));
+}
+
+/** The steps of a plan, each of which stands indented under the one that it feeds; `null` where it is told otherwise. */
+function planned(text) {
+  const [nodes, edges, above] = [[], [], []];
+  for (const line of text.split("\n")) {
+    const found = /^(\s*)>?\s*\[\s*([\w ]+?)\s*\]\s*\|?\s*(.*)$/.exec(line);
+    if (!found) return null;
+    const [, { length: depth }, kind, rest] = found;
+    const name = rest.replace(/^Schema:[^|]*\|?\s*/, "").replace(/^Logger:\s*/, "");
+    nodes.push({ id: `step ${nodes.length}`, name, kind: kind.toLowerCase() });
+    while (above.length > 0 && above.at(-1).depth >= depth) above.pop();
+    if (above.length > 0) edges.push({ from: nodes.at(-1).id, to: above.at(-1).id });
+    above.push({ depth, id: nodes.at(-1).id });
+  }
+  return nodes.length > 1 ? { nodes, edges } : null;
+}
+
+let running = null;
+const stop = () => { running?.abort(); running = null; };
+
+function editor() {
+  const text = h("textarea", { name: "query", spellcheck: "false", "aria-label": "Query" });
+  text.value = "SELECT * FROM … EMIT CHANGES LIMIT 20;";
+  const [rows, said] = [h("div", { class: "scroll" }), h("p", { class: "soft small", role: "status" })];
+  const go = async (event) => {
+    event?.preventDefault();
+    stop();
+    running = new AbortController();
+    show(rows);
+    said.textContent = "running …";
+    const table = new Rows(rows);
+    try {
+      await stream(text.value, running.signal, (line) => table.take(line));
+      said.textContent = `${table.count} rows`;
+    } catch (error) {
+      said.textContent = error.name === "AbortError" ? `stopped after ${table.count} rows` : error.message;
+    }
+  };
+  const keys = (event) => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) go(event); };
+  text.addEventListener("keydown", keys);
+  return card("Query", said, h("form", { onsubmit: go }, text, h("p", { class: "row small soft" }, h("button", { class: "primary" }, "Run"), " ",
+    h("button", { type: "button", onclick: stop }, "Stop"), " Ctrl-Enter runs it; a push query goes on until it is stopped.")), rows);
+}
+
+class Rows {
+  count = 0;
+  #body = h("tbody", {});
+  constructor(place) { this.place = place; }
+  take(line) {
+    if (!Array.isArray(line)) {
+      if (line.columnNames) show(this.place, h("table", {}, h("thead", {}, h("tr", {}, line.columnNames.map((name) => h("th", { scope: "col" }, name)))), this.#body));
+      else if (line.message) throw new Error(line.message);
+      return;
+    }
+    this.count += 1;
+    this.#body.prepend(h("tr", {}, line.map((value) => h("td", { class: "mono" }, typeof value === "string" ? value : JSON.stringify(value)))));
+    while (this.#body.childElementCount > ROWS_MAX) this.#body.lastChild.remove();
+  }
+}
+
+/** Each line of the answer is a JSON value: first the columns, then the rows. */
+async function stream(sql, signal, take) {
+  const answer = await send("/query-stream", { method: "POST", signal, headers: { "content-type": "application/json", accept: "application/vnd.ksqlapi.delimited.v1" }, body: JSON.stringify({ sql, properties: {} }) });
+  if (!answer.ok) throw new Refused(answer.status, await answer.json().catch(() => null));
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  let left = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    const lines = (left + (value ?? "")).split("\n");
+    left = done ? "" : lines.pop();
+    lines.filter((line) => line.trim()).forEach((line) => take(JSON.parse(line)));
+    if (done) return;
+  }
+}
