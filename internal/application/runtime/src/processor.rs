@@ -10,6 +10,7 @@ use thiserror::Error;
 use crate::graph::GroupGraph;
 use crate::partition::Plan;
 use crate::query::TableClient;
+use crate::standby::{SharedStandbys, Standbys, feed};
 use crate::status::Status;
 use crate::stepped::Stepped;
 use crate::stop::Stop;
@@ -79,6 +80,9 @@ pub struct Settings {
     /// What was read of changelogs and is not stored yet, in bytes a worker. As much as fits is processed on at once, and
     /// stored behind; a recovery that needs more waits for the stores.
     pub recovery_bytes_max: usize,
+    /// Processes beside its owner that keep a partition's tables close behind it, so that one of them takes over with next to
+    /// nothing to read. Each needs the room of the tables again. 0 is none.
+    pub standbys: u32,
     /// Copies of the topics that the processor creates; `None` is the brokers' default.
     pub replication: Option<u16>,
 }
@@ -95,6 +99,7 @@ impl Default for Settings {
             store_bytes_max: 16 << 20,
             store_batch_bytes: 64 << 10,
             recovery_bytes_max: 256 << 20,
+            standbys: 0,
             replication: None,
         }
     }
@@ -138,12 +143,14 @@ impl<W: World> Processor<W> {
         let widths = self.prepare_topics()?;
         let lookups = self.start_lookups()?;
         let shared = lookups.iter().map(|lookup| lookup.table.clone() as _).collect();
-        let Crew { workers, plan, status, table } = self.crew(widths, shared)?;
+        let Crew { workers, plan, status, table, standbys } = self.crew(widths, shared)?;
         let hired = workers
             .into_iter()
             .enumerate()
             .map(|(instance, worker)| spawn(worker, instance, &plan, &stop, &status))
             .collect::<Result<Vec<_>, _>>()?;
+        let standbys =
+            standbys.map(|standbys| spawn_standbys(standbys, &plan, &stop, &status)).transpose()?;
         let keep = lookups.into_iter().map(|lookup| Box::new(lookup) as Box<dyn FollowedTable>).collect();
         Ok(Running {
             group: self.graph.spec.group.clone(),
@@ -151,6 +158,7 @@ impl<W: World> Processor<W> {
             status,
             table,
             workers: hired,
+            standbys,
             lookups: keep,
         })
     }
@@ -176,9 +184,12 @@ impl<W: World> Processor<W> {
         let status = Arc::new(Status::new(&graph, count));
         let plan = Arc::new(Plan { graph, widths, settings, lookups });
         let (table, questions) = TableClient::new(count);
-        let hire = |(instance, questions)| Worker::new(&self.world, plan.clone(), instance, questions);
+        let standbys = Standbys::new(&self.world, &plan)?;
+        let hire = |(instance, questions)| {
+            Worker::new(&self.world, plan.clone(), instance, questions, standbys.clone())
+        };
         let workers = questions.into_iter().enumerate().map(hire).collect::<Result<_, _>>()?;
-        Ok(Crew { workers, plan, status, table })
+        Ok(Crew { workers, plan, status, table, standbys })
     }
 
     fn prepare_topics(&self) -> Result<Vec<u32>, ProcessorError> {
@@ -215,6 +226,20 @@ pub(crate) struct Crew<W: World> {
     pub(crate) plan: Arc<Plan>,
     pub(crate) status: Arc<Status>,
     pub(crate) table: TableClient,
+    pub(crate) standbys: Option<SharedStandbys<W>>,
+}
+
+fn spawn_standbys<W: World>(
+    standbys: SharedStandbys<W>,
+    plan: &Plan,
+    stop: &Stop,
+    status: &Arc<Status>,
+) -> Result<JoinHandle<()>, PortError> {
+    let (stop, status) = (stop.clone(), status.clone());
+    thread::Builder::new()
+        .name(format!("{}-standby", plan.graph.spec.group))
+        .spawn(move || feed(&standbys, &stop, &status))
+        .map_err(|error| PortError::stop("could not start a thread").because(error))
 }
 
 fn spawn<W: World>(
@@ -263,6 +288,7 @@ pub struct Running {
     status: Arc<Status>,
     table: TableClient,
     workers: Vec<JoinHandle<Result<(), ProcessorError>>>,
+    standbys: Option<JoinHandle<()>>,
     lookups: Vec<Box<dyn FollowedTable>>,
 }
 
@@ -325,6 +351,10 @@ impl Running {
             let ended = worker.join().unwrap_or_else(|_| Err(ProcessorError::Panicked(self.group.clone())));
             outcome = outcome.and(ended);
         }
+        // A worker that ended has told all others to end.
+        if let Some(standbys) = self.standbys.take() {
+            let _ = standbys.join();
+        }
         outcome
     }
 
@@ -343,6 +373,9 @@ impl Drop for Running {
         self.stop.set();
         for worker in self.workers.drain(..) {
             let _ = worker.join();
+        }
+        if let Some(standbys) = self.standbys.take() {
+            let _ = standbys.join();
         }
     }
 }

@@ -6,6 +6,7 @@ use millstream_ports::{PortError, World};
 
 use crate::processor::{Crew, ProcessorError};
 use crate::query;
+use crate::standby::{SharedStandbys, locked};
 use crate::status::Status;
 use crate::view::{Follower, ReadTable};
 use crate::worker::Worker;
@@ -17,11 +18,12 @@ pub struct Stepped<W: World> {
     workers: Vec<Worker<W>>,
     lookups: Vec<Follower<W>>,
     status: Arc<Status>,
+    standbys: Option<SharedStandbys<W>>,
 }
 
 impl<W: World> Stepped<W> {
     pub(crate) fn new(crew: Crew<W>, lookups: Vec<Follower<W>>) -> Self {
-        Self { workers: crew.workers, lookups, status: crew.status }
+        Self { workers: crew.workers, lookups, status: crew.status, standbys: crew.standbys }
     }
 
     /// Lets each worker take a turn, once all lookups have what was in their topics at the start. Answers whether anything
@@ -36,6 +38,11 @@ impl<W: World> Stepped<W> {
         }
         if !self.lookups.iter().all(|lookup| lookup.copy.state().is_ready) {
             return Ok(came_up);
+        }
+        if let Some(standbys) = &self.standbys {
+            let mut standbys = locked(standbys);
+            came_up |= standbys.step();
+            standbys.publish(&self.status);
         }
         for index in 0..self.workers.len() {
             came_up |= self.step_worker(index)?;
