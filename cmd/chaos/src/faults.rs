@@ -13,7 +13,7 @@ pub(crate) enum Fault {
     HoldUp { instance: usize, away: Duration },
     /// The broker ends and comes back.
     Broker { with_farewell: bool },
-    /// The first instance's disk is full for this long.
+    /// The first instance is killed, and comes back to a disk that is full for this long.
     FullDisk { away: Duration },
 }
 
@@ -29,7 +29,7 @@ impl fmt::Display for Fault {
             Self::Broker { with_farewell: true } => f.write_str("the broker is stopped and started"),
             Self::Broker { with_farewell: false } => f.write_str("the broker is killed and started"),
             Self::FullDisk { away } => {
-                write!(f, "instance 0 has a full disk for {:.1} s", away.as_secs_f64())
+                write!(f, "instance 0 is killed, and its disk is full for {:.1} s", away.as_secs_f64())
             }
         }
     }

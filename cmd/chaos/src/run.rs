@@ -145,12 +145,18 @@ impl Stage<'_> {
                 self.instances.signal(instance, Signal::CONT)
             }
             Fault::Broker { with_farewell } => {
+                let gone = Instant::now();
                 self.cluster.down(with_farewell)?;
-                self.cluster.up()
+                self.cluster.up()?;
+                say(&format!("        the broker was away for {:.1} s", gone.elapsed().as_secs_f64()));
+                Ok(())
             }
             Fault::FullDisk { away } => {
                 let Some(disk) = self.disk else { return Ok(()) };
                 disk.fill()?;
+                // It comes back to a disk on which nothing can be written.
+                self.instances.kill(0)?;
+                self.instances.start(0)?;
                 self.wait(Instant::now() + away)?;
                 Ok(disk.make_room()?)
             }

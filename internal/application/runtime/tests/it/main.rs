@@ -14,4 +14,5 @@ mod edges;
 mod policies;
 mod simulation;
 mod stalled;
+mod standbys;
 mod threads;
