@@ -15,5 +15,6 @@ mod policies;
 mod simulation;
 mod snapshots;
 mod stalled;
+mod standbys;
 mod threads;
 mod windows;
