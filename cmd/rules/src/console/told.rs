@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use comfy_table::presets::ASCII_FULL_CONDENSED;
 use comfy_table::{ContentArrangement, Table};
 use serde_json::Value;
 
@@ -44,7 +45,10 @@ fn at(of: &Value, path: &str) -> String {
 fn table(head: &[&str], width: usize) -> Table {
     let mut table = Table::new();
     let width = u16::try_from(width).unwrap_or(u16::MAX);
-    table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    table
+        .load_style(ASCII_FULL_CONDENSED)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(width);
     table.set_header(head.to_vec());
     table
 }
@@ -166,7 +170,8 @@ fn explained(of: &Value) -> String {
         let (state, text) = (at(of, "/queryDescription/state"), at(of, "/queryDescription/statementText"));
         format!("query {id}: {state}\n{text}\n\n")
     };
-    format!("{head}{}", at(of, "/queryDescription/executionPlan").trim_end())
+    let steps = of.pointer("/queryDescription/executionPlan").and_then(Value::as_str).unwrap_or_default();
+    format!("{head}{}", steps.trim_end())
 }
 
 /// What is wrong with a statement: the lines that are named are shown, with a caret under the place.

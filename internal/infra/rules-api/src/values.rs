@@ -16,7 +16,8 @@ pub(crate) fn value(value: &Value, ty: &Type) -> Json {
         (Value::Decimal(_), _) => {
             // A number where that says the same; a reader's double would round what has more digits.
             let text = text_of(value, ty);
-            let number = text.parse::<f64>().ok().filter(|_| text.bytes().filter(u8::is_ascii_digit).count() <= 15);
+            let number =
+                text.parse::<f64>().ok().filter(|_| text.bytes().filter(u8::is_ascii_digit).count() <= 15);
             number.and_then(Number::from_f64).map_or(Json::String(text), Json::Number)
         }
         (Value::String(text), _) => json!(&**text),
