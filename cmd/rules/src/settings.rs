@@ -107,7 +107,7 @@ pub(crate) enum Deed {
         #[arg(long, value_name = "ID")]
         case: Option<String>,
     },
-    /// Run the examples beside rule files: for each X.sql, those in X.test.yaml
+    /// Run the examples beside rule files, for each X.sql those in X.test.yaml, and the scripts that have --@test in them
     Test {
         /// Rule files, and folders of them
         #[arg(required = true)]
