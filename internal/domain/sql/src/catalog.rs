@@ -175,6 +175,11 @@ impl Catalog {
         self.sources.insert(source.name.clone(), source);
     }
 
+    /// Knows a source no more, whatever reads it.
+    pub fn forget(&mut self, name: &str) {
+        self.remove(name);
+    }
+
     pub(crate) fn remove(&mut self, name: &str) {
         self.sources.remove(name);
     }
