@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use millstream_model::{HeaderSource, Headers, Offset, Partition, RecordView, Timestamp, TopicName};
 use millstream_ports::{Codec, CodecError, PortError};
+use millstream_topology::Partitioner;
 use thiserror::Error;
 
 use crate::edges::{Join, Lookup, Loop, Output, Table};
@@ -48,6 +49,8 @@ pub struct Context<'a> {
     pub(crate) table: Option<&'a mut dyn TableAccess>,
     pub(crate) joins: Vec<&'a mut dyn TableAccess>,
     pub(crate) lookups: &'a [Arc<dyn ReadTable>],
+    /// How many partitions each destination has.
+    pub(crate) widths: &'a [u32],
     pub(crate) broken: Option<PortError>,
 }
 
@@ -295,6 +298,32 @@ impl Context<'_> {
         self.effects.add(&draft, |out| copy(key, out), |out| copy(value, out))
     }
 
+    /// The partition of the group's loop that a record with this key would go to; none where the group has no loop.
+    pub fn home(&self, key: &[u8]) -> Option<Partition> {
+        let width = self.loop_width()?;
+        Some(Partition::new(Partitioner::default().partition(key, width)))
+    }
+
+    /// How many partitions the group's loop has; none where it has no loop.
+    pub fn loop_width(&self) -> Option<u32> {
+        let place = *self.names.places.get(self.names.loopback.as_str())?;
+        self.widths.get(place).copied()
+    }
+
+    /// Sends a record to the group itself, to a partition such as [`Context::home`] says of another key.
+    ///
+    /// # Errors
+    /// As [`Context::loopback`].
+    pub fn loopback_to<K: Codec, V: Codec>(
+        &mut self,
+        edge: &Loop<K, V>,
+        partition: Partition,
+        key: &K::Value<'_>,
+        value: &V::Value<'_>,
+    ) -> Result<(), ContextError> {
+        self.send_back(edge, Some(partition), key, value)
+    }
+
     /// Sends a record to the group itself, to be processed where its key's table entry is.
     ///
     /// # Errors
@@ -305,7 +334,17 @@ impl Context<'_> {
         key: &K::Value<'_>,
         value: &V::Value<'_>,
     ) -> Result<(), ContextError> {
-        let draft = self.draft("loop", &self.names.loopback, None)?;
+        self.send_back(edge, None, key, value)
+    }
+
+    fn send_back<K: Codec, V: Codec>(
+        &mut self,
+        edge: &Loop<K, V>,
+        partition: Option<Partition>,
+        key: &K::Value<'_>,
+        value: &V::Value<'_>,
+    ) -> Result<(), ContextError> {
+        let draft = Draft { partition, ..self.draft("loop", &self.names.loopback, None)? };
         let added = self.effects.add(
             &draft,
             |out| edge.key.encode(key, out).map(|()| !edge.key.is_absent(key)),

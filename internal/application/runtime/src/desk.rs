@@ -144,8 +144,17 @@ fn call<S: millstream_ports::TableStore>(
     };
     let (table, joins) = task.access(graph.names.has_table);
     let names = &graph.names;
-    let mut context =
-        Context { record, topic, names, effects, table, joins, lookups: &plan.lookups, broken: None };
+    let mut context = Context {
+        record,
+        topic,
+        names,
+        effects,
+        table,
+        joins,
+        lookups: &plan.lookups,
+        widths: &plan.widths,
+        broken: None,
+    };
     // A panic is the record's failure: what it had staged and emitted is undone with the rest.
     let outcome = catch_unwind(AssertUnwindSafe(|| step(&mut context, record)))
         .unwrap_or_else(|panic| Err(StepError::Callback(panic_message(panic.as_ref()).into())));

@@ -87,11 +87,11 @@ impl Run<'_> {
             };
             self.state.put(&place, now.as_ref().map(|now| Value::Bytes(now.as_slice().into())).as_ref())?;
             if let Some(before) = before.filter(|before| Some(before) != now.as_ref()) {
-                self.send(next, before, Event { row: None, ..event.clone() });
+                self.send(next, before, Event { row: None, ..event.clone() })?;
             }
         }
         if let Some(now) = now {
-            self.send(next, now, counted);
+            self.send(next, now, counted)?;
         }
         Ok(())
     }
