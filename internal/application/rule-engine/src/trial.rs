@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use millstream_model::{Headers, Value};
 use millstream_ports::{CodecError, PortError};
 use millstream_sql::{
-    Catalog, Diagnostic, Emission, Functions, Insertion, Rule, SinkRow, Source, SourceRecord, State,
+    Catalog, Diagnostic, Emission, Failure, Functions, Insertion, Rule, SinkRow, Source, SourceRecord, State,
     StepError, plan,
 };
 use thiserror::Error;
@@ -101,6 +101,20 @@ impl Trial {
     pub fn new(formats: Formats) -> Self {
         let catalog = Catalog::new().using(Functions::with(&outside()));
         Self { formats, catalog, queries: Vec::new(), written: Vec::new() }
+    }
+
+    /// Adds a function written in Rust, for the statements done from now on: see [`Functions::register`].
+    ///
+    /// # Errors
+    /// When the signature can't be read.
+    pub fn register(
+        &mut self,
+        name: &str,
+        about: &str,
+        signature: &str,
+        call: impl Fn(&[Value]) -> Result<Value, Failure> + Send + Sync + 'static,
+    ) -> Result<(), Failure> {
+        self.catalog.register(name, about, signature, call)
     }
 
     /// The sources known by now.

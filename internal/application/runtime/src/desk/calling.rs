@@ -102,6 +102,7 @@ fn guarded<W: World, S: TableStore>(
         table,
         joins,
         lookups: &plan.lookups,
+        widths: &plan.widths,
         broken: None,
         rules: &graph.rules,
         layers: &graph.layers,
