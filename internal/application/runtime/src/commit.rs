@@ -8,7 +8,7 @@ use crate::effects::Effect;
 use crate::layer::TableAccess as _;
 use crate::partition::{Phase, Plan};
 use crate::refused::{Refusal, Refused};
-use crate::timers::Timers;
+use crate::timers::{RESERVED, Timers};
 use crate::visit::Visit;
 
 /// Sends what callbacks emitted. It is in doubt until the next [`commit`].
@@ -131,7 +131,11 @@ fn send_changelogs<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result<(
     let Some(changelog) = &plan.graph.spec.changelog else { return Ok(()) };
     for task in desk.owned() {
         let (partition, tag) = (task.partition, Tag(task.partition.index()));
-        for (key, value) in task.own_layer().iter().flat_map(|layer| layer.dirty()) {
+        let Some(layer) = task.own_layer() else { continue };
+        // That a timer has called counts only behind what it did: of entries on their way the first ones arrive.
+        let is_reserved = |(key, _): &(&[u8], _)| key.starts_with(RESERVED);
+        let reserved = layer.dirty().filter(is_reserved);
+        for (key, value) in layer.dirty().filter(|entry| !is_reserved(entry)).chain(reserved) {
             log.send(&SendRecord {
                 topic: changelog,
                 partition: Some(partition),

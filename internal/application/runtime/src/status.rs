@@ -267,7 +267,7 @@ fn counts<W: World>(desk: &mut Desk<W>) -> [u64; 3] {
     let deferred = desk.deferred();
     let held: usize = desk.owned().map(|task| task.held.count()).sum();
     let timers: usize =
-        desk.owned().filter_map(|task| task.timers.as_ref()).map(|timers| timers.count()).sum();
+        desk.owned().filter_map(|task| task.timers.as_ref()).map(crate::timers::Timers::count).sum();
     [deferred, held.saturating_sub(deferred), timers].map(|count| u64::try_from(count).unwrap_or(u64::MAX))
 }
 

@@ -38,6 +38,9 @@ impl<K, A> Visitor<K, A> {
 /// What the callback is given, whatever it is.
 pub(crate) type Argument = Arc<dyn Any + Send + Sync>;
 
+/// A key and where it is.
+pub(crate) type Key = (Partition, Box<[u8]>);
+
 /// A visit as a worker carries it out.
 pub(crate) struct Visit {
     /// The visitor's place in the graph.
@@ -45,9 +48,9 @@ pub(crate) struct Visit {
     pub(crate) argument: Argument,
     reply: SyncSender<Result<u64, PortError>>,
     /// The keys to come; `None` before they were looked up.
-    pub(crate) todo: Option<VecDeque<(Partition, Box<[u8]>)>>,
+    pub(crate) todo: Option<VecDeque<Key>>,
     /// Visited, and not committed yet.
-    pub(crate) uncommitted: Vec<(Partition, Box<[u8]>)>,
+    pub(crate) uncommitted: Vec<Key>,
     pub(crate) committed: u64,
     /// How often the key at hand was tried again, and until when it waits.
     pub(crate) tried: (u32, Duration),

@@ -119,7 +119,7 @@ impl<W: World> Worker<W> {
         let recovered = self.recovery.step(&mut self.log, &mut self.desk, Duration::ZERO)?;
         let stored = write_behind(&mut self.desk)?;
         let rang = self.desk.ring_all()?;
-        let went_on = self.desk.go_on()?;
+        let went_on = self.desk.go_on(self.is_settling || self.is_stopping)?;
         let visited = self.desk.visit_some()?;
         let is_busy = recovered || stored || rang || went_on || visited;
         let wait = if is_busy { Duration::ZERO } else { self.wait() };

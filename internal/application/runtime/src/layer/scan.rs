@@ -4,16 +4,19 @@ use millstream_ports::{PortError, TableStore};
 
 use super::TableLayer;
 
+/// Entries by their keys.
+type Found = BTreeMap<Box<[u8]>, Box<[u8]>>;
+
 impl<S: TableStore> TableLayer<S> {
     /// What is in memory and not in the store, the newest last for each key. What the record at hand has staged is no part.
     fn newer(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
         let logged = self.logged.iter().map(|(key, value)| (&**key, value.as_deref()));
-        self.writing.iter().flat_map(|writing| writing.entries()).chain(logged).chain(self.dirty())
+        self.writing.iter().flat_map(super::Writing::entries).chain(logged).chain(self.dirty())
     }
 
     /// The entries whose keys begin with `prefix`, which should be few.
-    pub(crate) fn scan(&mut self, prefix: &[u8]) -> Result<BTreeMap<Box<[u8]>, Box<[u8]>>, PortError> {
-        let mut found = BTreeMap::<Box<[u8]>, Box<[u8]>>::new();
+    pub(crate) fn scan(&mut self, prefix: &[u8]) -> Result<Found, PortError> {
+        let mut found = Found::new();
         self.store.scan(prefix, &mut |key, value| {
             found.insert(key.into(), value.into());
             true

@@ -10,8 +10,13 @@
     reason = "tests"
 )]
 
+mod around;
+mod deferral;
 mod edges;
 mod policies;
+mod retries;
 mod simulation;
 mod stalled;
 mod threads;
+mod timers;
+mod visits;

@@ -83,6 +83,7 @@ impl Run {
             short_polls: some(900),
             failing_stores: some(200),
             busy_stores: some(500),
+            record_bytes_max: None,
         };
         let crash_at_effect = self.chance.hits(700).then(|| 1 + self.chance.below(60) as u64);
         let faults = Faults { crash_at_effect, ..faults };
