@@ -91,11 +91,12 @@ impl Visit {
 pub struct Visiting {
     workers: Vec<Receiver<Result<u64, PortError>>>,
     visited: u64,
+    has_failed: bool,
 }
 
 impl Visiting {
     pub(crate) fn new(workers: Vec<Receiver<Result<u64, PortError>>>) -> Self {
-        Self { workers, visited: 0 }
+        Self { workers, visited: 0, has_failed: false }
     }
 
     /// Waits until every key that the partitions of this process held when it began was visited, and what the callback did
@@ -114,7 +115,7 @@ impl Visiting {
                 Err(RecvTimeoutError::Disconnected) => return Err(stopped()),
             }
         }
-        Ok(Some(self.visited))
+        if self.has_failed { Err(PortError::stop("the visit has failed")) } else { Ok(Some(self.visited)) }
     }
 
     /// As [`Visiting::wait`], without waiting.
@@ -129,11 +130,12 @@ impl Visiting {
                 Err(TryRecvError::Disconnected) => return Err(stopped()),
             }
         }
-        Ok(Some(self.visited))
+        if self.has_failed { Err(PortError::stop("the visit has failed")) } else { Ok(Some(self.visited)) }
     }
 
     fn count(&mut self, visited: Result<u64, PortError>) -> Result<(), PortError> {
         self.workers.pop();
+        self.has_failed |= visited.is_err();
         self.visited += visited?;
         Ok(())
     }

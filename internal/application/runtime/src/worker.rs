@@ -129,9 +129,12 @@ impl<W: World> Worker<W> {
         if let Some(failure) = self.desk.failure.take() {
             return Err(failure);
         }
-        send(&mut self.log, &mut self.desk)?;
         let came_up = polled != Polled::Records(0);
-        self.take_note(polled)?;
+        match polled {
+            Polled::Records(_) => send(&mut self.log, &mut self.desk)?,
+            // Where partitions are lost, nothing can be sent for them any more.
+            event => self.take_note(event)?,
+        }
         let committed = self.commit_when_due()?;
         Ok(is_busy || came_up || committed)
     }
