@@ -2,6 +2,7 @@
 
 mod ending;
 mod health;
+mod letters;
 mod lines;
 mod rates;
 mod repl;
@@ -47,6 +48,10 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Some(Deed::Topics { partitions, .. }) => {
             init_logs(settings.verbosity);
             topics::create(&settings, *partitions)
+        }
+        Some(Deed::DeadLetters { verb }) => {
+            init_logs(settings.verbosity);
+            letters::run(&settings, verb, arguments.verbose)
         }
         None => process(arguments, &settings),
     }

@@ -159,7 +159,7 @@ impl<W: World> DeadLetters<W> {
     fn wait_turn(&self, log: &mut W::Group) -> Result<Vec<Partition>, PortError> {
         let begun = self.world.elapsed();
         while self.world.elapsed().saturating_sub(begun) < TURN_WAIT {
-            match log.poll(POLL_WAIT, 0, |_| std::ops::ControlFlow::Break(()))? {
+            match log.poll(POLL_WAIT, 1, |_| std::ops::ControlFlow::Break(()))? {
                 Polled::Assigned(partitions) => {
                     log.accept(&partitions)?;
                     if !partitions.is_empty() {
@@ -257,7 +257,7 @@ impl Batch {
             return Ok(());
         }
         self.commit(log)?;
-        match log.poll(Duration::ZERO, 0, |_| std::ops::ControlFlow::Break(()))? {
+        match log.poll(Duration::ZERO, 1, |_| std::ops::ControlFlow::Break(()))? {
             Polled::Records(_) => Ok(()),
             _ => Err(PortError::retry(
                 "another replay of these letters began; start this one again for the rest",
