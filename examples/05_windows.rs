@@ -17,6 +17,9 @@ use stage::{Failure, until};
 const MINUTE_MS: i64 = 60_000;
 const WINDOW_MS: i64 = 5 * MINUTE_MS;
 
+/// When the clicks begin: the first minute of 2026, UTC.
+const BEGIN_MS: i64 = 1_767_225_600_000;
+
 fn main() -> Result<(), Failure> {
     match stage::kafka() {
         Some(world) => run(&world),
@@ -41,7 +44,7 @@ fn run<W: World>(world: &W) -> Result<(), Failure> {
         })
         .timer(&close, move |context, window: &str| {
             let (page, start) = window.split_once('@').ok_or("no window")?;
-            let minute = start.parse::<i64>()? / MINUTE_MS;
+            let minute = (start.parse::<i64>()? - BEGIN_MS) / MINUTE_MS;
             println!("{page} from minute {minute}: {} clicks", context.get(&told)?.unwrap_or(0));
             Ok(context.delete(&told)?)
         })
@@ -52,7 +55,7 @@ fn run<W: World>(world: &W) -> Result<(), Failure> {
     let mut emitter = Emitter::open(world, "browser", Output::new(&clicks, Utf8, Utf8))?;
     // The click of minute 4 is late, and within grace; that of minute 20 moves time on.
     for (page, minute) in [("home", 0), ("home", 3), ("home", 5), ("home", 4), ("home", 20)] {
-        let time = Some(Timestamp(minute * MINUTE_MS));
+        let time = Some(Timestamp(BEGIN_MS + minute * MINUTE_MS));
         emitter.emit_with(&page, &"", &Headers::default(), time)?;
     }
     emitter.flush()?;
