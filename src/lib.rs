@@ -40,11 +40,11 @@ pub use millstream_ports::{
     Sample, SampleKind, Shape, Tally, TopicSpec, Utf8, World,
 };
 pub use millstream_runtime::{
-    AfterRetries, CallbackResult, Completion, Context, ContextError, Delivery, EdgePolicies, EmitError,
-    Emitter, GroupBuilder, GroupGraph, Join, Lookup, Loop, MemoryBudget, Next, Output, Policies, Policy,
-    Processor, ProcessorError, Retry, Running, SessionTable, Settings, Snapshot, Status, Stepped, Stop,
-    Table, TableClient, TableSnapshot, Timer, View, ViewError, Visiting, Visitor, When, Window, WindowTable,
-    dead_letter_header,
+    AfterRetries, CallbackResult, Completion, Context, ContextError, DeadLetter, DeadLetters, Delivery,
+    EdgePolicies, EmitError, Emitter, GroupBuilder, GroupGraph, Join, LetterFilter, Lookup, Loop,
+    MemoryBudget, Next, Output, Policies, Policy, Processor, ProcessorError, Replayed, Replays, Retry,
+    Running, SessionTable, Settings, Snapshot, Status, Stepped, Stop, Table, TableClient, TableSnapshot,
+    Timer, View, ViewError, Visiting, Visitor, When, Window, WindowTable, dead_letter_header,
 };
 pub use millstream_sled_table::{SledTable, SledTables};
 pub use millstream_topology::Partitioner;

@@ -75,6 +75,11 @@ pub(crate) enum Deed {
         #[arg(long, default_value_t = 6, value_name = "N")]
         partitions: u32,
     },
+    /// List records that were set aside since they could not be processed, and replay them, of this group or any other
+    DeadLetters {
+        #[command(subcommand)]
+        verb: crate::letters::Verb,
+    },
 }
 
 /// Where metrics and health are served.

@@ -8,7 +8,7 @@ use crate::effects::Effect;
 use crate::layer::TableAccess as _;
 use crate::partition::{Phase, Plan};
 use crate::refused::{Refusal, Refused};
-use crate::timers::Timers;
+use crate::timers::{Timers, is_reserved};
 use crate::visit::Visit;
 
 /// Values that are looked at between two batches, to see whether their time is over.
@@ -139,7 +139,11 @@ fn send_changelogs<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result<(
     let Some(changelog) = &plan.graph.spec.changelog else { return Ok(()) };
     for task in desk.owned() {
         let (partition, tag) = (task.partition, Tag(task.partition.index()));
-        for (key, value, timestamp) in task.own_layer().iter().flat_map(|layer| layer.dirty()) {
+        let Some(layer) = task.own_layer() else { continue };
+        // That a timer has called counts only behind what it did: of entries on their way the first ones arrive.
+        let is_reserved = |(key, ..): &(&[u8], _, _)| is_reserved(key);
+        let reserved = layer.dirty().filter(is_reserved);
+        for (key, value, timestamp) in layer.dirty().filter(|entry| !is_reserved(entry)).chain(reserved) {
             log.send(&SendRecord {
                 topic: changelog,
                 partition: Some(partition),

@@ -27,6 +27,8 @@ const REPLAY_RATE: (&str, &str) =
 const RECOVERY_LEFT: (&str, &str) =
     ("millstream_recovery_left_seconds", "Time that the rest of a recovery takes at the rate it has.");
 const FAILED: (&str, &str) = ("millstream_processor_failed", "1 once the processor can't go on.");
+const TURN: (&str, &str) =
+    ("millstream_turn_seconds", "The longest time that a worker has been at one turn, such as a batch.");
 const STALLED: (&str, &str) =
     ("millstream_processor_stalled", "1 while a record is tried again and its partition waits for it.");
 
@@ -57,6 +59,9 @@ pub(crate) fn samples(group: &str, now: &Snapshot, out: &mut Vec<Sample>) {
     }
     add(FAILED, SampleKind::Gauge, Vec::new(), f64::from(u8::from(now.failure.is_some())));
     add(STALLED, SampleKind::Gauge, Vec::new(), f64::from(u8::from(now.stalled.is_some())));
+    if let Some(turn) = now.turn {
+        add(TURN, SampleKind::Gauge, Vec::new(), turn.as_secs_f64());
+    }
     for partition in &now.partitions {
         for (name, value) in gauges(partition) {
             add(name, SampleKind::Gauge, vec![("partition", partition.partition.to_string())], value);

@@ -16,7 +16,7 @@ use crate::status::Status;
 use crate::stepped::Stepped;
 use crate::stop::Stop;
 use crate::view::{FollowedTable, Follower, ReadTable, TableReader};
-use crate::visit::{Visiting, Visitor};
+use crate::visit::{Argument, Visiting, Visitor};
 use crate::worker::Worker;
 
 /// How often topics are looked at before what is wrong with them counts.
@@ -383,7 +383,8 @@ impl Running {
         visitor: &Visitor<K, A>,
         argument: A,
     ) -> Result<Visiting, PortError> {
-        self.table.visit(&visitor.name, Arc::new(argument))
+        let argument: Argument = Arc::new(argument);
+        self.table.visit(&visitor.name, &argument)
     }
 
     /// The request that stops it.

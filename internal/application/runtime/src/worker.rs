@@ -124,7 +124,7 @@ impl<W: World> Worker<W> {
         let recovered = self.recovery.step(&mut self.log, &mut self.desk, Duration::ZERO)?;
         let stored = write_behind(&mut self.desk)?;
         let rang = self.desk.ring_all()?;
-        let went_on = self.desk.go_on()?;
+        let went_on = self.desk.go_on(self.is_settling || self.is_stopping)?;
         let visited = self.desk.visit_some()?;
         let is_busy = recovered || stored || rang || went_on || visited;
         let wait = if is_busy { Duration::ZERO } else { self.wait() };
@@ -134,10 +134,15 @@ impl<W: World> Worker<W> {
         if let Some(failure) = self.desk.failure.take() {
             return Err(failure);
         }
-        send(&mut self.log, &mut self.desk)?;
-        expire(&mut self.desk)?;
         let came_up = polled != Polled::Records(0);
-        self.take_note(polled)?;
+        match polled {
+            Polled::Records(_) => {
+                send(&mut self.log, &mut self.desk)?;
+                expire(&mut self.desk)?;
+            }
+            // Where partitions are lost, nothing can be sent for them any more.
+            event => self.take_note(event)?,
+        }
         let committed = self.commit_when_due()?;
         Ok(is_busy || came_up || committed)
     }

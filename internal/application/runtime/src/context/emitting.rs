@@ -72,7 +72,7 @@ impl Context<'_> {
     pub fn forward<K: Codec, V: Codec>(&mut self, output: &Output<K, V>) -> Result<(), ContextError> {
         let mut has_headers = false;
         self.record.headers.each(&mut |_, _| has_headers = true);
-        let headers = has_headers.then(|| Headers::copy_of(self.record.headers)).unwrap_or_default();
+        let headers = if has_headers { Headers::copy_of(self.record.headers) } else { Headers::default() };
         let headers = self.with_carried(&headers);
         let (key, value) = (self.record.key, self.record.value);
         let draft = self.draft("output", &output.topic, Some(&headers))?;

@@ -10,11 +10,17 @@
     reason = "tests"
 )]
 
+mod around;
+mod deferral;
 mod edges;
 mod policies;
+mod replays;
+mod retries;
 mod simulation;
 mod snapshots;
 mod stalled;
 mod standbys;
 mod threads;
+mod timers;
+mod visits;
 mod windows;
