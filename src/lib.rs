@@ -36,13 +36,14 @@ pub use millstream_json_codec::{Json, JsonBorrowed};
 pub use millstream_kafka_log::{KafkaLog, KafkaWorld};
 pub use millstream_model::{HeaderSource, Headers, Offset, Partition, Timestamp, TopicName};
 pub use millstream_ports::{
-    Action, Bytes, Codec, CodecError, DecimalText, Int64, KeyRange, Meter, Nullable, Owned, PortError, Sample,
-    SampleKind, Shape, Tally, TopicSpec, Utf8, World,
+    Action, Bytes, Codec, CodecError, DecimalText, Int64, KeyRange, Meter, Nullable, Owned, PortError,
+    Sample, SampleKind, Shape, Tally, TopicSpec, Utf8, World,
 };
 pub use millstream_runtime::{
     CallbackResult, Context, ContextError, Delivery, EmitError, Emitter, GroupBuilder, GroupGraph, Join,
-    Lookup, Loop, MemoryBudget, Output, Policies, Policy, Processor, ProcessorError, Running, SessionTable, Settings, Snapshot, Status,
-    Stepped, Stop, Table, TableClient, TableSnapshot, View, ViewError, Window, WindowTable, dead_letter_header,
+    Lookup, Loop, MemoryBudget, Output, Policies, Policy, Processor, ProcessorError, Running, SessionTable,
+    Settings, Snapshot, Status, Stepped, Stop, Table, TableClient, TableSnapshot, View, ViewError, Window,
+    WindowTable, dead_letter_header,
 };
 pub use millstream_sled_table::{SledTable, SledTables};
 pub use millstream_topology::Partitioner;

@@ -8,6 +8,10 @@ const SKIPPED: (&str, &str) = ("millstream_records_skipped_total", "Records pass
 const DEAD_LETTERS: (&str, &str) =
     ("millstream_dead_letters_total", "Records sent to the dead-letter topic.");
 const COMMITS: (&str, &str) = ("millstream_commits_total", "Commits of input offsets.");
+const REPAIRED: (&str, &str) = (
+    "millstream_tables_repaired_total",
+    "Tables' partitions whose store was damaged, and that were built anew from their changelogs.",
+);
 const LAG: (&str, &str) =
     ("millstream_lag_records", "Records that wait in the inputs of an owned partition.");
 const RUNNING: (&str, &str) =
@@ -37,7 +41,13 @@ pub(crate) fn samples(group: &str, now: &Snapshot, out: &mut Vec<Sample>) {
     for (topic, count) in &now.records_out {
         add(RECORDS_OUT, SampleKind::Counter, vec![("topic", topic.to_string())], float(*count));
     }
-    for (name, count) in [(SKIPPED, now.skipped), (DEAD_LETTERS, now.dead_letters), (COMMITS, now.commits)] {
+    let counters = [
+        (SKIPPED, now.skipped),
+        (DEAD_LETTERS, now.dead_letters),
+        (COMMITS, now.commits),
+        (REPAIRED, now.tables_repaired),
+    ];
+    for (name, count) in counters {
         add(name, SampleKind::Counter, Vec::new(), float(count));
     }
     add(FAILED, SampleKind::Gauge, Vec::new(), f64::from(u8::from(now.failure.is_some())));

@@ -67,7 +67,7 @@ pub struct Settings {
     pub workers: usize,
     /// Time between commits.
     pub commit_interval: Duration,
-    /// The memory of its tables and lookups: 256 MiB unless told otherwise. Processors of one process share it where their
+    /// The memory of its tables and lookups: 512 MiB unless told otherwise. Processors of one process share it where their
     /// settings have clones of one budget.
     pub memory: MemoryBudget,
     /// Uncommitted table writes, in bytes a worker, at which a commit comes early.

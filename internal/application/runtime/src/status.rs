@@ -19,6 +19,9 @@ pub(crate) struct WorkerStatus {
     pub(crate) skipped: u64,
     pub(crate) dead_letters: u64,
     pub(crate) commits: u64,
+    /// Stores that were found damaged while they were open, and those that began anew after damage.
+    pub(crate) repairs: u64,
+    pub(crate) tables_repaired: u64,
     warned: bool,
     published: Option<Duration>,
 }
@@ -33,6 +36,8 @@ impl WorkerStatus {
             skipped: 0,
             dead_letters: 0,
             commits: 0,
+            repairs: 0,
+            tables_repaired: 0,
             warned: false,
             published: None,
         }
@@ -69,6 +74,8 @@ pub struct Snapshot {
     pub dead_letters: u64,
     /// Commits of input offsets.
     pub commits: u64,
+    /// Tables' partitions whose store was found damaged and set aside; they are built anew from their changelogs.
+    pub tables_repaired: u64,
     /// Owned partitions, by number.
     pub partitions: Vec<PartitionStatus>,
     /// What a record waits for that does not answer, such as a schema registry.
@@ -136,6 +143,7 @@ struct Figures {
     skipped: u64,
     dead_letters: u64,
     commits: u64,
+    tables_repaired: u64,
     partitions: Vec<PartitionStatus>,
     stalled: Option<String>,
 }
@@ -177,6 +185,7 @@ impl Status {
             skipped: counted.skipped,
             dead_letters: counted.dead_letters,
             commits: counted.commits,
+            tables_repaired: counted.tables_repaired,
             partitions,
             stalled,
         };
@@ -197,6 +206,7 @@ impl Status {
             skipped: sum(|figures| figures.skipped),
             dead_letters: sum(|figures| figures.dead_letters),
             commits: sum(|figures| figures.commits),
+            tables_repaired: sum(|figures| figures.tables_repaired),
             partitions,
             stalled: all.iter().find_map(|figures| figures.stalled.clone()),
             failure: locked(&self.failure).clone(),

@@ -40,7 +40,7 @@ impl FjallTables {
         match FjallTable::open(&folder, self.cache_bytes) {
             Err(error) if error.action() == Action::DeadLetter => {
                 set_aside(&folder, &error)?;
-                FjallTable::open(&folder, self.cache_bytes)
+                FjallTable::open(&folder, self.cache_bytes).map(FjallTable::after_damage)
             }
             opened => opened,
         }

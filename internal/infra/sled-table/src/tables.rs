@@ -40,7 +40,7 @@ impl SledTables {
         match SledTable::open(&folder, self.cache_bytes) {
             Err(error) if error.action() == Action::DeadLetter => {
                 set_aside(&folder, &error)?;
-                SledTable::open(&folder, self.cache_bytes)
+                SledTable::open(&folder, self.cache_bytes).map(SledTable::after_damage)
             }
             opened => opened,
         }

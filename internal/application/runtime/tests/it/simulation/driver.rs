@@ -82,6 +82,7 @@ impl Run {
             repeated_polls: some(500),
             short_polls: some(900),
             failing_stores: some(200),
+            damaged_stores: some(60),
             busy_stores: some(500),
         };
         let crash_at_effect = self.chance.hits(700).then(|| 1 + self.chance.below(60) as u64);
