@@ -19,7 +19,7 @@ use millstream_json_codec::JsonRows;
 use millstream_kafka_log::{KafkaLog, KafkaWorld};
 use millstream_ports::{DelimitedRows, KafkaRows, Meter, NoRows};
 use millstream_rule_engine::{DeployError, Engine, Formats, RunningRule};
-use millstream_runtime::{Settings, Status, Stop};
+use millstream_runtime::{MemoryBudget, Settings, Status, Stop};
 use millstream_settings::SettingsError;
 use millstream_sled_table::{SledTable, SledTables};
 use millstream_sql::{Rule, explain, render};
@@ -98,6 +98,7 @@ fn engine(settings: &RuleSettings) -> anyhow::Result<Engine<KafkaWorld<SledTable
     let each = Settings {
         workers: settings.workers,
         commit_interval: Duration::from_millis(settings.commit_interval_ms),
+        memory: settings.memory_budget_bytes.map_or_else(MemoryBudget::default, MemoryBudget::of_bytes),
         ..Settings::default()
     };
     Ok(Engine::new(world, formats, each))

@@ -77,6 +77,7 @@ pub(crate) struct RuleSettings {
     pub(crate) state_dir: PathBuf,
     pub(crate) workers: usize,
     pub(crate) commit_interval_ms: u64,
+    pub(crate) memory_budget_bytes: Option<usize>,
     pub(crate) http_address: Option<String>,
 }
 
@@ -100,6 +101,7 @@ impl RuleSettings {
             state_dir: all.get::<PathBuf>("rules.state_dir")?.unwrap_or_else(default_state_dir),
             workers: all.get("rules.workers")?.unwrap_or(1),
             commit_interval_ms: all.get("rules.commit_interval_ms")?.unwrap_or(500),
+            memory_budget_bytes: all.get("rules.memory_budget_bytes")?,
             http_address: (http != "off").then_some(http),
             all,
         })

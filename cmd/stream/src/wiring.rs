@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use millstream_avro_codec::{Avro, AvroBorrowed, Forwarding, Registry, value_subject};
 use millstream_kafka_log::{KafkaLog, KafkaWorld};
 use millstream_ports::{Codec, Nullable, PortError, TopicSpec, Utf8, World};
-use millstream_runtime::{Emitter, Output, Processor, ProcessorError, Running, Settings};
+use millstream_runtime::{Emitter, MemoryBudget, Output, Processor, ProcessorError, Running, Settings};
 use millstream_sled_table::{SledTable, SledTables};
 use millstream_storefront::wire::{PRODUCT_SCHEMA, PRODUCT_STATE_SCHEMA, ProductStateWire};
 use millstream_storefront::{FILTER_KEY, FilterParts, ProductShape, ProductStateShape, filter_graph};
@@ -131,6 +131,7 @@ fn processor(
     let tuned = Settings {
         workers: settings.workers.map_or(defaults.workers, NonZeroUsize::get),
         commit_interval: settings.commit_interval_ms.map_or(defaults.commit_interval, Duration::from_millis),
+        memory: settings.memory_budget_bytes.map_or_else(|| defaults.memory.clone(), MemoryBudget::of_bytes),
         ..defaults
     };
     Ok(Processor::new(world.clone(), graph).settings(tuned))

@@ -53,7 +53,9 @@ impl MemoryBudget {
     }
 
     fn beside_stores(&self) -> usize {
-        self.0.bytes.saturating_sub(self.0.store_bytes.load(Ordering::Relaxed))
+        // Stores that want more than there is must not leave writes nowhere to wait.
+        let left = self.0.bytes.saturating_sub(self.0.store_bytes.load(Ordering::Relaxed));
+        left.max(self.0.bytes / 4)
     }
 
     /// Another table, whose store keeps `store_bytes` for itself.

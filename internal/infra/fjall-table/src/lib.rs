@@ -19,6 +19,7 @@
 //! ```
 
 mod damage;
+mod grants;
 mod table;
 mod tables;
 

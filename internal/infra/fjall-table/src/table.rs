@@ -9,6 +9,7 @@ use millstream_model::Offset;
 use millstream_ports::{Action, KeyRange, PortError, TableStore};
 
 use crate::damage;
+use crate::grants::Grant;
 
 /// Entries' keys begin with this byte, so that no key of a user meets one of ours, and none is empty.
 const ENTRY: u8 = b'e';
@@ -22,8 +23,6 @@ const KEYSPACE: &str = "table";
 /// fjall's limit on the length of a key, our own byte included.
 const KEY_LENGTH_MAX: usize = 65_535;
 
-/// Bytes of writes in memory before they go to a file of their own.
-const MEMTABLE_BYTES: u64 = 8 << 20;
 /// The least that fjall takes: its journals are kept until what they hold is in files.
 const JOURNAL_BYTES: u64 = 64 << 20;
 
@@ -39,19 +38,19 @@ pub struct FjallTable {
     database: Database,
     table: Keyspace,
     folder: PathBuf,
-    cache_bytes: u64,
+    memory: Grant,
     was_damaged: bool,
 }
 
 impl FjallTable {
     /// Opens a database; [`Action::DeadLetter`] says that what is there is damaged or not ours.
-    pub(crate) fn open(folder: &Path, cache_bytes: u64) -> Result<Self, PortError> {
+    pub(crate) fn open(folder: &Path, memory: Grant) -> Result<Self, PortError> {
         std::fs::create_dir_all(folder).map_err(|error| {
             PortError::stop(format!("can't create the state folder {}", folder.display())).because(error)
         })?;
         let mut tries = 0;
-        let table = loop {
-            match open_database(folder, cache_bytes) {
+        let (database, table) = loop {
+            match open_database(folder, memory.bytes()) {
                 Err(error) if error.action() == Action::Retry && tries < LOCK_TRIES => {
                     tries += 1;
                     thread::sleep(LOCK_WAIT);
@@ -59,6 +58,7 @@ impl FjallTable {
                 opened => break opened?,
             }
         };
+        let table = Self { database, table, folder: folder.to_owned(), memory, was_damaged: false };
         table.check_format(folder)?;
         Ok(table)
     }
@@ -102,22 +102,23 @@ impl FjallTable {
 }
 
 /// fjall panics on some kinds of damage; that too is an answer.
-fn open_database(folder: &Path, cache_bytes: u64) -> Result<FjallTable, PortError> {
+fn open_database(folder: &Path, bytes: u64) -> Result<(Database, Keyspace), PortError> {
     let attempt = format!("can't open the table at {}", folder.display());
+    // A cache, and twice as much for writes: those that gather while the ones before them go to a file.
     let open = || {
         let database = Database::builder(folder)
-            .cache_size(cache_bytes)
+            .cache_size(bytes / 3)
             .worker_threads(1)
             .max_journaling_size(JOURNAL_BYTES)
             .open()?;
-        let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
+        let options = || KeyspaceCreateOptions::default().max_memtable_size(bytes / 3);
         let table = database.keyspace(KEYSPACE, options)?;
-        Ok(FjallTable { database, table, folder: folder.to_owned(), cache_bytes, was_damaged: false })
+        Ok((database, table))
     };
     match catch_unwind(AssertUnwindSafe(open)) {
         Ok(Ok(table)) => Ok(table),
         Ok(Err(Error::Locked)) => Err(PortError::retry(format!("{attempt}: another owner has it open"))),
-        Ok(Err(Error::Io(error))) if !is_damage(&error) => Err(PortError::stop(attempt).because(error)),
+        Ok(Err(error)) if !is_damaged(&error) => Err(PortError::stop(attempt).because(error)),
         Ok(Err(error)) => Err(PortError::new(Action::DeadLetter, attempt).because(error)),
         Err(_) => Err(PortError::new(Action::DeadLetter, format!("{attempt}: fjall panicked on it"))),
     }
@@ -218,7 +219,6 @@ impl TableStore for FjallTable {
     }
 
     fn memory_bytes(&self) -> usize {
-        // Writes go to a file when they are so many, while the next gather.
-        usize::try_from(self.cache_bytes + 2 * MEMTABLE_BYTES).unwrap_or(usize::MAX)
+        usize::try_from(self.memory.bytes()).unwrap_or(usize::MAX)
     }
 }

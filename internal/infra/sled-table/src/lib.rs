@@ -16,6 +16,7 @@
 //! ```
 
 mod damage;
+mod grants;
 mod table;
 mod tables;
 

@@ -7,6 +7,7 @@ use millstream_model::Offset;
 use millstream_ports::{Action, KeyRange, PortError, TableStore};
 
 use crate::damage;
+use crate::grants::Grant;
 
 /// Entries' keys begin with this byte, so that no key of a user meets one of ours.
 const ENTRY: u8 = b'e';
@@ -28,18 +29,19 @@ const LOCK_WAIT: Duration = Duration::from_millis(25);
 pub struct SledTable {
     database: sled::Db,
     folder: PathBuf,
-    cache_bytes: u64,
+    memory: Grant,
     was_damaged: bool,
 }
 
 impl SledTable {
     /// Opens a database; [`Action::DeadLetter`] says that what is there is damaged or not ours.
-    pub(crate) fn open(folder: &Path, cache_bytes: u64) -> Result<Self, PortError> {
+    pub(crate) fn open(folder: &Path, memory: Grant) -> Result<Self, PortError> {
         // sled makes the folder itself, but not always those above it.
         std::fs::create_dir_all(folder).map_err(|error| {
             PortError::stop(format!("can't create the state folder {}", folder.display())).because(error)
         })?;
-        let config = sled::Config::new().path(folder).cache_capacity(cache_bytes).flush_every_ms(Some(500));
+        let config =
+            sled::Config::new().path(folder).cache_capacity(memory.bytes()).flush_every_ms(Some(500));
         let mut tries = 0;
         let database = loop {
             match open_database(&config, folder) {
@@ -50,7 +52,7 @@ impl SledTable {
                 opened => break opened?,
             }
         };
-        let table = Self { database, folder: folder.to_owned(), cache_bytes, was_damaged: false };
+        let table = Self { database, folder: folder.to_owned(), memory, was_damaged: false };
         table.check_format(folder)?;
         Ok(table)
     }
@@ -204,6 +206,6 @@ impl TableStore for SledTable {
     }
 
     fn memory_bytes(&self) -> usize {
-        usize::try_from(self.cache_bytes).unwrap_or(usize::MAX)
+        usize::try_from(self.memory.bytes()).unwrap_or(usize::MAX)
     }
 }
