@@ -12,6 +12,7 @@
 
 mod edges;
 mod policies;
+mod repairs;
 mod simulation;
 mod snapshots;
 mod stalled;
