@@ -8,7 +8,7 @@ use millstream_sim::{Faults, Tester};
 
 const WORDS: usize = 40;
 
-fn counter(settings: Settings) -> (Tester, Table<DecimalText>) {
+fn counter() -> (Tester, Table<DecimalText>) {
     let table = Table::new(DecimalText);
     let kept = table.clone();
     let graph = GroupGraph::define("counter")
@@ -20,7 +20,7 @@ fn counter(settings: Settings) -> (Tester, Table<DecimalText>) {
         .build()
         .unwrap();
     // So little memory that reads meet the store.
-    let settings = Settings { memory: MemoryBudget::of_bytes(1), workers: 1, ..settings };
+    let settings = Settings { memory: MemoryBudget::of_bytes(1), workers: 1, ..Settings::exactly_once() };
     (Tester::new(graph).settings(settings), table)
 }
 
@@ -39,7 +39,7 @@ fn check(tester: &mut Tester, table: &Table<DecimalText>, expected: i64) {
 
 #[test]
 fn a_store_found_damaged_is_built_anew_while_the_processor_lives() {
-    let (mut tester, table) = counter(Settings::exactly_once());
+    let (mut tester, table) = counter();
     send(&mut tester);
     tester.run().unwrap();
     tester.advance(Duration::from_secs(20)).unwrap();
@@ -60,7 +60,7 @@ fn a_store_found_damaged_is_built_anew_while_the_processor_lives() {
 
 #[test]
 fn a_store_that_can_not_be_written_ends_the_processor_and_loses_nothing() {
-    let (mut tester, table) = counter(Settings::exactly_once());
+    let (mut tester, table) = counter();
     send(&mut tester);
     tester.run().unwrap();
     tester.sim().set_faults(Faults { failing_stores: 1_000, ..Faults::default() });
