@@ -139,6 +139,7 @@ pub(crate) struct RuleSettings {
     pub(crate) workers: usize,
     pub(crate) commit_interval_ms: u64,
     pub(crate) guarantee: Guarantee,
+    pub(crate) memory_budget_bytes: Option<usize>,
     pub(crate) http_address: Option<String>,
     pub(crate) server: ServerChoice,
 }
@@ -196,6 +197,7 @@ impl RuleSettings {
                 bearer_token: all.get("rules.bearer_token")?,
                 is_open: all.get("rules.allow_everybody")?.unwrap_or(false),
             },
+            memory_budget_bytes: all.get("rules.memory_budget_bytes")?,
             http_address: (http != "off").then_some(http),
             all,
         })

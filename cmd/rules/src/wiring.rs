@@ -8,7 +8,7 @@ use millstream_json_codec::JsonRows;
 use millstream_kafka_log::{KafkaLog, KafkaWorld};
 use millstream_ports::{DelimitedRows, KafkaRows, NoRows};
 use millstream_rule_engine::{Formats, ServerSettings, delivered};
-use millstream_runtime::Settings;
+use millstream_runtime::{MemoryBudget, Settings};
 use millstream_sled_table::{SledTable, SledTables};
 
 use crate::settings::RuleSettings;
@@ -41,6 +41,7 @@ pub(crate) fn each(settings: &RuleSettings) -> Settings {
     let each = Settings {
         workers: settings.workers,
         commit_interval: Some(Duration::from_millis(settings.commit_interval_ms)),
+        memory: settings.memory_budget_bytes.map_or_else(MemoryBudget::default, MemoryBudget::of_bytes),
         ..Settings::default()
     };
     delivered(&each, Some(settings.guarantee))

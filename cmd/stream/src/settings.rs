@@ -101,6 +101,7 @@ pub(crate) struct StreamSettings {
     pub(crate) state_dir: PathBuf,
     pub(crate) workers: Option<NonZeroUsize>,
     pub(crate) commit_interval_ms: Option<u64>,
+    pub(crate) memory_budget_bytes: Option<usize>,
     pub(crate) http: HttpAddress,
     pub(crate) access: Access,
     /// Where other instances and people reach this one, where that is not where it listens.
@@ -133,6 +134,7 @@ impl StreamSettings {
             state_dir: all.get::<PathBuf>("stream.state_dir")?.unwrap_or_else(default_state_dir),
             workers: all.get("stream.workers")?,
             commit_interval_ms: all.get("stream.commit_interval_ms")?,
+            memory_budget_bytes: all.get("stream.memory_budget_bytes")?,
             http: http_address(&all)?,
             access: access(&all)?,
             advertised_url: all.get("stream.advertised_url")?,

@@ -180,6 +180,10 @@ fn hand_to_stores<W: World>(log: &W::Group, desk: &mut Desk<W>) -> Result<(), Po
 pub(crate) fn write_behind<W: World>(desk: &mut Desk<W>) -> Result<bool, PortError> {
     let plan = desk.plan.clone();
     let (settings, now, mut wrote) = (&plan.settings, desk.world.elapsed(), false);
+    // Where a table is still being read, that comes first, as long as there is room in memory.
+    if desk.owned().any(|task| task.recovering_since().is_some()) && !settings.memory.is_full() {
+        return Ok(false);
+    }
     let running = desk.owned().filter(|task| task.phase == Phase::Running);
     for table in running.flat_map(|task| &mut task.tables) {
         let is_full = settings.memory.is_full();

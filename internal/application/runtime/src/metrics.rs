@@ -14,6 +14,10 @@ const WAITING: (&str, &str) =
     ("millstream_waiting_records", "Records that wait behind others that are deferred or retried.");
 const TIMERS: (&str, &str) = ("millstream_timers", "Timers that are set.");
 const COMMITS: (&str, &str) = ("millstream_commits_total", "Commits of input offsets.");
+const REPAIRED: (&str, &str) = (
+    "millstream_tables_repaired_total",
+    "Tables' partitions whose store was damaged, and that were built anew from their changelogs.",
+);
 const LAG: (&str, &str) =
     ("millstream_lag_records", "Records that wait in the inputs of an owned partition.");
 const RUNNING: (&str, &str) =
@@ -50,6 +54,7 @@ pub(crate) fn samples(group: &str, now: &Snapshot, out: &mut Vec<Sample>) {
         (DEAD_LETTERS, now.dead_letters),
         (RETRIED, now.retried),
         (COMMITS, now.commits),
+        (REPAIRED, now.tables_repaired),
     ];
     for (name, count) in counters {
         add(name, SampleKind::Counter, Vec::new(), float(count));

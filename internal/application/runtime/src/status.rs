@@ -24,6 +24,9 @@ pub(crate) struct WorkerStatus {
     pub(crate) dead_letters: u64,
     pub(crate) retried: u64,
     pub(crate) commits: u64,
+    /// Stores that were found damaged while they were open, and those that began anew after damage.
+    pub(crate) repairs: u64,
+    pub(crate) tables_repaired: u64,
     warned: bool,
     published: Option<Duration>,
 }
@@ -39,6 +42,8 @@ impl WorkerStatus {
             dead_letters: 0,
             retried: 0,
             commits: 0,
+            repairs: 0,
+            tables_repaired: 0,
             warned: false,
             published: None,
         }
@@ -83,6 +88,8 @@ pub struct Snapshot {
     pub timers: u64,
     /// Commits of input offsets.
     pub commits: u64,
+    /// Tables' partitions whose store was found damaged and set aside; they are built anew from their changelogs.
+    pub tables_repaired: u64,
     /// Owned partitions, by number.
     pub partitions: Vec<PartitionStatus>,
     /// Partitions of others that this process stands by for, by number.
@@ -170,6 +177,7 @@ struct Figures {
     waiting: u64,
     timers: u64,
     commits: u64,
+    tables_repaired: u64,
     partitions: Vec<PartitionStatus>,
     stalled: Option<String>,
     /// When its last turn ended.
@@ -224,6 +232,7 @@ impl Status {
             waiting,
             timers,
             commits: counted.commits,
+            tables_repaired: counted.tables_repaired,
             partitions,
             stalled,
             turned: Some(Instant::now()),
@@ -266,6 +275,7 @@ impl Status {
             waiting: sum(|figures| figures.waiting),
             timers: sum(|figures| figures.timers),
             commits: sum(|figures| figures.commits),
+            tables_repaired: sum(|figures| figures.tables_repaired),
             partitions,
             standbys: locked(&self.standbys).clone(),
             stalled: all.iter().find_map(|figures| figures.stalled.clone()),

@@ -20,6 +20,8 @@ pub struct Faults {
     pub short_polls: u32,
     /// A store can't write a batch.
     pub failing_stores: u32,
+    /// A store finds that it is damaged, and is new when it is opened again.
+    pub damaged_stores: u32,
     /// A store can't be opened yet.
     pub busy_stores: u32,
     /// Records with more bytes in key and value are refused, as by a producer that is told their limit.

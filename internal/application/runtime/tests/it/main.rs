@@ -14,6 +14,7 @@ mod around;
 mod deferral;
 mod edges;
 mod policies;
+mod repairs;
 mod replays;
 mod retries;
 mod simulation;

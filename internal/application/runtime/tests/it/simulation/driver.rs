@@ -95,6 +95,7 @@ impl Run {
             repeated_polls: some(500),
             short_polls: some(900),
             failing_stores: some(200),
+            damaged_stores: some(60),
             busy_stores: some(500),
             record_bytes_max: None,
         };
