@@ -94,6 +94,7 @@ pub(crate) struct StreamSettings {
     pub(crate) topics: FilterTopics,
     pub(crate) state_dir: PathBuf,
     pub(crate) workers: Option<NonZeroUsize>,
+    pub(crate) standbys: u32,
     pub(crate) commit_interval_ms: Option<u64>,
     pub(crate) http: HttpAddress,
     pub(crate) case: Case,
@@ -123,6 +124,7 @@ impl StreamSettings {
             topics: topics(&all, &group)?,
             state_dir: all.get::<PathBuf>("stream.state_dir")?.unwrap_or_else(default_state_dir),
             workers: all.get("stream.workers")?,
+            standbys: all.get("stream.standbys")?.unwrap_or(0),
             commit_interval_ms: all.get("stream.commit_interval_ms")?,
             http: http_address(&all)?,
             case: if minds_case { Case::Sensitive } else { Case::Insensitive },
@@ -205,6 +207,7 @@ mod tests {
             ("product-stream", "product-stream-filter")
         );
         assert_eq!((all.case, all.http, all.workers), (Case::Insensitive, HttpAddress::Default(HTTP), None));
+        assert_eq!(all.standbys, 0);
     }
 
     #[test]

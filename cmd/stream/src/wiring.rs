@@ -130,6 +130,7 @@ fn processor(
     let defaults = Settings::default();
     let tuned = Settings {
         workers: settings.workers.map_or(defaults.workers, NonZeroUsize::get),
+        standbys: settings.standbys,
         commit_interval: settings.commit_interval_ms.map_or(defaults.commit_interval, Duration::from_millis),
         ..defaults
     };
