@@ -100,6 +100,7 @@ pub(crate) struct StreamSettings {
     pub(crate) topics: FilterTopics,
     pub(crate) state_dir: PathBuf,
     pub(crate) workers: Option<NonZeroUsize>,
+    pub(crate) standbys: u32,
     pub(crate) commit_interval_ms: Option<u64>,
     pub(crate) memory_budget_bytes: Option<usize>,
     pub(crate) http: HttpAddress,
@@ -133,6 +134,7 @@ impl StreamSettings {
             topics: topics(&all, &group)?,
             state_dir: all.get::<PathBuf>("stream.state_dir")?.unwrap_or_else(default_state_dir),
             workers: all.get("stream.workers")?,
+            standbys: all.get("stream.standbys")?.unwrap_or(0),
             commit_interval_ms: all.get("stream.commit_interval_ms")?,
             memory_budget_bytes: all.get("stream.memory_budget_bytes")?,
             http: http_address(&all)?,
@@ -247,6 +249,7 @@ mod tests {
             ("product-stream", "product-stream-filter")
         );
         assert_eq!((all.case, all.http, all.workers), (Case::Insensitive, HttpAddress::Default(HTTP), None));
+        assert_eq!(all.standbys, 0);
     }
 
     #[test]

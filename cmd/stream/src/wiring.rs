@@ -166,6 +166,7 @@ fn processor(
         workers: settings.workers.map_or(defaults.workers, NonZeroUsize::get),
         commit_interval: settings.commit_interval_ms.map(Duration::from_millis),
         memory: settings.memory_budget_bytes.map_or_else(|| defaults.memory.clone(), MemoryBudget::of_bytes),
+        standbys: settings.standbys,
         ..defaults
     };
     Ok((Processor::new(world.clone(), graph).settings(tuned), spec))

@@ -72,6 +72,7 @@ fn remedy(code: Code) -> Option<&'static str> {
         Code::Authentication | Code::SaslAuthenticationFailed => {
             "check the kafka properties sasl.mechanism, sasl.username and sasl.password"
         }
+        Code::SSL => "check the kafka properties security.protocol and ssl.ca.location",
         Code::MessageSizeTooLarge => {
             "raise message.max.bytes among the kafka properties and max.message.bytes of the topic"
         }
