@@ -7,6 +7,7 @@ use millstream_topology::GroupSpec;
 
 use crate::desk::Desk;
 use crate::graph::GroupGraph;
+use crate::measures::Measures;
 use crate::metrics;
 use crate::partition::{PartitionTask, Phase};
 
@@ -21,6 +22,7 @@ pub(crate) struct WorkerStatus {
     pub(crate) dead_letters: u64,
     pub(crate) retried: u64,
     pub(crate) commits: u64,
+    pub(crate) measures: Measures,
     warned: bool,
     published: Option<Duration>,
 }
@@ -36,12 +38,14 @@ impl WorkerStatus {
             dead_letters: 0,
             retried: 0,
             commits: 0,
+            measures: Measures::new(inputs, destinations),
             warned: false,
             published: None,
         }
     }
 
     pub(crate) fn processed(&mut self, record: &RecordView<'_>) {
+        self.measures.processed(record);
         if let Some(count) = self.records_in.get_mut(record.topic) {
             *count += 1;
         }
@@ -80,6 +84,8 @@ pub struct Snapshot {
     pub timers: u64,
     /// Commits of input offsets.
     pub commits: u64,
+    /// How long things take, how large and how old they are.
+    pub measures: Measures,
     /// Owned partitions, by number.
     pub partitions: Vec<PartitionStatus>,
     /// What a record waits for before it is tried again, such as a schema registry that does not answer.
@@ -151,6 +157,7 @@ struct Figures {
     waiting: u64,
     timers: u64,
     commits: u64,
+    measures: Measures,
     partitions: Vec<PartitionStatus>,
     stalled: Option<String>,
 }
@@ -189,6 +196,8 @@ impl Status {
         desk.status.warned = false;
         let inputs = self.inputs.len();
         let partitions = desk.owned().map(|task| partition_status(task, inputs, log, now)).collect();
+        let lag = |partition| lag(log, inputs, partition);
+        let measures = Measures::published(desk, lag);
         let [deferred, waiting, timers] = counts(desk);
         let stalled = self.stalled(desk);
         let counted = &desk.status;
@@ -202,6 +211,7 @@ impl Status {
             waiting,
             timers,
             commits: counted.commits,
+            measures,
             partitions,
             stalled,
         };
@@ -229,6 +239,10 @@ impl Status {
         let sum = |of: fn(&Figures) -> u64| all.iter().map(of).sum();
         let mut partitions: Vec<_> = all.iter().flat_map(|figures| figures.partitions.clone()).collect();
         partitions.sort_by_key(|partition| partition.partition);
+        let mut measures = Measures::default();
+        for figures in &all {
+            measures.add(&figures.measures);
+        }
         Snapshot {
             records_in: by_topic(&self.inputs, &all, |figures| &figures.records_in),
             records_out: by_topic(&self.destinations, &all, |figures| &figures.records_out),
@@ -239,6 +253,7 @@ impl Status {
             waiting: sum(|figures| figures.waiting),
             timers: sum(|figures| figures.timers),
             commits: sum(|figures| figures.commits),
+            measures,
             partitions,
             stalled: all.iter().find_map(|figures| figures.stalled.clone()),
             failure: locked(&self.failure).clone(),
@@ -297,15 +312,20 @@ fn partition_status<S: millstream_ports::TableStore, L: GroupLog>(
     log: &L,
     now: Duration,
 ) -> PartitionStatus {
-    let lags: Vec<u64> = (0..inputs).filter_map(|input| log.lag(input, task.partition)).collect();
     PartitionStatus {
         partition: task.partition,
         is_running: task.phase == Phase::Running,
         replayed: task.replayed(),
         remaining: task.remaining(),
         recovering: task.recovering_since().map(|since| now.saturating_sub(since)),
-        lag: (!lags.is_empty()).then(|| lags.iter().sum()),
+        lag: lag(log, inputs, task.partition),
     }
+}
+
+/// Records that wait in all inputs of a partition, as far as is known.
+pub(crate) fn lag<L: GroupLog>(log: &L, inputs: usize, partition: Partition) -> Option<u64> {
+    let lags: Vec<u64> = (0..inputs).filter_map(|input| log.lag(input, partition)).collect();
+    (!lags.is_empty()).then(|| lags.iter().sum())
 }
 
 fn by_topic(topics: &[TopicName], all: &[Figures], of: fn(&Figures) -> &Vec<u64>) -> Vec<(TopicName, u64)> {

@@ -11,6 +11,7 @@
 )]
 
 mod edges;
+mod figures;
 mod policies;
 mod simulation;
 mod snapshots;
