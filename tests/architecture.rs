@@ -26,6 +26,12 @@ const ARROWS: &[(&str, &[&str])] = &[
 /// An adapter sees the domain, and no other adapter.
 const DOMAIN: &[&str] = &["model", "ports", "topology", "shop", "sql", "registry-rules", "cluster"];
 
+/// The adapters that call in: they let people and programs ask what the rules are.
+const CALLERS: &[(&str, &[&str])] = &[
+    ("http-api", &["model", "ports", "topology", "runtime"]),
+    ("rules-api", &["model", "ports", "sql", "rule-engine"]),
+];
+
 /// The adapters that tests of a crate inside may name beside the world in memory, and why.
 const TESTS: &[(&str, &str)] = &[
     // Its wire structs are what the schemas beside them say, which only a codec can show.
@@ -36,9 +42,6 @@ const TESTS: &[(&str, &str)] = &[
     ("registry", "avro-codec"),
     ("registry", "kafka-log"),
 ];
-
-/// The HTTP face calls in: it asks tables and tells what processors do.
-const HTTP: &[&str] = &["model", "ports", "topology", "runtime"];
 
 /// The world in memory calls in: it steps processors for their tests.
 const SIM: &[&str] = &["model", "ports", "topology", "runtime"];
@@ -92,8 +95,8 @@ fn crates_follow_the_arrows() {
     for each in &all {
         let may = if each.name == "sim" {
             SIM
-        } else if each.name == "http-api" {
-            HTTP
+        } else if let Some((_, may)) = CALLERS.iter().find(|(name, _)| *name == each.name) {
+            may
         } else if each.folder.starts_with("internal/infra") {
             DOMAIN
         } else if each.folder.starts_with("internal") {

@@ -25,6 +25,7 @@ mod outside;
 mod policies;
 mod recovery;
 mod refusals;
+mod rules_kill;
 mod stack;
 mod terminal;
 
@@ -33,8 +34,11 @@ use stack::Stack;
 type Scenario = (&'static str, fn(&Stack));
 
 /// What is held to a real Kafka as well.
-const MAIN: [Scenario; 2] =
-    [("the main job", main_job::run), ("exactly once, through kills", exactly_once::run)];
+const MAIN: [Scenario; 3] = [
+    ("the main job", main_job::run),
+    ("exactly once, through kills", exactly_once::run),
+    ("rules that are killed in mid-join", rules_kill::run),
+];
 
 const REST: [Scenario; 6] = [
     ("every rule that is shipped starts", main_job::every_rule),

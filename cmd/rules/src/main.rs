@@ -18,7 +18,7 @@ use millstream_http_api::{Routes, Server};
 use millstream_json_codec::JsonRows;
 use millstream_kafka_log::{KafkaLog, KafkaWorld};
 use millstream_ports::{DelimitedRows, KafkaRows, Meter, NoRows};
-use millstream_rule_engine::{DeployError, Engine, Formats, RunningRule};
+use millstream_rule_engine::{DeployError, Engine, Formats, RunningRule, delivered};
 use millstream_runtime::{Settings, Status, Stop};
 use millstream_settings::SettingsError;
 use millstream_sled_table::{SledTable, SledTables};
@@ -81,7 +81,10 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         }
         Deed::Run { paths, .. } => {
             let rules = planned(&mut engine, paths)?;
-            let running = rules.into_iter().map(|rule| engine.deploy(rule)).collect::<Result<Vec<_>, _>>()?;
+            let running = engine.deploy_all(rules)?;
+            for (rule, verdict) in running.iter().flat_map(|running| &running.changes) {
+                writeln!(stdout(), "{rule} has changed, {verdict}")?;
+            }
             attend(&settings, running)
         }
     }
@@ -104,6 +107,7 @@ fn engine(settings: &RuleSettings) -> anyhow::Result<Engine<KafkaWorld<SledTable
         commit_interval: Some(Duration::from_millis(settings.commit_interval_ms)),
         ..Settings::default()
     };
+    let each = delivered(&each, Some(settings.guarantee));
     Ok(Engine::new(world, formats, each))
 }
 
@@ -145,7 +149,7 @@ fn attend(settings: &RuleSettings, running: Vec<RunningRule>) -> anyhow::Result<
     let stops: Vec<Stop> = running.iter().map(|rule| rule.processor.stopper()).collect();
     let all = stops.clone();
     ctrlc::set_handler(move || all.iter().for_each(Stop::set))?;
-    writeln!(stdout(), "{} rules are running", running.len())?;
+    writeln!(stdout(), "{} rules are running", running.iter().map(|rule| rule.rules.len()).sum::<usize>())?;
     while !running.iter().any(|rule| rule.processor.is_finished()) {
         thread::sleep(Duration::from_millis(50));
     }

@@ -1,7 +1,9 @@
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Parser, Subcommand};
 use millstream_settings::{Key, Settings, SettingsError, Sources};
+use millstream_sql::Guarantee;
 
 /// Runs SQL rules: each keeps a topic filled from others.
 #[derive(Parser)]
@@ -39,6 +41,9 @@ pub(crate) enum Deed {
         /// Where metrics and health are served; 'off' for nowhere
         #[arg(long, value_name = "ADDRESS")]
         http: Option<String>,
+        /// How often each record takes effect, unless a file says it: `at_least_once` or `exactly_once_v2`
+        #[arg(long, value_name = "NAME")]
+        processing_guarantee: Option<String>,
     },
     /// Run cases of statements, inputs and expected outputs in memory, and say how many come out as expected
     Conform {
@@ -77,6 +82,7 @@ pub(crate) struct RuleSettings {
     pub(crate) state_dir: PathBuf,
     pub(crate) workers: usize,
     pub(crate) commit_interval_ms: u64,
+    pub(crate) guarantee: Guarantee,
     pub(crate) http_address: Option<String>,
 }
 
@@ -86,23 +92,38 @@ impl RuleSettings {
             .config(arguments.config.clone())
             .flag(Key::KafkaBrokers.name(), arguments.brokers.as_ref())
             .flag(Key::SchemaRegistryUrl.name(), arguments.registry.as_ref());
-        if let Deed::Run { state_dir, workers, http, .. } = &arguments.deed {
+        if let Deed::Run { state_dir, workers, http, processing_guarantee, .. } = &arguments.deed {
             sources = sources
                 .flag("rules.state_dir", state_dir.as_ref().map(|path| path.display()))
                 .flag("rules.workers", workers.as_ref())
+                .flag("rules.processing_guarantee", processing_guarantee.as_ref())
                 .flag("rules.http_address", http.as_ref());
         }
         let all = Settings::load(sources)?;
         let http = all.get::<String>("rules.http_address")?.unwrap_or_else(|| "127.0.0.1:9102".to_owned());
         all.brokers()?;
         all.registry_url()?;
+        let Named(guarantee) =
+            all.get("rules.processing_guarantee")?.unwrap_or(Named(Guarantee::AtLeastOnce));
         Ok(Self {
+            guarantee,
             state_dir: all.get::<PathBuf>("rules.state_dir")?.unwrap_or_else(default_state_dir),
             workers: all.get("rules.workers")?.unwrap_or(1),
             commit_interval_ms: all.get("rules.commit_interval_ms")?.unwrap_or(500),
             http_address: (http != "off").then_some(http),
             all,
         })
+    }
+}
+
+/// A guarantee by the name that ksqlDB gives it.
+struct Named(Guarantee);
+
+impl FromStr for Named {
+    type Err = &'static str;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Guarantee::named(name).map(Self).ok_or("it is 'at_least_once' or 'exactly_once_v2'")
     }
 }
 

@@ -1,9 +1,10 @@
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use millstream_model::TopicName;
-use millstream_ports::{PortError, TopicSpec, World};
+use millstream_ports::{Delivery, PortError, TopicSpec, World};
 use millstream_runtime::{Processor, ProcessorError, Running, Settings};
-use millstream_sql::{Catalog, Diagnostic, Functions, Rule, Source, SourceKind, plan};
+use millstream_sql::{Catalog, Diagnostic, Functions, Guarantee, Rule, Source, SourceKind, Verdict, plan};
 use thiserror::Error;
 
 use crate::formats::Formats;
@@ -31,6 +32,21 @@ pub enum DeployError {
         /// What was refused.
         source: PortError,
     },
+    /// The rule has changed since it last ran, and what it kept or wrote does not fit.
+    #[error(
+        "rule {rule} is not what it was, {verdict}\ngive it another name to have it begin anew beside the old one{}; or end it for good and begin again: kafka-consumer-groups.sh --bootstrap-server <brokers> --delete --group {group}, and kafka-topics.sh --bootstrap-server <brokers> --delete --topic '{group}-(table|loop)'",
+        if *.is_shared { " (it shares a group: start once without it first)" } else { "" }
+    )]
+    Changed {
+        /// The rule.
+        rule: String,
+        /// Its consumer group.
+        group: String,
+        /// What does not fit.
+        verdict: Verdict,
+        /// Whether it shares a group with others.
+        is_shared: bool,
+    },
     /// The rule's processor could not start.
     #[error("rule {rule} can't start: {source}")]
     Start {
@@ -41,19 +57,23 @@ pub enum DeployError {
     },
 }
 
-/// A rule at work: each is a consumer group of its own.
+/// A rule at work, or several that share a consumer group.
 pub struct RunningRule {
-    /// The source that it fills, in capitals.
+    /// The source that it fills, in capitals; of several the group's name.
     pub name: String,
+    /// The names of all rules in it.
+    pub rules: Vec<String>,
+    /// Those of them that have changed since they last ran, and how.
+    pub changes: Vec<(String, Verdict)>,
     /// Its processor.
     pub processor: Running,
 }
 
 /// Plans rule files and runs what they say.
 pub struct Engine<W: World> {
-    world: W,
-    formats: Formats,
-    settings: Settings,
+    pub(crate) world: W,
+    pub(crate) formats: Formats,
+    pub(crate) settings: Settings,
     catalog: Catalog,
 }
 
@@ -91,57 +111,97 @@ impl<W: World> Engine<W> {
     /// # Errors
     /// When a topic or schema is refused, or the processor can't start.
     pub fn deploy(&self, rule: Rule) -> Result<RunningRule, DeployError> {
-        let name = rule.name.clone();
+        self.prepare_topics(std::slice::from_ref(&rule))?;
+        self.deploy_prepared(rule)
+    }
+
+    /// Starts a rule whose topics are there.
+    pub(crate) fn deploy_prepared(&self, rule: Rule) -> Result<RunningRule, DeployError> {
+        let (name, guarantee) = (rule.name.clone(), rule.guarantee);
         let refused = |source| DeployError::Port { rule: name.clone(), source };
-        self.create_topics(&rule).map_err(refused)?;
         let graph = lower(rule, &self.formats).map_err(refused)?;
-        let processor = Processor::new(self.world.clone(), graph).settings(self.settings.clone());
+        let settings = delivered(&self.settings, guarantee);
+        let processor = Processor::new(self.world.clone(), graph).settings(settings);
         let started = processor.start();
         let processor =
             started.map_err(|source| DeployError::Start { rule: name.clone(), source: Box::new(source) })?;
         tracing::info!(rule = name, "rule deployed");
-        Ok(RunningRule { name, processor })
+        Ok(RunningRule { rules: vec![name.clone()], changes: Vec::new(), name, processor })
     }
 
-    /// The sources' topics that are not there and whose width is declared, as ksqlDB creates them; and the sink's, as wide as
-    /// the first source unless told otherwise.
-    fn create_topics(&self, rule: &Rule) -> Result<(), PortError> {
-        let sources = rule.query.sources();
-        let mut names = sources.iter().map(|source| topic(source)).collect::<Result<Vec<_>, _>>()?;
-        names.push(topic(&rule.sink)?);
-        let found = self.world.describe_topics(&names)?;
+    /// Creates what is missing of rules' topics, all at once: sources' whose width is declared, as ksqlDB creates them; and
+    /// each sink's, as wide as the first source unless told otherwise.
+    pub(crate) fn prepare_topics(&self, rules: &[Rule]) -> Result<(), DeployError> {
+        let Some(first) = rules.first() else { return Ok(()) };
+        let refused = |source| DeployError::Port { rule: first.name.clone(), source };
+        let all = rules.iter().flat_map(|rule| rule.query.sources().into_iter().chain([&rule.sink]));
+        let mut names = all.map(topic).collect::<Result<Vec<_>, _>>().map_err(refused)?;
+        names.sort();
+        names.dedup();
+        let found = self.world.describe_topics(&names).map_err(refused)?;
+        let widths = found.into_iter().flatten().map(|found| (found.name, found.partitions)).collect();
+        let mut missing = Missing { widths, specs: Vec::new(), replication: self.settings.replication };
+        rules.iter().try_for_each(|rule| missing.add(rule)).map_err(refused)?;
+        for spec in &missing.specs {
+            tracing::info!(topic = %spec.name, partitions = spec.partitions, "creating topic");
+        }
+        self.world.create_topics(&missing.specs).map_err(refused)
+    }
+}
+
+/// Topics that rules need, and those of them that are to be created.
+struct Missing {
+    widths: BTreeMap<TopicName, u32>,
+    specs: Vec<TopicSpec>,
+    replication: Option<u16>,
+}
+
+impl Missing {
+    fn add(&mut self, rule: &Rule) -> Result<(), PortError> {
         let mut width = None;
-        for ((source, name), found) in sources.iter().zip(&names).zip(&found) {
-            let partitions = found.as_ref().map(|found| found.partitions).or(source.partitions);
+        for source in rule.query.sources() {
+            let known = self.widths.get(&topic(source)?).copied();
+            let partitions = known.or(source.partitions);
             width = width.or(partitions);
-            if let (None, Some(partitions)) = (found, source.partitions) {
-                self.create(source, name, partitions)?;
+            if let (None, Some(partitions)) = (known, partitions) {
+                self.create(source, partitions)?;
             }
         }
-        match (names.last(), found.last()) {
-            (Some(sink), Some(None)) => {
-                self.create(&rule.sink, sink, rule.sink.partitions.or(width).unwrap_or(1))
-            }
-            _ => Ok(()),
+        if self.widths.contains_key(&topic(&rule.sink)?) {
+            return Ok(());
         }
+        self.create(&rule.sink, rule.sink.partitions.or(width).unwrap_or(1))
     }
 
-    /// Creates a topic, compacted for a table.
-    fn create(&self, source: &Source, name: &TopicName, partitions: u32) -> Result<(), PortError> {
+    /// A topic, compacted for a table.
+    fn create(&mut self, source: &Source, partitions: u32) -> Result<(), PortError> {
         let policy = match source.kind {
             SourceKind::Table => "compact",
             SourceKind::Stream => "delete",
         };
-        tracing::info!(topic = %name, partitions, "creating topic");
-        self.world.create_topic(&TopicSpec {
-            name: name.clone(),
-            partitions,
-            replication: source
-                .replicas
-                .and_then(|replicas| u16::try_from(replicas).ok())
-                .or(self.settings.replication),
-            settings: BTreeMap::from([("cleanup.policy".to_owned(), policy.to_owned())]),
-        })
+        let name = topic(source)?;
+        self.widths.insert(name.clone(), partitions);
+        let replication =
+            source.replicas.and_then(|replicas| u16::try_from(replicas).ok()).or(self.replication);
+        let settings = BTreeMap::from([("cleanup.policy".to_owned(), policy.to_owned())]);
+        self.specs.push(TopicSpec { name, partitions, replication, settings });
+        Ok(())
+    }
+}
+
+/// The time between commits under exactly-once, unless the settings have a shorter one: readers see nothing before.
+const COMMIT_INTERVAL_MAX: Duration = Duration::from_millis(100);
+
+/// The settings of a rule that says how often its records shall take effect.
+pub fn delivered(settings: &Settings, guarantee: Option<Guarantee>) -> Settings {
+    match guarantee {
+        None => settings.clone(),
+        Some(Guarantee::AtLeastOnce) => Settings { delivery: Delivery::AtLeastOnce, ..settings.clone() },
+        Some(Guarantee::ExactlyOnce) => Settings {
+            delivery: Delivery::ExactlyOnce,
+            commit_interval: settings.commit_interval.map(|interval| interval.min(COMMIT_INTERVAL_MAX)),
+            ..settings.clone()
+        },
     }
 }
 
@@ -150,7 +210,7 @@ fn topic(source: &Source) -> Result<TopicName, PortError> {
 }
 
 /// A group reads each of its topics once, so a rule can't read one as two sources.
-fn twice(rule: &Rule) -> Option<Diagnostic> {
+pub(crate) fn twice(rule: &Rule) -> Option<Diagnostic> {
     let sources = rule.query.sources();
     let mut topics = sources.iter().enumerate();
     let is_again = |(place, source): &(usize, &&Source)| {

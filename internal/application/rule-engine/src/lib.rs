@@ -11,10 +11,19 @@ mod deploy;
 mod failures;
 mod formats;
 mod halves;
+mod journal;
 mod lower;
+mod members;
 mod outside;
+mod server;
+mod shared;
+mod together;
 mod trial;
 
-pub use deploy::{DeployError, Engine, RunningRule};
+pub use deploy::{DeployError, Engine, RunningRule, delivered};
 pub use formats::Formats;
+pub use server::{
+    Answer, Broken, Described, Fault, Flow, FunctionTold, ListedQuery, Outcome, Property, QueryEntry,
+    QueryState, Row, Server, ServerSettings, Session, Statements, Told,
+};
 pub use trial::{Message, Trial, TrialError};

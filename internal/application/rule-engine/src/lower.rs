@@ -3,13 +3,13 @@ use std::sync::Arc;
 use millstream_model::{Headers, Timestamp, Value, decode_value, encode_value};
 use millstream_ports::{Bytes, Nullable, PortError};
 use millstream_runtime::{CallbackResult, Context, GroupGraph, Loop, Output, Policies, Policy, Table};
-use millstream_sql::{Emission, OnError, Rule, SinkRow, SourceRecord, State, StepError};
+use millstream_sql::{Emission, Intake, OnError, Rule, SinkRow, SourceRecord, State, StepError};
 
 use crate::failures::Failures;
 use crate::formats::Formats;
 use crate::halves::Halves;
 
-type SinkEdge = Output<Nullable<Bytes>, Nullable<Bytes>>;
+pub(crate) type SinkEdge = Output<Nullable<Bytes>, Nullable<Bytes>>;
 
 /// A rule with everything that its steps need to read and write.
 struct Lowered {
@@ -35,12 +35,13 @@ pub(crate) fn lower(rule: Rule, formats: &Formats) -> Result<GroupGraph, PortErr
     let topics: Vec<_> = rule.query.sources().iter().map(|source| source.topic.clone()).collect();
     // What fails in a rule's step is the record's own: bytes that do not decode, or a value that its sink can't hold.
     let policy = match rule.sink.on_error {
-        OnError::DeadLetter => Policy::DeadLetter,
+        OnError::DeadLetter | OnError::DeadLetterStream => Policy::DeadLetter,
         OnError::Skip => Policy::Skip,
         OnError::Fail => Policy::Fail,
     };
     let is_stateful = rule.query.is_stateful();
-    let group = format!("rules-{}", rule.name.to_lowercase());
+    let group = group_of(&rule.name);
+    let dead_letters = Some(rule.dead_letters());
     let out = Output::new(rule.sink.topic.as_str(), Nullable(Bytes), Nullable(Bytes));
     let (table, again) = (Table::new(Bytes), Loop::new(Bytes, Bytes));
     let lowered = Arc::new(Lowered {
@@ -52,7 +53,7 @@ pub(crate) fn lower(rule: Rule, formats: &Formats) -> Result<GroupGraph, PortErr
         again: again.clone(),
         out: out.clone(),
     });
-    let policies = Policies { decode: policy, callback: policy, ..Policies::default() };
+    let policies = Policies { decode: policy, callback: policy, produce: policy, dead_letters };
     let mut graph = GroupGraph::define(group).output(&out).policies(policies);
     for (side, topic) in topics.iter().enumerate() {
         let lowered = lowered.clone();
@@ -71,6 +72,11 @@ pub(crate) fn lower(rule: Rule, formats: &Formats) -> Result<GroupGraph, PortErr
         });
     }
     graph.build().map_err(|error| PortError::stop("the rule makes no group").because(error))
+}
+
+/// The consumer group of a rule that runs by itself.
+pub(crate) fn group_of(rule: &str) -> String {
+    format!("rules-{}", rule.to_lowercase())
 }
 
 impl Lowered {
@@ -92,8 +98,18 @@ impl Lowered {
             headers: Headers::copy_of(context.headers()),
             window: read.window,
         };
-        let emissions =
-            self.rule.on_source(side, &record, &mut TableState { table: &self.table, context })?;
+        let Some(intake) = self.rule.query.entries.get(side).and_then(|entry| Intake::of(entry, record))
+        else {
+            return Ok(());
+        };
+        let mut told = Vec::new();
+        let emissions = match self.rule.admits(side, &intake, &mut told) {
+            None => told,
+            Some(admission) => {
+                let mut state = TableState { table: &self.table, context };
+                self.rule.on_intake(side, intake, admission, &mut state)?
+            }
+        };
         self.perform(context, emissions)
     }
 

@@ -69,8 +69,9 @@ struct Query {
     seen: BTreeMap<String, i64>,
 }
 
+/// A state in memory.
 #[derive(Default)]
-struct Memory(BTreeMap<Vec<u8>, Value>);
+pub(crate) struct Memory(BTreeMap<Vec<u8>, Value>);
 
 impl State for Memory {
     fn get(&mut self, key: &[u8]) -> Result<Option<Value>, StepError> {

@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use millstream_model::{HeaderSource, Headers, Offset, Partition, RecordView, Timestamp, TopicName};
@@ -86,6 +87,10 @@ pub(crate) struct Aside {
 pub(crate) struct Names {
     pub(crate) group: String,
     pub(crate) destinations: Vec<TopicName>,
+    /// The same by name: a group may write to a thousand topics.
+    pub(crate) places: HashMap<TopicName, usize>,
+    /// The topic of the group's own records, if it has any.
+    pub(crate) loopback: String,
     pub(crate) joins: Vec<TopicName>,
     pub(crate) lookups: Vec<TopicName>,
     pub(crate) has_table: bool,

@@ -338,9 +338,12 @@ impl GroupBuilder {
 /// Outputs first, then the loop, then the dead letters: the order of the destinations' indexes.
 fn names(spec: &GroupSpec) -> Names {
     let (outputs, outputs_count) = (spec.outputs.iter().map(|(topic, _)| topic), spec.outputs.len());
+    let destinations: Vec<_> = outputs.chain(&spec.loopback).chain(&spec.dead_letters).cloned().collect();
     Names {
         group: spec.group.clone(),
-        destinations: outputs.chain(&spec.loopback).chain(&spec.dead_letters).cloned().collect(),
+        places: destinations.iter().cloned().zip(0..).collect(),
+        loopback: format!("{}-loop", spec.group),
+        destinations,
         joins: spec.joins.clone(),
         lookups: spec.lookups.clone(),
         has_table: spec.changelog.is_some(),

@@ -1,3 +1,4 @@
+use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -47,6 +48,13 @@ fn fault(name: &str) -> Option<&'static str> {
         _ if name.len() > LENGTH_MAX => Some("it is longer than 249 characters"),
         _ if !name.chars().all(legal) => Some("only letters, digits, '.', '_' and '-' are allowed"),
         _ => None,
+    }
+}
+
+/// It is compared and hashed as its text.
+impl Borrow<str> for TopicName {
+    fn borrow(&self) -> &str {
+        self.as_str()
     }
 }
 

@@ -16,6 +16,7 @@ mod codec;
 #[cfg(feature = "contract")]
 pub mod contract;
 mod error;
+mod groups;
 mod key_range;
 mod log;
 mod meter;
@@ -26,6 +27,7 @@ mod world;
 
 pub use codec::{Bytes, Codec, CodecError, DecimalText, Int64, Nullable, Owned, Shape, Utf8};
 pub use error::{Action, PortError};
+pub use groups::Groups;
 pub use key_range::KeyRange;
 pub use log::{Delivery, GroupLog, Outlet, Polled, SendRecord, Start, Tag, Tail, Tally};
 pub use meter::{Buckets, Meter, Sample, SampleKind};
@@ -35,4 +37,4 @@ pub use rows::{
     base64_bytes, base64_text, double_text,
 };
 pub use table::TableStore;
-pub use world::{TableId, TopicDescription, TopicSpec, World};
+pub use world::{TableId, TopicDescription, TopicSpec, Topics, World};

@@ -29,6 +29,23 @@ pub struct TopicSpec {
     pub settings: BTreeMap<String, String>,
 }
 
+/// Looks after the topics of a world, for programs that let people do so.
+///
+/// An adapter MUST tell internal topics of the log itself neither in the list nor delete them.
+pub trait Topics {
+    /// All topics, by name, without their settings.
+    ///
+    /// # Errors
+    /// When the brokers can't be reached.
+    fn list_topics(&self) -> Result<Vec<TopicDescription>, PortError>;
+
+    /// Deletes a topic with all its records. One that does not exist is no error.
+    ///
+    /// # Errors
+    /// When the brokers refuse it or can't be reached.
+    fn delete_topic(&self, name: &TopicName) -> Result<(), PortError>;
+}
+
 /// Which partition of which table a store holds; its place on disk follows from it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TableId {
@@ -94,6 +111,14 @@ pub trait World: Clone + Send + Sync + 'static {
     /// # Errors
     /// When the brokers refuse it or can't be reached.
     fn create_topic(&self, spec: &TopicSpec) -> Result<(), PortError>;
+
+    /// Creates topics as [`World::create_topic`] does. An adapter that can ask for all at once should.
+    ///
+    /// # Errors
+    /// As [`World::create_topic`]; some of them may then exist.
+    fn create_topics(&self, specs: &[TopicSpec]) -> Result<(), PortError> {
+        specs.iter().try_for_each(|spec| self.create_topic(spec))
+    }
 
     /// The time of day.
     fn now(&self) -> Timestamp;

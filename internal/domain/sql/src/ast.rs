@@ -183,8 +183,12 @@ pub(crate) struct Query {
     pub having: Option<At<Expr>>,
     /// `EMIT FINAL`: where that is said.
     pub emit_final: Option<Span>,
-    /// `LIMIT`: where that is said.
-    pub limit: Option<Span>,
+    /// `EMIT CHANGES` is said.
+    pub emits_changes: bool,
+    /// `LIMIT`: how many rows, and where that is said.
+    pub limit: Option<At<u64>>,
+    /// Its rows go to whoever asks, so that nothing need be their key.
+    pub is_transient: bool,
     /// The query behind `UNION ALL`, whose rows come too.
     pub union: Option<Box<Query>>,
 }

@@ -6,6 +6,7 @@ use crate::ast::{SourceKind, WindowShape};
 use crate::format::Half;
 use crate::functions::Functions;
 use crate::parse::Types;
+use crate::plan::Guarantee;
 
 /// A stream or table: a topic, how its records are written, and what they hold.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,9 +48,11 @@ pub struct Source {
 /// What becomes of a record that a query can't work on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnError {
-    /// It goes to the rule's dead letters, with headers that say what was wrong.
+    /// It goes to the dead letters of the group that the rule runs in, with headers that say what was wrong.
     #[default]
     DeadLetter,
+    /// It goes to dead letters that are the rule's own, and a stream that others can read.
+    DeadLetterStream,
     /// It is passed over.
     Skip,
     /// The rule stops.
@@ -163,6 +166,11 @@ impl Catalog {
         self.sources.values()
     }
 
+    /// The types that statements have named, and what they stand for.
+    pub fn types(&self) -> BTreeMap<String, Type> {
+        self.types.clone()
+    }
+
     pub(crate) fn insert(&mut self, source: Source) {
         self.sources.insert(source.name.clone(), source);
     }
@@ -176,6 +184,11 @@ impl Catalog {
             Some(value) => self.settings.insert(setting.to_owned(), value.to_owned()),
             None => self.settings.remove(setting),
         };
+    }
+
+    /// How often the records of the rules that follow take effect, where that was set.
+    pub(crate) fn guarantee(&self) -> Option<Guarantee> {
+        self.setting("processing.guarantee").and_then(Guarantee::named)
     }
 
     /// What a setting was set to.

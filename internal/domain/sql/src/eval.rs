@@ -17,8 +17,7 @@ use millstream_model::{Type, Value};
 
 pub(crate) use arithmetic::double_of;
 pub use arithmetic::{Kind, Operation};
-pub use cast::Conversion;
-pub(crate) use cast::text_of;
+pub use cast::{Conversion, text_of};
 pub use compare::{Comparison, Order};
 pub(crate) use compare::{compare, exact};
 pub use failure::Failure;

@@ -24,6 +24,7 @@ mod aggregate;
 mod ast;
 mod bind;
 mod catalog;
+mod command;
 mod diagnostic;
 mod eval;
 mod format;
@@ -32,6 +33,7 @@ mod json;
 mod ops;
 mod parse;
 mod plan;
+mod script;
 mod tables;
 mod time;
 
@@ -41,10 +43,15 @@ pub use bind::{Scope, expression};
 pub use catalog::{
     Catalog, HeaderColumn, KeyWindow, OnError, RegisteredColumns, SchemaSource, Source, TimestampColumn,
 };
+pub use command::{Asserted, Command, Listed, Printed, Steering, command};
 pub use diagnostic::{Diagnostic, Span, render};
-pub use eval::{Bound, Comparison, Conversion, Failure, Kind, Operation, Order, Pattern};
+pub use eval::{Bound, Comparison, Conversion, Failure, Kind, Operation, Order, Pattern, text_of};
 pub use functions::{Called, Function, Functions, Outside};
-pub use ops::{Bounds, Emission, SinkRow, SourceRecord, State, StepError};
-pub use plan::{Act, Entry, Insertion, OnNull, Plan, QueryPlan, Rule, Step, Windows, Wire, explain, plan};
+pub use ops::{Admission, Bounds, Emission, Intake, SinkRow, SourceRecord, State, StepError};
+pub use plan::{
+    Act, Asking, Entry, Guarantee, Insertion, OnNull, Plan, QueryPlan, Rule, Shape, Sided, Step, Verdict,
+    Windows, Wire, ask, explain, plan,
+};
+pub use script::{Piece, Script, pieces, substitute};
 pub use tables::{TableCall, TableFunction, table_function, table_functions};
-pub use time::TimePattern;
+pub use time::{TimePattern, date_text, moment_text, time_text};

@@ -5,6 +5,7 @@ mod aggregate;
 mod chain;
 mod event;
 mod foreign;
+mod intake;
 mod meet;
 mod session;
 mod table_join;
@@ -19,6 +20,7 @@ use crate::plan::{Act, OnNull, Rule, Wire};
 use crate::tables::TableCall;
 pub use event::Bounds;
 use event::{Before, Event, Origin};
+pub use intake::{Admission, Intake};
 
 /// A record of a source, decoded.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -103,41 +105,17 @@ type Emissions = Vec<Emission>;
 type Done = Result<(), StepError>;
 
 impl Rule {
-    /// Takes a record of source number `side` in.
-    ///
-    /// # Errors
-    /// When the state fails or is damaged, or a value can't be worked out.
-    pub fn on_source(
-        &self,
-        side: usize,
-        record: &SourceRecord,
-        state: &mut dyn State,
-    ) -> Result<Emissions, StepError> {
-        let Some(entry) = self.query.entries.get(side) else {
-            return Err(StepError::Damaged("a source that the rule does not read"));
-        };
-        // A table's row is known by its key; without one there is nothing to replace.
-        if entry.source.kind == SourceKind::Table && record.key.iter().all(Value::is_null) {
-            return Ok(Vec::new());
-        }
-        let event = Event::of(entry, side, record)?;
-        let Some(event) = event else { return Ok(Vec::new()) };
-        let mut run = Run { rule: self, state, out: Vec::new() };
-        run.push(Some(entry.wire), event)?;
-        Ok(run.out)
-    }
-
     /// Takes in a record that an earlier step sent to where `key` belongs.
     ///
     /// # Errors
-    /// As [`Rule::on_source`].
+    /// When the state fails or is damaged, or a value can't be worked out.
     pub fn on_repartitioned(
         &self,
         key: &[u8],
         message: Value,
         state: &mut dyn State,
     ) -> Result<Emissions, StepError> {
-        let (wire, event) = Event::received(message)?;
+        let (wire, event) = Event::received(message, &self.query)?;
         let mut run = Run { rule: self, state, out: Vec::new() };
         run.arrive(wire, key, event)?;
         Ok(run.out)
@@ -287,7 +265,7 @@ impl<'a> Run<'a> {
 
     /// The key of the state of a step, of one kind, for what belongs to `key`.
     fn place(wire: Wire, kind: u8, key: &[u8]) -> Vec<u8> {
-        let step = u16::try_from(wire.step).unwrap_or(u16::MAX).to_be_bytes();
+        let step = u16::try_from(wire.number).unwrap_or(u16::MAX).to_be_bytes();
         [&[kind], &step[..], key].concat()
     }
 

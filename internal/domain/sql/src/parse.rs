@@ -1,6 +1,7 @@
 //! From text to statements: sqlparser reads tokens and expressions, the statements around them are read here.
 
 mod call;
+mod command;
 mod dialect;
 mod expression;
 mod lambda;
@@ -12,12 +13,13 @@ mod window;
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer, TokenizerError, Word};
 
-use crate::ast::{At, Expr, IfExists, Statement};
+use crate::ast::{At, Expr, IfExists, Query, Statement};
 use crate::diagnostic::{Diagnostic, Span};
 use dialect::RuleDialect;
 
 type Parsed<T> = Result<T, Diagnostic>;
 
+pub(crate) use command::parse_command;
 pub(crate) use type_name::Types;
 
 /// Reads all statements of a text, and all mistakes, one a statement at the most. Types that it names are added to `types`.
@@ -49,14 +51,30 @@ pub(crate) fn parse(text: &str, types: &mut Types) -> (Vec<At<Statement>>, Vec<D
 /// Reads a text that is one expression.
 pub(crate) fn parse_expression(text: &str) -> Parsed<At<Expr>> {
     let dialect = RuleDialect::default();
-    let tokens =
-        Tokenizer::new(&dialect, text).tokenize_with_location().map_err(|error| unreadable(&error))?;
-    let mut parser = Parser::new(&dialect).with_tokens_with_locations(tokens);
+    let mut parser = Parser::new(&dialect).with_tokens_with_locations(tokens(text)?);
     let read = expression::expression(&mut parser)?;
     if parser.peek_token_ref().token == Token::EOF {
         return Ok(read);
     }
     Err(expected(&parser, "the end of the expression"))
+}
+
+/// Reads a text that is one query.
+pub(crate) fn parse_query(text: &str) -> Parsed<Query> {
+    let tokens = tokens(text)?;
+    let dialect = RuleDialect::default();
+    let mut parser = Parser::new(&dialect).with_tokens_with_locations(tokens);
+    let read = query::query(&mut parser)?;
+    let _ = parser.consume_token(&Token::SemiColon);
+    if parser.peek_token_ref().token == Token::EOF {
+        return Ok(read);
+    }
+    Err(expected(&parser, "the end of the query"))
+}
+
+/// The tokens of a text.
+pub(crate) fn tokens(text: &str) -> Parsed<Vec<TokenWithSpan>> {
+    Tokenizer::new(&RuleDialect::default(), text).tokenize_with_location().map_err(|error| unreadable(&error))
 }
 
 /// Keeps the types that a statement names.
@@ -190,6 +208,15 @@ fn name(parser: &mut Parser<'_>) -> Parsed<At<String>> {
         }
         _ => Err(expected(parser, "a name")),
     }
+}
+
+fn text(parser: &mut Parser<'_>) -> Parsed<At<String>> {
+    let token = parser.peek_token_ref().clone();
+    let Token::SingleQuotedString(text) = &token.token else {
+        return Err(expected(parser, "a text in single quotes"));
+    };
+    parser.next_token();
+    Ok(At { node: text.clone(), span: span(&token) })
 }
 
 fn folded(word: &Word) -> String {

@@ -6,9 +6,12 @@ mod explode;
 mod graph;
 mod insert;
 mod join;
+mod letters;
 mod query;
 mod selection;
+mod shape;
 mod sink;
+mod transient;
 mod with;
 
 use std::collections::BTreeSet;
@@ -25,6 +28,8 @@ use crate::eval::Bound;
 use crate::parse::parse;
 pub use explain::explain;
 pub use graph::{Act, Entry, OnNull, QueryPlan, Step, Windows, Wire};
+pub use shape::{Shape, Sided, Verdict};
+pub use transient::{Asking, ask};
 
 /// A rule that runs: a source that is kept filled from others.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,8 +40,30 @@ pub struct Rule {
     pub sink: Source,
     /// How.
     pub query: QueryPlan,
+    /// How often a record takes effect, where a setting before it says so.
+    pub guarantee: Option<Guarantee>,
     /// Where its statement names what it fills.
     pub span: Span,
+}
+
+/// How often a record takes effect when a rule is interrupted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guarantee {
+    /// Every record does, and after an interruption some do so again.
+    AtLeastOnce,
+    /// Every record does once, for readers of committed records.
+    ExactlyOnce,
+}
+
+impl Guarantee {
+    /// What ksqlDB's property `processing.guarantee` calls it.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "at_least_once" => Some(Self::AtLeastOnce),
+            "exactly_once" | "exactly_once_beta" | "exactly_once_v2" => Some(Self::ExactlyOnce),
+            _ => None,
+        }
+    }
 }
 
 /// A row that a statement writes.
@@ -140,11 +167,15 @@ impl Planner<'_> {
             let (sink, time) = filled.map_err(|mistake| vec![mistake])?;
             let sink = self.replacing(sink, &create.name).map_err(|mistake| vec![mistake])?;
             let others = insert::union(&create.query, &sink, time.as_ref(), self)?;
-            let query = others.into_iter().fold(body.into_plan(time), QueryPlan::with);
-            Ok(Rule { name: sink.name.clone(), sink, query, span: create.name.span })
+            let query = others.into_iter().fold(body.into_plan(time), QueryPlan::with).numbered();
+            let guarantee = self.catalog.guarantee();
+            Ok(Rule { name: sink.name.clone(), sink, query, guarantee, span: create.name.span })
         });
         match planned {
             Ok(rule) => {
+                if let Err(mistake) = self.know_dead_letters(&rule, &create.name) {
+                    return vec![mistake];
+                }
                 self.catalog.insert(rule.sink.clone());
                 self.plan.rules.retain(|other| other.name != rule.name);
                 self.plan.rules.push(rule);
@@ -159,7 +190,8 @@ impl Planner<'_> {
             Ok((sink, query)) => {
                 let count = self.plan.rules.iter().filter(|rule| rule.sink.name == sink.name).count();
                 let name = format!("{}_{}", sink.name, count + 1);
-                self.plan.rules.push(Rule { name, sink, query, span: insert.target.span });
+                let guarantee = self.catalog.guarantee();
+                self.plan.rules.push(Rule { name, sink, query, guarantee, span: insert.target.span });
                 Vec::new()
             }
             Err(mistakes) => mistakes,
@@ -191,6 +223,7 @@ impl Planner<'_> {
         }
         self.plan.rules.retain(|rule| rule.sink.name != name.node);
         self.catalog.remove(&name.node);
+        self.forget_dead_letters(&name.node);
         Ok(())
     }
 
@@ -304,18 +337,27 @@ impl Planner<'_> {
 
 /// Properties that would have ksqlDB read sources from their ends; rules read from the first record on.
 fn set(catalog: &mut Catalog, property: &At<String>, value: Option<&At<String>>) -> Result<(), Diagnostic> {
-    if property.node == "auto.offset.reset"
+    let name = property.node.strip_prefix("ksql.streams.").unwrap_or(&property.node);
+    if name == "processing.guarantee"
+        && let Some(value) = value.filter(|value| Guarantee::named(&value.node).is_none())
+    {
+        let said = Diagnostic::new(value.span, format!("there is no guarantee '{}'", value.node));
+        return Err(said.help("there are 'at_least_once' and 'exactly_once_v2'"));
+    }
+    if name == "auto.offset.reset"
         && let Some(value) = value.filter(|value| value.node != "earliest")
     {
         let said = Diagnostic::new(value.span, "rules read their sources from the first record on");
         return Err(said.help("set it to 'earliest', or leave the statement out"));
     }
-    let is_known = property.node == "auto.offset.reset" || property.node.starts_with("ksql.");
-    if !is_known {
+    let is_known = ["auto.offset.reset", "processing.guarantee"].contains(&name) || name.starts_with("ksql.");
+    if !is_known && name.len() == property.node.len() {
         let said = Diagnostic::new(property.span, format!("the property '{}' can't be set", property.node));
-        return Err(said.help("'auto.offset.reset' can, to 'earliest', and those that begin with 'ksql.'"));
+        return Err(said.help(
+            "'processing.guarantee' can, 'auto.offset.reset' to 'earliest', and those that begin with 'ksql.'",
+        ));
     }
-    catalog.set(&property.node, value.map(|value| value.node.as_str()));
+    catalog.set(name, value.map(|value| value.node.as_str()));
     Ok(())
 }
 

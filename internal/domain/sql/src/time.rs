@@ -31,19 +31,19 @@ pub(crate) fn days(date: Date) -> i64 {
 }
 
 /// `2020-05-26`.
-pub(crate) fn date_text(days: i32) -> String {
+pub fn date_text(days: i32) -> String {
     day(i64::from(days)).map_or_else(|| days.to_string(), |date| date.to_string())
 }
 
 /// `12:30` or `12:30:15`, without milliseconds.
-pub(crate) fn time_text(millis: i32) -> String {
+pub fn time_text(millis: i32) -> String {
     let seconds = millis.div_euclid(1000);
     let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     if second == 0 { format!("{hour:02}:{minute:02}") } else { format!("{hour:02}:{minute:02}:{second:02}") }
 }
 
 /// `2020-05-26T12:30:15.000`, in UTC.
-pub(crate) fn moment_text(millis: i64) -> String {
+pub fn moment_text(millis: i64) -> String {
     let (days, rest) = (millis.div_euclid(DAY_MS), millis.rem_euclid(DAY_MS));
     let Some(date) = day(days) else { return millis.to_string() };
     let (seconds, fraction) = (rest / 1000, rest % 1000);

@@ -16,6 +16,7 @@
 mod client;
 mod failure;
 mod group;
+mod groups;
 mod no_tables;
 mod outlet;
 mod settings;

@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use millstream_model::TopicName;
@@ -6,6 +6,7 @@ use millstream_ports::{PortError, TopicDescription, TopicSpec};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::metadata::MetadataTopic;
 
 use crate::KafkaLog;
 use crate::client::PlainContext;
@@ -99,31 +100,75 @@ impl KafkaLog {
     /// # Errors
     /// When the brokers refuse it or can't be reached.
     pub fn create_topic(&self, spec: &TopicSpec) -> Result<(), PortError> {
-        let admin = self.admin_client()?;
-        let partitions = i32::try_from(spec.partitions).unwrap_or(i32::MAX);
-        let replication = TopicReplication::Fixed(spec.replication.map_or(-1, i32::from));
-        let mut topic = NewTopic::new(spec.name.as_str(), partitions, replication);
-        for (key, value) in &spec.settings {
-            topic = topic.set(key, value);
+        self.create_topics(std::slice::from_ref(spec))
+    }
+
+    /// Creates topics at once, and waits until all their partitions have leaders. Those that exist already are no error.
+    ///
+    /// # Errors
+    /// When the brokers refuse one of them or can't be reached; others may then exist.
+    pub fn create_topics(&self, specs: &[TopicSpec]) -> Result<(), PortError> {
+        if specs.is_empty() {
+            return Ok(());
         }
+        let admin = self.admin_client()?;
+        let topics: Vec<_> = specs.iter().map(new_topic).collect();
         let options =
             AdminOptions::new().request_timeout(Some(ANSWER_WAIT)).operation_timeout(Some(ANSWER_WAIT));
-        let answer = pollster::block_on(admin.create_topics([&topic], &options));
+        let answer = pollster::block_on(admin.create_topics(&topics, &options));
         retire(admin);
-        let attempt = || format!("could not create topic '{}'", spec.name);
-        for result in answer.map_err(|error| port_error(attempt(), &error))? {
+        let attempt = |name: &str| format!("could not create topic '{name}'");
+        let named = specs.first().map(|spec| spec.name.as_str()).unwrap_or_default();
+        for result in answer.map_err(|error| port_error(attempt(named), &error))? {
             match result {
                 Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                Err((name, code)) => return Err(refusal(attempt(&name), code)),
+            }
+        }
+        self.await_topics(specs)
+    }
+
+    /// All topics by name, but the brokers' own, without their settings.
+    ///
+    /// # Errors
+    /// When the brokers can't be reached.
+    pub fn list_topics(&self) -> Result<Vec<TopicDescription>, PortError> {
+        let widths = self.widths(&self.probe()?)?;
+        let topics = widths.into_iter().filter(|(name, _)| !name.starts_with("__"));
+        let describe = |(name, partitions): (String, u32)| {
+            let name = TopicName::new(name).ok()?;
+            Some(TopicDescription { name, partitions, settings: BTreeMap::new() })
+        };
+        let mut all: Vec<_> = topics.filter_map(describe).collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(all)
+    }
+
+    /// Deletes a topic. One that does not exist is no error.
+    ///
+    /// # Errors
+    /// When the brokers refuse it or can't be reached.
+    pub fn delete_topic(&self, name: &TopicName) -> Result<(), PortError> {
+        let admin = self.admin_client()?;
+        let options =
+            AdminOptions::new().request_timeout(Some(ANSWER_WAIT)).operation_timeout(Some(ANSWER_WAIT));
+        let answer = pollster::block_on(admin.delete_topics(&[name.as_str()], &options));
+        retire(admin);
+        let attempt = || format!("could not delete topic '{name}'");
+        for result in answer.map_err(|error| port_error(attempt(), &error))? {
+            match result {
+                Ok(_)
+                | Err((_, RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic)) => {}
                 Err((_, code)) => return Err(refusal(attempt(), code)),
             }
         }
-        self.await_topic(&spec.name)
+        Ok(())
     }
 
-    fn await_topic(&self, name: &TopicName) -> Result<(), PortError> {
+    fn await_topics(&self, specs: &[TopicSpec]) -> Result<(), PortError> {
         let probe = self.probe()?;
         let deadline = Instant::now() + ANSWER_WAIT;
-        while !is_led(&probe, name)? {
+        while let Some(name) = leaderless(&probe, specs)? {
             if Instant::now() >= deadline {
                 return Err(PortError::retry(format!(
                     "topic '{name}' was created, but its partitions have no leaders yet"
@@ -140,13 +185,24 @@ fn retire(client: AdminClient<PlainContext>) {
     std::thread::spawn(move || drop(client));
 }
 
-/// Whether every partition of a topic has a leader.
-fn is_led(probe: &BaseConsumer<PlainContext>, name: &TopicName) -> Result<bool, PortError> {
+fn new_topic(spec: &TopicSpec) -> NewTopic<'_> {
+    let partitions = i32::try_from(spec.partitions).unwrap_or(i32::MAX);
+    let replication = TopicReplication::Fixed(spec.replication.map_or(-1, i32::from));
+    let topic = NewTopic::new(spec.name.as_str(), partitions, replication);
+    spec.settings.iter().fold(topic, |topic, (key, value)| topic.set(key, value))
+}
+
+/// The first of these topics that has a partition without a leader, or none at all.
+fn leaderless<'s>(
+    probe: &BaseConsumer<PlainContext>,
+    specs: &'s [TopicSpec],
+) -> Result<Option<&'s TopicName>, PortError> {
     let metadata = probe
         .fetch_metadata(None, CONTACT_WAIT)
-        .map_err(|error| port_error(format!("could not look for topic '{name}'"), &error))?;
-    let topic = metadata.topics().iter().find(|topic| topic.name() == name.as_str());
-    Ok(topic.is_some_and(|topic| {
+        .map_err(|error| port_error("could not look for new topics", &error))?;
+    let is_led = |topic: &&MetadataTopic| {
         !topic.partitions().is_empty() && topic.partitions().iter().all(|partition| partition.leader() >= 0)
-    }))
+    };
+    let led: HashSet<_> = metadata.topics().iter().filter(is_led).map(MetadataTopic::name).collect();
+    Ok(specs.iter().map(|spec| &spec.name).find(|name| !led.contains(name.as_str())))
 }

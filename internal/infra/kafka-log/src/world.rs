@@ -2,7 +2,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use millstream_model::{Timestamp, TopicName};
-use millstream_ports::{Delivery, PortError, TableId, TableStore, TopicDescription, TopicSpec, World};
+use millstream_ports::{
+    Delivery, PortError, TableId, TableStore, TopicDescription, TopicSpec, Topics, World,
+};
 
 use crate::{KafkaGroup, KafkaLog, KafkaOutlet, KafkaTail, NoTables};
 
@@ -44,6 +46,16 @@ impl KafkaWorld<NoTables> {
     }
 }
 
+impl<S: TableStore> Topics for KafkaWorld<S> {
+    fn list_topics(&self) -> Result<Vec<TopicDescription>, PortError> {
+        self.log.list_topics()
+    }
+
+    fn delete_topic(&self, name: &TopicName) -> Result<(), PortError> {
+        self.log.delete_topic(name)
+    }
+}
+
 impl<S: TableStore> World for KafkaWorld<S> {
     type Group = KafkaGroup;
     type Tail = KafkaTail;
@@ -78,6 +90,10 @@ impl<S: TableStore> World for KafkaWorld<S> {
 
     fn create_topic(&self, spec: &TopicSpec) -> Result<(), PortError> {
         self.log.create_topic(spec)
+    }
+
+    fn create_topics(&self, specs: &[TopicSpec]) -> Result<(), PortError> {
+        self.log.create_topics(specs)
     }
 
     fn now(&self) -> Timestamp {

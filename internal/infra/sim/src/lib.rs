@@ -24,6 +24,7 @@
 mod chance;
 mod faults;
 mod group;
+mod groups;
 mod inside;
 mod member;
 mod outlet;

@@ -3,7 +3,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use millstream_model::{Headers, Offset, Partition, Timestamp, TopicName};
-use millstream_ports::{Delivery, PortError, TableId, TopicDescription, TopicSpec, World};
+use millstream_ports::{Delivery, PortError, TableId, TopicDescription, TopicSpec, Topics, World};
 use millstream_topology::Partitioner;
 
 use crate::faults::Faults;
@@ -223,6 +223,24 @@ impl Sim {
 #[expect(clippy::panic, reason = "a test's own mistake")]
 fn topic(name: &str) -> TopicName {
     TopicName::new(name).unwrap_or_else(|error| panic!("{error}"))
+}
+
+impl Topics for Sim {
+    fn list_topics(&self) -> Result<Vec<TopicDescription>, PortError> {
+        let names = self.with(|inside, process| {
+            inside.check_alive(process)?;
+            Ok::<_, PortError>(inside.topics.keys().cloned().collect::<Vec<_>>())
+        })?;
+        Ok(self.describe_topics(&names)?.into_iter().flatten().collect())
+    }
+
+    fn delete_topic(&self, name: &TopicName) -> Result<(), PortError> {
+        self.with(|inside, process| {
+            inside.check_alive(process)?;
+            inside.topics.remove(name);
+            Ok(())
+        })
+    }
 }
 
 impl World for Sim {

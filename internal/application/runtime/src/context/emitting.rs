@@ -3,7 +3,7 @@ use std::borrow::Cow;
 use millstream_model::{Headers, Timestamp};
 use millstream_ports::Codec;
 
-use super::{Context, ContextError, decoded, position};
+use super::{Context, ContextError, decoded};
 use crate::edges::{Loop, Output};
 use crate::effects::Draft;
 
@@ -108,8 +108,7 @@ impl Context<'_> {
         headers: &Headers,
     ) -> Result<(), ContextError> {
         let headers = self.with_carried(headers);
-        let topic = format!("{}-loop", self.names.group);
-        let draft = self.draft("loop", &topic, Some(&headers))?;
+        let draft = self.draft("loop", &self.names.loopback, Some(&headers))?;
         let added = self.effects.add(
             &draft,
             |out| edge.key.encode(key, out).map(|()| !edge.key.is_absent(key)),
@@ -124,8 +123,8 @@ impl Context<'_> {
         topic: &str,
         headers: Option<&'h Headers>,
     ) -> Result<Draft<'h>, ContextError> {
-        let destination =
-            position(&self.names.destinations, topic).ok_or_else(|| self.names.undeclared(edge, topic))?;
+        let place = self.names.places.get(topic).copied();
+        let destination = place.ok_or_else(|| self.names.undeclared(edge, topic))?;
         Ok(Draft { destination, partition: None, headers, timestamp: Some(self.record.timestamp) })
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use millstream_model::{Decimal, Type, Value};
 
-pub(crate) use text::text_of;
+pub use text::text_of;
 
 use super::arithmetic::double_of;
 use super::compare::DAY_MS;

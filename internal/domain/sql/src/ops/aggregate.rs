@@ -182,7 +182,7 @@ impl Run<'_> {
     fn tell_closed(&mut self, wire: Wire, windows: Windows, now: i64) -> Done {
         let closed = Self::closing(wire, windows).take(self.state, |end| windows.is_closed(end, now))?;
         for (_, row) in closed {
-            let (_, row) = Event::received(row)?;
+            let (_, row) = Event::received(row, &self.rule.query)?;
             // It was never told before.
             self.push(self.behind(wire), Event { before: Before::Nothing, ..row })?;
         }

@@ -2,7 +2,7 @@ use millstream_model::{Headers, Value};
 
 use super::{SourceRecord, StepError, value_bytes};
 use crate::eval::Bound;
-use crate::plan::{Entry, Wire};
+use crate::plan::{QueryPlan, Wire};
 
 /// From when to when a window is, in milliseconds since 1970; its end is the first moment behind it, save a session's, which
 /// is that of its last record.
@@ -71,44 +71,6 @@ pub(super) fn moment(of: &Bound, row: &[Value]) -> Result<i64, StepError> {
 }
 
 impl Event {
-    /// A record's row: key, value, headers and pseudo columns. A record whose time can't be told is left out.
-    pub(super) fn of(entry: &Entry, side: usize, record: &SourceRecord) -> Result<Option<Self>, StepError> {
-        let mut time = record.timestamp;
-        let row_at = |time: i64| {
-            let value = record.value.as_ref()?;
-            let headers =
-                entry.source.headers.iter().map(|header| header_value(header.header.as_deref(), record));
-            let pseudo = [Value::Bigint(time), Value::Int(record.partition), Value::Bigint(record.offset)];
-            let bounds = record.window.filter(|_| entry.source.window.is_some());
-            let bounds = bounds.map(|bounds| [Value::Bigint(bounds.start), Value::Bigint(bounds.end)]);
-            let all = record.key.iter().chain(value).cloned().chain(headers).chain(pseudo);
-            Some(all.chain(bounds.into_iter().flatten()).collect::<Vec<_>>())
-        };
-        let mut row = row_at(time);
-        if let (Some(of), Some(before)) = (&entry.time, &row) {
-            match moment(of, before) {
-                Ok(told) => time = told,
-                Err(_) => return Ok(None),
-            }
-            row = row_at(time);
-        }
-        let side = i32::try_from(side).map_err(|_| StepError::Damaged("a source's place"))?;
-        Ok(Some(Self {
-            // Several columns that are all null are no key at all.
-            key: if record.key.len() > 1 && record.key.iter().all(Value::is_null) {
-                Vec::new()
-            } else {
-                record.key.clone()
-            },
-            row,
-            before: Before::Unknown,
-            time,
-            window: record.window,
-            headers: record.headers.clone(),
-            origin: Some(Origin { side, partition: record.partition, offset: record.offset, place: 0 }),
-        }))
-    }
-
     /// Makes its row anew, and the one before it too.
     pub(super) fn select(&mut self, values: &[Bound]) {
         let bounds = self.window.iter().flat_map(|bounds| [bounds.start, bounds.end]).map(Value::Bigint);
@@ -136,7 +98,7 @@ impl Event {
             Value::Struct(vec![Value::text(name), value])
         };
         Value::Struct(vec![
-            number(wire.step),
+            number(wire.number),
             number(wire.side),
             Value::Struct(self.key),
             self.row.map_or(Value::Null, Value::Struct),
@@ -147,8 +109,8 @@ impl Event {
         ])
     }
 
-    /// What a message says.
-    pub(super) fn received(message: Value) -> Result<(Wire, Self), StepError> {
+    /// What a message says, and for which step of `query`.
+    pub(super) fn received(message: Value, query: &QueryPlan) -> Result<(Wire, Self), StepError> {
         let damaged = || StepError::Damaged("a record between steps");
         let Value::Struct(parts) = message else { return Err(damaged()) };
         let parts = <[Value; 8]>::try_from(parts).map_err(|_| damaged())?;
@@ -173,7 +135,7 @@ impl Event {
         let (window, headers) = (bounds_of(&window), headers_of(headers).ok_or_else(damaged)?);
         let origin = Origin::of(&origin);
         Ok((
-            Wire { step: place(step)?, side: place(side)? },
+            query.keeper(place(step)?, place(side)?).ok_or_else(damaged)?,
             Self { key, row, before: Before::Unknown, time, window, headers, origin },
         ))
     }
@@ -204,7 +166,7 @@ fn headers_of(value: Value) -> Option<Headers> {
 }
 
 /// A header's last value, or all headers as structs of their name and value.
-fn header_value(name: Option<&str>, record: &SourceRecord) -> Value {
+pub(super) fn header_value(name: Option<&str>, record: &SourceRecord) -> Value {
     let bytes = |bytes: &[u8]| Value::Bytes(bytes.into());
     if let Some(name) = name {
         return record.headers.last(name).map_or(Value::Null, bytes);

@@ -84,23 +84,48 @@ fn select(parser: &mut Parser<'_>) -> Parsed<Query> {
         group_by = list_by(parser)?;
     }
     let having = if word(parser, "HAVING") { Some(expression(parser)?) } else { None };
-    let mut emit_final = None;
+    let (mut emit_final, mut emits_changes) = (None, false);
     if word(parser, "EMIT") {
         let place = here(parser);
         if word(parser, "FINAL") {
             emit_final = Some(place);
-        } else if !word(parser, "CHANGES") {
+        } else if word(parser, "CHANGES") {
+            emits_changes = true;
+        } else {
             return Err(expected(parser, "CHANGES or FINAL"));
         }
     }
-    let place = here(parser);
-    let limit = word(parser, "LIMIT").then_some(place);
-    if limit.is_some() {
-        parser.next_token();
-    }
+    let limit = limit(parser)?;
     refuse(parser)?;
     let union = if word(parser, "UNION") { Some(Box::new(behind_union(parser)?)) } else { None };
-    Ok(Query { items, from, joins, window, filter, group_by, partition_by, having, emit_final, limit, union })
+    Ok(Query {
+        items,
+        from,
+        joins,
+        window,
+        filter,
+        group_by,
+        partition_by,
+        having,
+        emit_final,
+        emits_changes,
+        limit,
+        is_transient: false,
+        union,
+    })
+}
+
+fn limit(parser: &mut Parser<'_>) -> Parsed<Option<At<u64>>> {
+    let span = here(parser);
+    if !word(parser, "LIMIT") {
+        return Ok(None);
+    }
+    let Token::Number(digits, _) = &parser.peek_token_ref().token else {
+        return Err(expected(parser, "how many rows"));
+    };
+    let Ok(node) = digits.parse() else { return Err(expected(parser, "how many rows")) };
+    parser.next_token();
+    Ok(Some(At { node, span }))
 }
 
 fn behind_union(parser: &mut Parser<'_>) -> Parsed<Query> {

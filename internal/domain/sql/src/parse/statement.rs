@@ -3,7 +3,7 @@ use sqlparser::tokenizer::Token;
 
 use super::expression::expression;
 use super::type_name::{Types, data_type};
-use super::{Parsed, expected, here, name, need, peeks, query, span, symbol, word};
+use super::{Parsed, expected, here, name, need, peeks, query, span, symbol, text, word};
 use crate::ast::{
     At, ColumnDef, ColumnPlace, CreateAs, CreateSource, DropSource, IfExists, InsertSelect, InsertValues,
     SourceKind, Statement,
@@ -42,7 +42,11 @@ pub(super) fn statement(parser: &mut Parser<'_>, types: &Types) -> Parsed<Statem
         let first = expected(parser, "CREATE, INSERT, DROP, ALTER or SET");
         return Err(first.help("other statements can't be run from a rule file"));
     };
-    if parser.peek_token_ref().token == Token::EOF { Ok(statement) } else { Err(expected(parser, "';'")) }
+    if matches!(parser.peek_token_ref().token, Token::EOF | Token::SemiColon) {
+        Ok(statement)
+    } else {
+        Err(expected(parser, "';'"))
+    }
 }
 
 /// `'property' = 'value'`, behind SET.
@@ -50,15 +54,6 @@ fn set(parser: &mut Parser<'_>) -> Parsed<Statement> {
     let property = text(parser)?;
     symbol(parser, &Token::Eq, "'='")?;
     Ok(Statement::Set(property, Some(text(parser)?)))
-}
-
-fn text(parser: &mut Parser<'_>) -> Parsed<At<String>> {
-    let token = parser.peek_token_ref().clone();
-    let Token::SingleQuotedString(text) = &token.token else {
-        return Err(expected(parser, "a text in single quotes"));
-    };
-    parser.next_token();
-    Ok(At { node: text.clone(), span: span(&token) })
 }
 
 fn if_not_exists(parser: &mut Parser<'_>) -> Parsed<bool> {
@@ -228,7 +223,7 @@ fn column_place(parser: &mut Parser<'_>, kind: SourceKind) -> Parsed<ColumnPlace
     }
 }
 
-fn properties(parser: &mut Parser<'_>) -> Parsed<Vec<(At<String>, At<String>)>> {
+pub(super) fn properties(parser: &mut Parser<'_>) -> Parsed<Vec<(At<String>, At<String>)>> {
     symbol(parser, &Token::LParen, "'('")?;
     let mut all = Vec::new();
     if parser.consume_token(&Token::RParen) {

@@ -50,7 +50,8 @@ pub(super) fn aggregate(
         return Err(mistakes);
     }
     let windows = query.window.as_ref().map(|window| windows(&window.node, query.emit_final.is_some()));
-    let keyed_by = (0..group.len()).map(|place| vec![Bound::Column(place)]).collect();
+    let key_width = if query.is_transient { 0 } else { group.len() };
+    let keyed_by = (0..key_width).map(|place| vec![Bound::Column(place)]).collect();
     let is_windowed = windows.is_some();
     let is_table = rows.kind == SourceKind::Table;
     let mut grouping = Grouping { scope: &rows.scope, group, is_windowed, is_table, calls: Vec::new() };

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Write};
 
-use super::{Act, Rule, Windows};
+use super::{Act, Entry, Rule, Windows};
 use crate::aggregate::Aggregate;
 use crate::ast::WindowShape;
 use crate::catalog::{BOUNDS, PSEUDO, Source};
@@ -10,21 +10,43 @@ use crate::eval::Bound;
 /// The rule in words: what it reads, does and writes, a step a line.
 impl Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut inputs: BTreeMap<(usize, usize), Vec<String>> = BTreeMap::new();
-        for entry in &self.query.entries {
-            let source = &entry.source;
+        for Entry { source, .. } in &self.query.entries {
             writeln!(f, "read {} {} from {}", source.kind, source.name, Place(source))?;
-            inputs.insert((entry.wire.step, entry.wire.side), names(source));
         }
+        for line in self.lines(|source| &source.name) {
+            writeln!(f, "{}", line.said)?;
+        }
+        writeln!(f, "write {} {} to {}", self.sink.kind, self.sink.name, Place(&self.sink))
+    }
+}
+
+/// A step, in words, and what the columns that come to it are called.
+pub(super) struct Line<'r> {
+    pub(super) act: &'r Act,
+    pub(super) said: String,
+    pub(super) left: Vec<String>,
+    pub(super) right: Vec<String>,
+}
+
+impl Rule {
+    /// Its steps in words, with a source's columns behind what `called` says.
+    pub(super) fn lines(&self, called: impl Fn(&Source) -> &str) -> Vec<Line<'_>> {
+        let of = |entry: &Entry| {
+            let names = names(&entry.source, called(&entry.source));
+            ((entry.wire.step, entry.wire.side), names)
+        };
+        let mut inputs: BTreeMap<_, Vec<String>> = self.query.entries.iter().map(of).collect();
+        let mut lines = Vec::with_capacity(self.query.steps.len());
         for (place, step) in self.query.steps.iter().enumerate() {
-            let mut input = |side| Names(inputs.remove(&(place, side)).unwrap_or_default());
-            let (said, output) = told(&step.act, input(0), || input(1));
-            writeln!(f, "{said}")?;
+            let mut input = |side| inputs.remove(&(place, side)).unwrap_or_default();
+            let (left, right) = (input(0), input(1));
+            let (said, output) = told(&step.act, Names(left.clone()), || Names(right.clone()));
+            lines.push(Line { act: &step.act, said, left, right });
             if let Some(next) = step.next {
                 inputs.insert((next.step, next.side), output);
             }
         }
-        writeln!(f, "write {} {} to {}", self.sink.kind, self.sink.name, Place(&self.sink))
+        lines
     }
 }
 
@@ -125,12 +147,12 @@ impl Display for Place<'_> {
     }
 }
 
-fn names(source: &Source) -> Vec<String> {
+fn names(source: &Source, called: &str) -> Vec<String> {
     let headers = source.headers.iter().map(|header| &header.column);
     let columns = source.key.iter().chain(&source.value).chain(headers).map(|column| column.name.as_str());
     let bounds = if source.window.is_some() { &BOUNDS[..] } else { &[] };
     let all = columns.chain(PSEUDO.iter().chain(bounds).map(|(name, _)| *name));
-    all.map(|name| format!("{}.{name}", source.name)).collect()
+    all.map(|name| format!("{called}.{name}")).collect()
 }
 
 /// What a row's columns are called.

@@ -13,6 +13,9 @@ pub struct Wire {
     pub step: usize,
     /// Its side; joins have two.
     pub side: usize,
+    /// Its place among the steps that keep something, which is the same whatever stands between them. The state and the
+    /// records between steps name a step by it.
+    pub number: usize,
 }
 
 /// A source as a query reads it.
@@ -166,6 +169,22 @@ pub enum Act {
     },
 }
 
+impl Act {
+    /// Whether it keeps something between records.
+    pub(crate) fn keeps(&self) -> bool {
+        !matches!(
+            self,
+            Self::Filter { .. }
+                | Self::Extend { .. }
+                | Self::Select { .. }
+                | Self::Explode { .. }
+                | Self::Rekey { .. }
+                | Self::Exchange { .. }
+                | Self::Sink { .. }
+        )
+    }
+}
+
 /// What becomes of a row whose key is null.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnNull {
@@ -204,17 +223,29 @@ impl QueryPlan {
 
     /// Whether anything is kept between records.
     pub fn is_stateful(&self) -> bool {
-        self.steps.iter().any(|step| {
-            !matches!(
-                step.act,
-                Act::Filter { .. }
-                    | Act::Extend { .. }
-                    | Act::Select { .. }
-                    | Act::Explode { .. }
-                    | Act::Rekey { .. }
-                    | Act::Sink { .. }
-            )
-        })
+        self.steps.iter().any(|step| step.act.keeps() || matches!(step.act, Act::Exchange { .. }))
+    }
+
+    /// The same with the steps that keep something numbered.
+    pub(crate) fn numbered(mut self) -> Self {
+        let mut next = 0;
+        let number = |step: &Step| {
+            let number = next;
+            next += usize::from(step.act.keeps());
+            number
+        };
+        let numbers: Vec<_> = self.steps.iter().map(number).collect();
+        let wires = self.entries.iter_mut().map(|entry| &mut entry.wire);
+        for wire in wires.chain(self.steps.iter_mut().filter_map(|step| step.next.as_mut())) {
+            wire.number = numbers.get(wire.step).copied().unwrap_or_default();
+        }
+        self
+    }
+
+    /// The way to a side of the step of this number that keeps something.
+    pub(crate) fn keeper(&self, number: usize, side: usize) -> Option<Wire> {
+        let mut keepers = self.steps.iter().enumerate().filter(|(_, step)| step.act.keeps());
+        keepers.nth(number).map(|(step, _)| Wire { step, side, number })
     }
 }
 
@@ -234,7 +265,7 @@ pub(crate) enum End {
 
 impl Builder {
     pub(crate) fn entry(&mut self, source: Source, time: Option<Bound>) -> End {
-        self.entries.push(Entry { source, time, wire: Wire { step: 0, side: 0 } });
+        self.entries.push(Entry { source, time, wire: Wire { step: 0, side: 0, number: 0 } });
         End::Entry(self.entries.len() - 1)
     }
 
@@ -247,7 +278,7 @@ impl Builder {
     pub(crate) fn join(&mut self, ends: &[End], act: Act) -> End {
         let step = self.steps.len();
         for (side, end) in ends.iter().enumerate() {
-            let wire = Wire { step, side };
+            let wire = Wire { step, side, number: 0 };
             match end {
                 End::Entry(entry) => {
                     if let Some(entry) = self.entries.get_mut(*entry) {

@@ -42,7 +42,7 @@ pub(super) fn select(insert: &InsertSelect, planner: &Planner<'_>) -> Planned<(S
     }
     let others = union(&insert.query, &sink, None, planner)?;
     let body = fitting(&insert.query, &sink, planner, span)?;
-    let plan = others.into_iter().fold(body.into_plan(None), QueryPlan::with);
+    let plan = others.into_iter().fold(body.into_plan(None), QueryPlan::with).numbered();
     Ok((sink, plan))
 }
 

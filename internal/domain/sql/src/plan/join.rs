@@ -92,7 +92,7 @@ fn subquery(
 }
 
 /// Whether a query gives a stream or a table.
-fn kind_of(query: &Query, planner: &Planner<'_>) -> Planned<SourceKind> {
+pub(super) fn kind_of(query: &Query, planner: &Planner<'_>) -> Planned<SourceKind> {
     match &query.from.query {
         _ if !query.group_by.is_empty() => Ok(SourceKind::Table),
         Some(inner) => kind_of(inner, planner),

@@ -124,8 +124,8 @@ fn clauses(query: &Query, rows: &Rows) -> Vec<Diagnostic> {
         let said = "keys that belong to windows can't be given up for others";
         mistakes.push(Diagnostic::new(by.span, said));
     }
-    if let Some(span) = query.limit {
-        mistakes.push(Diagnostic::new(span, "a rule runs for ever, so it has no LIMIT"));
+    if let Some(limit) = query.limit.as_ref().filter(|_| !query.is_transient) {
+        mistakes.push(Diagnostic::new(limit.span, "a rule runs for ever, so it has no LIMIT"));
     }
     mistakes
 }
@@ -148,9 +148,14 @@ fn project(
         let said = Diagnostic::new(query.from.name.span, said);
         mistakes.push(said.help(format!("write CREATE {}", rows.kind.to_string().to_uppercase())));
     }
-    let mut selection = Selection::new(rows.key.clone(), mistakes);
+    if query.is_transient && rows.window.is_some() && rows.sources == 1 {
+        rows.scope.show_bounds(rows.key.len());
+    }
+    let key_of = |rows: &Rows| if query.is_transient { Vec::new() } else { rows.key.clone() };
+    let mut selection = Selection::new(key_of(&rows), mistakes);
     if !query.partition_by.is_empty() {
         match partitioned(query, &mut rows, &mut builder) {
+            Ok(_) if query.is_transient => {}
             Ok(keyed_by) => selection = Selection::new(keyed_by, selection.mistakes),
             Err(mistake) => selection.mistakes.push(mistake),
         }
@@ -257,7 +262,10 @@ pub(super) fn items(query: &Query, rows: &Rows, mistakes: &mut Vec<Diagnostic>) 
     for item in &query.items {
         match item {
             SelectItem::Expr(expr, alias) => {
-                if let Some(named) = named(expr, alias.as_ref(), (&mut names, &all), rows, mistakes) {
+                let reserves = !query.is_transient;
+                let found = &mut *mistakes;
+                if let Some(named) = named(expr, alias.as_ref(), (&mut names, &all), rows, (found, reserves))
+                {
                     all.push(Item { expr: expr.clone(), name: named });
                 }
             }
@@ -301,7 +309,7 @@ fn named(
     alias: Option<&At<String>>,
     (names, before): (&mut MadeNames, &[Item]),
     rows: &Rows,
-    mistakes: &mut Vec<Diagnostic>,
+    (mistakes, reserves): (&mut Vec<Diagnostic>, bool),
 ) -> Option<String> {
     let name = match (&expr.node, alias) {
         (_, Some(alias)) => alias.node.clone(),
@@ -312,7 +320,7 @@ fn named(
         (Expr::Field(_, name), None) => numbered(name, before, rows),
         _ => names.next().unwrap_or_default(),
     };
-    if is_reserved(&name) {
+    if reserves && is_reserved(&name) {
         let span: Span = alias.map_or(expr.span, |alias| alias.span);
         let said = format!("{name} is what every row has, so no column of the result can be called so");
         mistakes.push(Diagnostic::new(span, said).help("name it with AS"));

@@ -201,7 +201,7 @@ impl<'a> With<'a> {
     pub(super) fn on_error(&self) -> Read<OnError> {
         let Some(value) = self.get("ON_ERROR") else { return Ok(OnError::DeadLetter) };
         match value.node.to_lowercase().as_str() {
-            "dlq" => Ok(OnError::DeadLetter),
+            "dlq" => Ok(OnError::DeadLetterStream),
             "skip" => Ok(OnError::Skip),
             "fail" => Ok(OnError::Fail),
             _ => Err(Diagnostic::new(value.span, "expected 'dlq', 'skip' or 'fail'")),

@@ -3,7 +3,7 @@ use millstream_model::{Column, Type, Value};
 use crate::time;
 
 /// A value as text, as CAST writes it. A struct leaves out the fields that are null.
-pub(crate) fn text_of(value: &Value, ty: &Type) -> String {
+pub fn text_of(value: &Value, ty: &Type) -> String {
     match (value, ty) {
         (Value::Null, _) => "null".to_owned(),
         (Value::Boolean(value), _) => value.to_string(),

@@ -1,0 +1,128 @@
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
+
+use millstream_model::{Headers, RecordView};
+
+/// The header with the offset up to which the journal was read when the statement was found to be right.
+const SEEN: &str = "seen";
+
+/// The header with the query that the statement's own goes on for.
+const QUERY: &str = "query";
+
+/// What each header with a setting begins with.
+const SETTING: &str = "set:";
+
+/// What the key of a statement begins with that is set aside: it is kept for people to look at, and not carried out.
+const ASIDE: &str = "aside/";
+
+/// The header with why it was set aside.
+const REASON: &str = "reason";
+
+/// A statement in the journal: its text as the value, and what counted when it was made as headers. Its key is its own, so
+/// that it is kept until somebody takes it out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// What no other entry is called.
+    pub(crate) key: String,
+    /// The statement.
+    pub(crate) text: String,
+    /// The settings that it is planned under.
+    pub(crate) settings: BTreeMap<String, String>,
+    /// Up to which offset its writer had read.
+    pub(crate) seen: i64,
+    /// The query that its own goes on for, which keeps its id when the entry of the one before is taken out.
+    pub(crate) query: Option<String>,
+    /// Where it stands; before it is written, behind all others.
+    pub(crate) offset: i64,
+}
+
+impl Entry {
+    pub(crate) fn new(text: &str, settings: &BTreeMap<String, String>, seen: i64) -> Self {
+        // What is set for those who ask alone does not change what others run.
+        let settings = settings.iter().filter(|(name, _)| name.starts_with("ksql."));
+        Self {
+            key: format!("{:016x}", RandomState::new().hash_one(seen)),
+            text: text.to_owned(),
+            settings: settings.map(|(name, value)| (name.clone(), value.clone())).collect(),
+            seen,
+            query: None,
+            offset: seen,
+        }
+    }
+
+    pub(crate) fn headers(&self) -> Headers {
+        let mut headers = Headers::default();
+        headers.push(SEEN, self.seen.to_string().into_bytes());
+        if let Some(query) = &self.query {
+            headers.push(QUERY, query.as_bytes());
+        }
+        for (name, value) in &self.settings {
+            headers.push(format!("{SETTING}{name}"), value.clone().into_bytes());
+        }
+        headers
+    }
+
+    /// The key and headers under which a statement is set aside.
+    pub(crate) fn aside(key: &str, reason: &str) -> (String, Headers) {
+        let mut headers = Headers::default();
+        headers.push(REASON, reason.as_bytes());
+        (format!("{ASIDE}{key}"), headers)
+    }
+
+    /// Of a statement that is set aside: its text, and why.
+    pub(crate) fn read_aside(view: &RecordView<'_>) -> Option<(String, String)> {
+        std::str::from_utf8(view.key?).ok()?.strip_prefix(ASIDE)?;
+        let text = String::from_utf8(view.value?.to_vec()).ok()?;
+        let reason = Headers::copy_of(view.headers);
+        Some((text, String::from_utf8_lossy(reason.last(REASON).unwrap_or_default()).into_owned()))
+    }
+
+    /// The entry of a record; `None` where it is no statement, or is taken out.
+    pub(crate) fn read(view: &RecordView<'_>) -> Option<Self> {
+        let key = String::from_utf8(view.key?.to_vec()).ok().filter(|key| !key.starts_with(ASIDE))?;
+        let text = String::from_utf8(view.value?.to_vec()).ok()?;
+        let (mut seen, mut query, mut settings) = (0, None, BTreeMap::new());
+        view.headers.each(&mut |name, value| {
+            let value = String::from_utf8_lossy(value.unwrap_or_default());
+            if name == SEEN {
+                seen = value.parse().unwrap_or(0);
+            } else if name == QUERY {
+                query = Some(value.into_owned());
+            } else if let Some(setting) = name.strip_prefix(SETTING) {
+                settings.insert(setting.to_owned(), value.into_owned());
+            }
+        });
+        Some(Self { key, text, settings, seen, query, offset: view.offset.0 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use millstream_model::{Offset, Partition, Timestamp};
+
+    use super::*;
+
+    #[test]
+    fn an_entry_is_read_as_it_was_written() {
+        let set = [("ksql.a", "1"), ("auto.offset.reset", "earliest")];
+        let set = set.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let entry = Entry { query: Some("Q".to_owned()), ..Entry::new("CREATE …", &set, 7) };
+        assert_eq!(entry.settings.len(), 1, "what concerns one's own queries alone is not written");
+        let headers = entry.headers();
+        let view = RecordView {
+            topic: 0,
+            partition: Partition::new(0),
+            offset: Offset(9),
+            timestamp: Timestamp(0),
+            key: Some(entry.key.as_bytes()),
+            value: Some(entry.text.as_bytes()),
+            headers: &headers,
+        };
+        assert_eq!(Entry::read(&view).unwrap(), Entry { offset: 9, ..entry.clone() });
+        assert_eq!(Entry::read(&RecordView { value: None, ..view }), None);
+        let (key, headers) = Entry::aside(&entry.key, "no such function");
+        let view = RecordView { key: Some(key.as_bytes()), headers: &headers, ..view };
+        assert_eq!(Entry::read(&view), None);
+        assert_eq!(Entry::read_aside(&view).unwrap(), ("CREATE …".to_owned(), "no such function".to_owned()));
+    }
+}

@@ -1,0 +1,251 @@
+//! Rules without state over one topic, as one group: a record is read, decoded and given its row once for all of them.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use millstream_model::{Headers, Timestamp, Value};
+use millstream_ports::{Bytes, CodecError, Nullable, PortError};
+use millstream_runtime::{CallbackResult, Context, GroupGraph, Output, dead_letter_header};
+use millstream_sql::{
+    Admission, Emission, Entry, Intake, OnError, Rule, SinkRow, SourceRecord, State, StepError,
+};
+
+use crate::failures::Failures;
+use crate::formats::Formats;
+use crate::halves::Halves;
+use crate::lower::{SinkEdge, group_of};
+use crate::members::Group;
+
+/// The rules of a group, by how they read its topic.
+struct Shared {
+    readings: Vec<Reading>,
+}
+
+/// One way to read the topic, and the rules that do.
+struct Reading {
+    halves: Halves,
+    entry: Entry,
+    members: Vec<Member>,
+}
+
+/// A rule among others. What fails in it is its own: nothing of the record is written for it, and the others go on.
+struct Member {
+    rule: Rule,
+    sink: Halves,
+    out: SinkEdge,
+    dead_letters: Option<SinkEdge>,
+    failures: Failures,
+}
+
+/// A row as it is to be sent.
+struct Sent {
+    key: Option<Vec<u8>>,
+    value: Option<Vec<u8>>,
+    headers: Headers,
+    timestamp: i64,
+}
+
+/// Whether a rule can share a group: it keeps nothing, reads one source once, and does not ask to be stopped.
+pub(crate) fn can_share(rule: &Rule) -> bool {
+    !rule.query.is_stateful() && rule.query.entries.len() == 1 && rule.sink.on_error != OnError::Fail
+}
+
+/// The topic of the dead letters of the rules that have none of their own.
+pub(crate) fn dead_letters_of(group: &Group) -> String {
+    format!("{}-dead-letters", group.id)
+}
+
+/// Turns rules that can share one into a group graph.
+pub(crate) fn share(group: &Group, rules: Vec<Rule>, formats: &Formats) -> Result<GroupGraph, PortError> {
+    let mut graph = GroupGraph::define(&group.id);
+    let mut shared = Shared { readings: Vec::new() };
+    let mut outputs = std::collections::BTreeSet::new();
+    for rule in rules {
+        let member = Member::of(rule, group, formats)?;
+        for edge in std::iter::once(&member.out).chain(&member.dead_letters) {
+            if outputs.insert(edge.topic().to_owned()) {
+                graph = graph.output(edge);
+            }
+        }
+        shared.add(member, formats)?;
+    }
+    let graph = graph.input(
+        &group.topic,
+        Nullable(Bytes),
+        Nullable(Bytes),
+        move |context, key: Option<&[u8]>, value: Option<&[u8]>| shared.on_record(context, key, value),
+    );
+    graph.build().map_err(|error| PortError::stop("the rules make no group").because(error))
+}
+
+impl Shared {
+    fn add(&mut self, member: Member, formats: &Formats) -> Result<(), PortError> {
+        let Some(entry) = member.rule.query.entries.first() else { return Ok(()) };
+        let is_same =
+            |reading: &&mut Reading| reading.entry.source == entry.source && reading.entry.time == entry.time;
+        if let Some(reading) = self.readings.iter_mut().find(is_same) {
+            reading.members.push(member);
+            return Ok(());
+        }
+        let (halves, entry) = (Halves::reading(&entry.source, formats)?, entry.clone());
+        self.readings.push(Reading { halves, entry, members: vec![member] });
+        Ok(())
+    }
+
+    fn on_record(
+        &self,
+        context: &mut Context<'_>,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+    ) -> CallbackResult {
+        self.readings.iter().try_for_each(|reading| reading.on_record(context, key, value))
+    }
+}
+
+impl Reading {
+    fn on_record(
+        &self,
+        context: &mut Context<'_>,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+    ) -> CallbackResult {
+        let read = match self.halves.read(key, value) {
+            Ok(read) => read,
+            Err(error) if error.may_pass() => return Err(error.into()),
+            Err(error) => {
+                let reason = error.to_string();
+                return self
+                    .members
+                    .iter()
+                    .try_for_each(|member| member.set_aside(context, "decode", &reason));
+            }
+        };
+        let record = SourceRecord {
+            key: read.key,
+            value: read.value,
+            timestamp: context.timestamp().0,
+            partition: context.partition().as_i32(),
+            offset: context.offset().0,
+            headers: Headers::copy_of(context.headers()),
+            window: read.window,
+        };
+        let Some(intake) = Intake::of(&self.entry, record) else { return Ok(()) };
+        self.members.iter().try_for_each(|member| member.on_intake(context, &intake))
+    }
+}
+
+impl Member {
+    fn of(rule: Rule, group: &Group, formats: &Formats) -> Result<Self, PortError> {
+        let edge = |topic: &str| Output::new(topic, Nullable(Bytes), Nullable(Bytes));
+        let dead_letters = match rule.sink.on_error {
+            OnError::DeadLetter => Some(dead_letters_of(group)),
+            OnError::DeadLetterStream => Some(rule.dead_letters()),
+            OnError::Skip | OnError::Fail => None,
+        };
+        Ok(Self {
+            sink: Halves::writing(&rule.sink, formats)?,
+            out: edge(&rule.sink.topic),
+            dead_letters: dead_letters.as_deref().map(edge),
+            failures: Failures::of(&rule.sink.name),
+            rule,
+        })
+    }
+
+    fn on_intake(&self, context: &mut Context<'_>, intake: &Intake) -> CallbackResult {
+        let mut told = Vec::new();
+        let step = || self.rule.admits(0, intake, &mut told);
+        let admitted = match catch_unwind(AssertUnwindSafe(step)) {
+            Ok(None) => {
+                self.note(told);
+                return Ok(());
+            }
+            Ok(Some(admission)) => self.caught(|| self.rows(intake, admission)),
+            Err(_) => Err(Failed::Record("a condition panicked".to_owned())),
+        };
+        match admitted {
+            Ok(rows) => rows.iter().try_for_each(|row| self.send(context, row)),
+            Err(Failed::Later(error)) => Err(error.into()),
+            Err(Failed::Record(reason)) => self.set_aside(context, "callback", &reason),
+        }
+    }
+
+    /// A panic is this rule's failure, and not that of the others.
+    fn caught<T>(&self, deed: impl FnOnce() -> Result<T, Failed>) -> Result<T, Failed> {
+        let panicked = |_| Err(Failed::Record(format!("rule {} panicked", self.rule.name)));
+        catch_unwind(AssertUnwindSafe(deed)).unwrap_or_else(panicked)
+    }
+
+    /// All rows that a record makes, ready to be sent, or none.
+    fn rows(&self, intake: &Intake, admission: Admission) -> Result<Vec<Sent>, Failed> {
+        let emissions = self.rule.on_intake(0, intake.clone(), admission, &mut NoState);
+        let emissions = emissions.map_err(|error| Failed::Record(error.to_string()))?;
+        let mut rows = Vec::with_capacity(emissions.len());
+        for emission in emissions {
+            match emission {
+                Emission::Sink(row) => rows.push(self.row(row)?),
+                Emission::Failed(failure) => self.failures.note(&failure),
+                Emission::Repartition { .. } => {
+                    return Err(Failed::Record("a rule without state keeps nothing".to_owned()));
+                }
+            }
+        }
+        Ok(rows)
+    }
+
+    fn row(&self, row: SinkRow) -> Result<Sent, Failed> {
+        let written = self.sink.write(&row.key, row.value.as_deref(), row.window);
+        let (key, value) = written.map_err(|error| {
+            if error.may_pass() { Failed::Later(error) } else { Failed::Record(error.to_string()) }
+        })?;
+        Ok(Sent { key, value, headers: row.headers, timestamp: row.timestamp })
+    }
+
+    fn send(&self, context: &mut Context<'_>, row: &Sent) -> CallbackResult {
+        let at = (&row.headers, Timestamp(row.timestamp));
+        Ok(context.emit_at(&self.out, &row.key.as_deref(), &row.value.as_deref(), at)?)
+    }
+
+    fn note(&self, told: Vec<Emission>) {
+        for emission in told {
+            if let Emission::Failed(failure) = emission {
+                self.failures.note(&failure);
+            }
+        }
+    }
+
+    /// Sends the record to the rule's dead letters, with the headers that the framework gives its own.
+    fn set_aside(&self, context: &mut Context<'_>, stage: &str, reason: &str) -> CallbackResult {
+        self.failures.set_aside(stage, reason);
+        let Some(edge) = &self.dead_letters else { return Ok(()) };
+        let mut headers = Headers::copy_of(context.headers());
+        headers.push(dead_letter_header::TOPIC, context.topic().as_str());
+        headers.push(dead_letter_header::PARTITION, context.partition().to_string());
+        headers.push(dead_letter_header::OFFSET, context.offset().to_string());
+        headers.push(dead_letter_header::GROUP, group_of(&self.rule.name));
+        headers.push(dead_letter_header::STAGE, stage);
+        headers.push(dead_letter_header::MESSAGE, reason);
+        let key = context.key_bytes().map(<[u8]>::to_vec);
+        let value = context.value_bytes().map(<[u8]>::to_vec);
+        Ok(context.emit_with(edge, &key.as_deref(), &value.as_deref(), &headers)?)
+    }
+}
+
+/// Why a record has no rows.
+enum Failed {
+    /// What its rows are written with does not answer now.
+    Later(CodecError),
+    /// The record is at fault.
+    Record(String),
+}
+
+/// What a rule without state keeps.
+struct NoState;
+
+impl State for NoState {
+    fn get(&mut self, _: &[u8]) -> Result<Option<Value>, StepError> {
+        Err(StepError::Damaged("a state that the rule does not have"))
+    }
+
+    fn put(&mut self, _: &[u8], _: Option<&Value>) -> Result<(), StepError> {
+        Err(StepError::Damaged("a state that the rule does not have"))
+    }
+}

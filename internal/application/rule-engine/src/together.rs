@@ -1,0 +1,167 @@
+//! Deploys many rules at once, those that can in groups that they share.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use millstream_model::TopicName;
+use millstream_ports::{Groups, PortError, TopicSpec, World};
+use millstream_runtime::Processor;
+use millstream_sql::{Guarantee, OnError, Rule, Shape, Verdict};
+
+use crate::deploy::{DeployError, Engine, RunningRule, delivered};
+use crate::journal::{Journal, Notes};
+use crate::lower::group_of;
+use crate::members::{Candidate, Group, Sharing, sharing};
+use crate::shared::{can_share, dead_letters_of, share};
+
+impl<W: World + Groups> Engine<W> {
+    /// As [`Engine::deploy`], for all rules of a program. Rules without state over one topic share a group: one consumer,
+    /// one producer, and each record decoded once. A rule that has run by itself goes on so, and groups stay together from
+    /// one start to the next.
+    ///
+    /// # Errors
+    /// As [`Engine::deploy`]; also when another program still runs rules in a group that this one is to run without them.
+    pub fn deploy_all(&self, rules: Vec<Rule>) -> Result<Vec<RunningRule>, DeployError> {
+        self.prepare_topics(&rules)?;
+        let of_all = |source| refused("of this program", source);
+        let journal = Journal::read(&self.world).map_err(of_all)?;
+        let groups = self.world.groups().map_err(of_all)?;
+        let changes = changes(&rules, &journal, &groups)?;
+        let plan = self.sharing(&rules, &journal, &groups).map_err(of_all)?;
+        self.remember(&rules, &journal, &plan).map_err(of_all)?;
+        let mut by_name: BTreeMap<String, Rule> =
+            rules.iter().map(|rule| (rule.name.clone(), rule.clone())).collect();
+        let mut running = Vec::new();
+        for group in &plan.groups {
+            let members = group.rules.iter().filter_map(|name| by_name.remove(name)).collect();
+            running.push(self.deploy_group(group, members)?);
+        }
+        for rule in rules.into_iter().filter(|rule| by_name.contains_key(&rule.name)) {
+            running.push(self.deploy_prepared(rule)?);
+        }
+        for running in &mut running {
+            let of = |name: &String| Some((name.clone(), changes.get(name)?.clone()));
+            running.changes = running.rules.iter().filter_map(of).collect();
+        }
+        Ok(running)
+    }
+
+    fn sharing(
+        &self,
+        rules: &[Rule],
+        journal: &Journal,
+        groups: &BTreeMap<String, usize>,
+    ) -> Result<Sharing, PortError> {
+        let candidate = |rule: &Rule| Candidate {
+            name: rule.name.clone(),
+            topic: rule.query.entries.first().map(|entry| entry.source.topic.clone()).unwrap_or_default(),
+            is_exact: rule.guarantee == Some(Guarantee::ExactlyOnce),
+            has_begun: groups.contains_key(&group_of(&rule.name)),
+        };
+        let candidates: Vec<_> = rules.iter().filter(|rule| can_share(rule)).map(candidate).collect();
+        let plan = sharing(&journal.groups, &candidates);
+        for (group, gone) in &plan.gone {
+            let members = groups.get(group).copied().unwrap_or(0);
+            self.part(group, gone, members, &plan)?;
+        }
+        Ok(plan)
+    }
+
+    fn remember(&self, rules: &[Rule], journal: &Journal, plan: &Sharing) -> Result<(), PortError> {
+        let mut notes = Notes::default();
+        for group in plan.groups.iter().filter(|group| !journal.groups.contains(group)) {
+            notes.group(group);
+        }
+        for rule in rules {
+            let shape = Shape::of(rule);
+            if journal.shapes.get(&rule.name) != Some(&shape) {
+                notes.shape(&rule.name, &shape);
+            }
+        }
+        notes.write(&self.world, self.settings.replication)
+    }
+
+    /// Rules that are not to run any more leave their group; should they come back, each goes on from here by itself.
+    fn part(
+        &self,
+        group: &str,
+        gone: &BTreeSet<String>,
+        members: usize,
+        plan: &Sharing,
+    ) -> Result<(), PortError> {
+        let names = gone.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        if members > 0 {
+            return Err(PortError::stop(format!(
+                "group '{group}' runs {names} too, and still has members; start with the same rules as they, or stop them first (one that was killed is missed after its session's time-out)"
+            )));
+        }
+        let Some(topic) = plan.groups.iter().find(|known| known.id == group).map(|known| &known.topic) else {
+            return Ok(());
+        };
+        let topic =
+            TopicName::new(topic.as_str()).map_err(|error| PortError::stop("not a topic").because(error))?;
+        let positions = self.world.positions(group, &topic)?;
+        gone.iter().try_for_each(|rule| self.world.place(&group_of(rule), &topic, &positions))?;
+        tracing::info!(group, rules = names, "rules left their group");
+        Ok(())
+    }
+
+    fn deploy_group(&self, group: &Group, rules: Vec<Rule>) -> Result<RunningRule, DeployError> {
+        let refused = |source| refused(&group.id, source);
+        if rules.iter().any(|rule| rule.sink.on_error == OnError::DeadLetter) {
+            self.create_letters(&dead_letters_of(group)).map_err(refused)?;
+        }
+        let (names, guarantee) =
+            (group.rules.iter().cloned().collect(), rules.first().and_then(|rule| rule.guarantee));
+        let graph = share(group, rules, &self.formats).map_err(refused)?;
+        let settings = delivered(&self.settings, guarantee);
+        let started = Processor::new(self.world.clone(), graph).settings(settings).start();
+        let processor = started
+            .map_err(|source| DeployError::Start { rule: group.id.clone(), source: Box::new(source) })?;
+        tracing::info!(group = group.id, rules = group.rules.len(), "rules deployed together");
+        Ok(RunningRule { name: group.id.clone(), rules: names, changes: Vec::new(), processor })
+    }
+
+    fn create_letters(&self, topic: &str) -> Result<(), PortError> {
+        let name = TopicName::new(topic).map_err(|error| PortError::stop("not a topic").because(error))?;
+        let settings = [("cleanup.policy", "delete"), ("retention.ms", "-1")];
+        let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let replication = self.settings.replication;
+        self.world.create_topic(&TopicSpec { name, partitions: 1, replication, settings })
+    }
+}
+
+/// What has changed in rules since they last ran, by rule.
+fn changes(
+    rules: &[Rule],
+    journal: &Journal,
+    groups: &BTreeMap<String, usize>,
+) -> Result<BTreeMap<String, Verdict>, DeployError> {
+    let mut changes = BTreeMap::new();
+    for rule in rules {
+        let shared = journal.groups.iter().find(|group| group.rules.contains(&rule.name));
+        let group = shared.map_or_else(|| group_of(&rule.name), |group| group.id.clone());
+        let Some(before) = journal.shapes.get(&rule.name).filter(|_| groups.contains_key(&group)) else {
+            continue;
+        };
+        match before.verdict(&Shape::of(rule)) {
+            Verdict::Same => {}
+            verdict if verdict.keeps_state() => {
+                tracing::info!(rule = rule.name, %verdict, "the rule has changed");
+                changes.insert(rule.name.clone(), verdict);
+            }
+            verdict => {
+                return Err(DeployError::Changed {
+                    rule: rule.name.clone(),
+                    group: group_of(&rule.name),
+                    verdict,
+                    is_shared: shared.is_some(),
+                });
+            }
+        }
+    }
+    Ok(changes)
+}
+
+fn refused(rule: &str, source: PortError) -> DeployError {
+    DeployError::Port { rule: rule.to_owned(), source }
+}

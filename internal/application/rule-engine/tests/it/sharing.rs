@@ -1,0 +1,175 @@
+//! Rules that share a group: each says what it would say by itself, whatever its neighbours do, over any number of starts.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use millstream_ports::{DelimitedRows, Groups, KafkaRows, NoRows};
+use millstream_rule_engine::{DeployError, Engine, Formats, RunningRule};
+use millstream_runtime::Settings;
+use millstream_sim::Sim;
+use millstream_sql::render;
+
+const SOURCE: &str = "CREATE STREAM numbers (id STRING KEY, n INT) WITH (KAFKA_TOPIC='numbers', VALUE_FORMAT='DELIMITED', PARTITIONS=3);";
+
+fn start(sim: &Sim, rules: &[&str]) -> Result<Vec<RunningRule>, String> {
+    let formats = Formats::default()
+        .with("DELIMITED", Arc::new(DelimitedRows))
+        .with("KAFKA", Arc::new(KafkaRows))
+        .with("NONE", Arc::new(NoRows));
+    let settings =
+        Settings { workers: 2, commit_interval: Some(Duration::from_millis(5)), ..Settings::default() };
+    let mut engine = Engine::new(sim.process(), formats, settings);
+    let text = std::iter::once(&SOURCE).chain(rules).copied().collect::<Vec<_>>().join("\n");
+    let rules = engine.plan("rules.sql", &text).map_err(said)?;
+    engine.deploy_all(rules).map_err(|error| error.to_string())
+}
+
+fn said(error: DeployError) -> String {
+    match error {
+        DeployError::Mistakes { source_name, text, mistakes } => render(&source_name, &text, &mistakes),
+        error => error.to_string(),
+    }
+}
+
+fn stop(running: Vec<RunningRule>) {
+    for rule in running {
+        rule.processor.stop().unwrap();
+    }
+}
+
+fn until(what: &str, holds: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "waited in vain until {what}");
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// How often each value is in a topic.
+fn counted(sim: &Sim, topic: &str) -> BTreeMap<String, usize> {
+    let mut all = BTreeMap::new();
+    for record in sim.read(topic) {
+        *all.entry(String::from_utf8(record.value.unwrap_or_default()).unwrap()).or_default() += 1;
+    }
+    all
+}
+
+fn write(sim: &Sim, numbers: std::ops::Range<i32>) {
+    for number in numbers {
+        sim.write("numbers", format!("k{number}").as_bytes(), Some(number.to_string().as_bytes()));
+    }
+}
+
+/// Everything of a range that a rule passes on, once.
+fn once(range: std::ops::Range<i32>, passes: impl Fn(i32) -> bool) -> BTreeMap<String, usize> {
+    range.filter(|number| passes(*number)).map(|number| (number.to_string(), 1)).collect()
+}
+
+const EVEN: &str = "CREATE STREAM even AS SELECT * FROM numbers WHERE n % 2 = 0;";
+const LARGE: &str = "CREATE STREAM large AS SELECT * FROM numbers WHERE n >= 50;";
+const ALL: &str = "CREATE STREAM everything AS SELECT * FROM numbers;";
+
+#[test]
+fn rules_share_a_group_and_one_that_comes_later_begins_at_the_beginning() {
+    let sim = Sim::live();
+    let running = start(&sim, &[EVEN, LARGE]).unwrap();
+    assert_eq!(running.len(), 1, "one group for both");
+    assert_eq!(running[0].rules, ["EVEN", "LARGE"]);
+    write(&sim, 0..100);
+    until("both have told all", || sim.read("EVEN").len() == 50 && sim.read("LARGE").len() == 50);
+    stop(running);
+
+    let running = start(&sim, &[EVEN, LARGE, ALL]).unwrap();
+    assert_eq!(running.len(), 2, "the new rule has a position of its own");
+    write(&sim, 100..200);
+    until("the new rule has told all", || sim.read("EVERYTHING").len() == 200);
+    until("the others go on", || sim.read("EVEN").len() == 100 && sim.read("LARGE").len() == 150);
+    stop(running);
+    assert_eq!(counted(&sim, "EVERYTHING"), once(0..200, |_| true));
+    assert_eq!(counted(&sim, "EVEN"), once(0..200, |number| number % 2 == 0));
+    assert_eq!(counted(&sim, "LARGE"), once(0..200, |number| number >= 50));
+}
+
+#[test]
+fn a_rule_that_leaves_and_comes_back_goes_on_from_where_it_was() {
+    let sim = Sim::live();
+    let running = start(&sim, &[EVEN, LARGE, ALL]).unwrap();
+    write(&sim, 0..60);
+    until("all have told all", || sim.read("EVERYTHING").len() == 60 && sim.read("LARGE").len() == 10);
+    stop(running);
+    let running = start(&sim, &[EVEN, LARGE]).unwrap();
+    write(&sim, 60..90);
+    until("the others have told all", || sim.read("EVEN").len() == 45 && sim.read("LARGE").len() == 40);
+    stop(running);
+    assert_eq!(sim.read("EVERYTHING").len(), 60);
+    let running = start(&sim, &[EVEN, LARGE, ALL]).unwrap();
+    until("it has caught up", || sim.read("EVERYTHING").len() == 90);
+    stop(running);
+    assert_eq!(counted(&sim, "EVERYTHING"), once(0..90, |_| true));
+}
+
+#[test]
+fn a_group_is_not_run_with_other_rules_while_somebody_runs_it() {
+    let sim = Sim::live();
+    let running = start(&sim, &[EVEN, LARGE, ALL]).unwrap();
+    let groups = || sim.groups().unwrap().values().any(|members| *members > 0);
+    until("it has members", groups);
+    let refused = start(&sim, &[EVEN, LARGE]).err().unwrap();
+    assert!(refused.contains("runs EVERYTHING too, and still has members"), "{refused}");
+    stop(running);
+}
+
+#[test]
+fn what_one_can_not_read_or_write_is_its_own_dead_letter() {
+    let sim = Sim::live();
+    let told = "CREATE STREAM told WITH (ON_ERROR='dlq') AS SELECT * FROM numbers WHERE n > 0;";
+    let silent = "CREATE STREAM silent WITH (ON_ERROR='skip') AS SELECT * FROM numbers;";
+    let letters = "CREATE STREAM reasons WITH (VALUE_FORMAT='DELIMITED') AS SELECT RECORD_KEY, FROM_BYTES(ERROR_TOPIC, 'utf8') + ' ' + FROM_BYTES(ERROR_STAGE, 'utf8') AS wrong, FROM_BYTES(RECORD_VALUE, 'utf8') AS value FROM told_dead_letters;";
+    let running = start(&sim, &[told, silent, letters]).unwrap_or_else(|error| panic!("{error}"));
+    write(&sim, 1..10);
+    sim.write("numbers", b"bad", Some(b"no number"));
+    write(&sim, 10..20);
+    until("both have told all", || sim.read("TOLD").len() == 19 && sim.read("SILENT").len() == 19);
+    until("the dead letter is told of", || sim.read("REASONS").len() == 1);
+    stop(running);
+    assert_eq!(sim.read("rules-told-dead-letters").len(), 1);
+    assert_eq!(counted(&sim, "REASONS"), BTreeMap::from([("numbers decode,no number".to_owned(), 1)]));
+}
+
+const SUMS: &str = "CREATE TABLE sums AS SELECT id, SUM(n) AS total FROM numbers GROUP BY id;";
+
+fn sum(sim: &Sim) -> Option<String> {
+    let last = sim.read("SUMS").pop()?;
+    String::from_utf8(last.value?).ok()
+}
+
+#[test]
+fn a_changed_rule_goes_on_from_its_state_where_that_fits_and_is_refused_where_not() {
+    let sim = Sim::live();
+    let running = start(&sim, &[SUMS]).unwrap();
+    sim.write("numbers", b"k", Some(b"5"));
+    until("it is counted", || sum(&sim).as_deref() == Some("5"));
+    stop(running);
+
+    let positive = "CREATE TABLE sums AS SELECT id, SUM(n) AS total, SUM(n) * 2 AS twice FROM numbers WHERE n > 0 GROUP BY id;";
+    let running = start(&sim, &[positive]).unwrap();
+    let said = running[0].changes[0].1.to_string();
+    assert!(said.starts_with("compatible: its state is kept\n  it also writes TWICE INT"), "{said}");
+    sim.write("numbers", b"k", Some(b"-1"));
+    sim.write("numbers", b"k", Some(b"2"));
+    until("it went on from 5", || sum(&sim).as_deref() == Some("7,14"));
+    stop(running);
+
+    let other =
+        "CREATE TABLE sums AS SELECT id, MAX(n) AS total, SUM(n) * 2 AS twice FROM numbers GROUP BY id;";
+    let refused = start(&sim, &[other]).err().unwrap();
+    assert!(
+        refused.contains("incompatible: its state can't be kept") && refused.contains("MAX"),
+        "{refused}"
+    );
+    assert!(refused.contains("--delete --group rules-sums"), "it names the remedy: {refused}");
+    // What is refused is not remembered.
+    stop(start(&sim, &[positive]).unwrap());
+}
