@@ -10,7 +10,7 @@ export PEERS ?=
 # A deed is often written as several targets in their order, such as 'make up-local create-topics'.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help prepare build run demo demo-clean test check audit bench doc clean up down create-topics create-connectors ksqldb-migration up-local down-local wipe-local up-replication verify-stack
+.PHONY: help prepare build run demo demo-clean test check audit chaos bench doc clean up down create-topics create-connectors ksqldb-migration up-local down-local wipe-local up-replication verify-stack
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-18s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -48,6 +48,10 @@ check: ## Format, lints, docs, dependencies
 
 audit: ## Known vulnerabilities (needs the advisory database, on line)
 	cargo deny check advisories
+
+# ON=embedded runs it on the embedded broker; ARGS takes what 'chaos run --help' lists, such as --duration-s 600 --seed 7.
+chaos: prepare ## Kill, hold up and cut off a group under load on a real Kafka, and count what was lost and what came twice
+	cargo run --release --locked -p millstream-cmd-chaos -- run --on $(or $(ON),kafka) $(ARGS)
 
 bench: prepare ## Throughput, CPU and memory at 1,000,000 messages; beside other frameworks where PEERS names their folder
 	docker/local/bench.sh

@@ -1,7 +1,7 @@
 //! The only place that writes to topics and tables.
 
 use millstream_model::{NoHeaders, Partition};
-use millstream_ports::{Delivery, GroupLog, Outlet, PortError, SendRecord, Tag, World};
+use millstream_ports::{Action, Delivery, GroupLog, Outlet, PortError, SendRecord, Tag, World};
 
 use crate::desk::Desk;
 use crate::effects::Effect;
@@ -91,9 +91,9 @@ pub(crate) fn commit<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result
 fn commit_all<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result<bool, PortError> {
     match desk.plan.settings.delivery {
         Delivery::AtLeastOnce => {
-            log.settle()?;
+            log.settle().map_err(undelivered)?;
             send_changelogs(log, desk)?;
-            log.settle()?;
+            log.settle().map_err(undelivered)?;
             hand_to_stores(log, desk)?;
             commit_offsets(log, desk)
         }
@@ -105,6 +105,11 @@ fn commit_all<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result<bool, 
             Ok(committed)
         }
     }
+}
+
+/// What callbacks have sent is not kept to be sent again, so it can't be made good by a later commit.
+fn undelivered(error: PortError) -> PortError {
+    if error.action() == Action::Retry { PortError::stop(error.to_string()) } else { error }
 }
 
 /// Makes undone what was sent, set and passed over since the last commit. Exactly-once alone can do that.

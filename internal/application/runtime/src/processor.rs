@@ -11,6 +11,7 @@ use crate::graph::GroupGraph;
 use crate::memory::MemoryBudget;
 use crate::partition::Plan;
 use crate::query::TableClient;
+use crate::standby::{SharedStandbys, Standbys, feed};
 use crate::status::Status;
 use crate::stepped::Stepped;
 use crate::stop::Stop;
@@ -91,6 +92,9 @@ pub struct Settings {
     pub deferred_max: usize,
     /// What waits behind records that are deferred or retried, in bytes a worker, at which nothing more is read.
     pub waiting_bytes_max: usize,
+    /// Processes beside its owner that keep a partition's tables close behind it, so that one of them takes over with next to
+    /// nothing to read. Each needs the room of the tables again. 0 is none.
+    pub standbys: u32,
     /// Copies of the topics that the processor creates; `None` is the brokers' default.
     pub replication: Option<u16>,
 }
@@ -108,6 +112,7 @@ impl Default for Settings {
             store_batch_bytes: 64 << 10,
             deferred_max: 1_000,
             waiting_bytes_max: 64 << 20,
+            standbys: 0,
             replication: None,
         }
     }
@@ -158,12 +163,14 @@ impl<W: World> Processor<W> {
         let widths = self.prepare_topics()?;
         let lookups = self.start_lookups()?;
         let shared = lookups.iter().map(|lookup| lookup.table.clone() as _).collect();
-        let Crew { workers, plan, status, table } = self.crew(widths, shared)?;
+        let Crew { workers, plan, status, table, standbys } = self.crew(widths, shared)?;
         let hired = workers
             .into_iter()
             .enumerate()
             .map(|(instance, worker)| spawn(worker, instance, &plan, &stop, &status))
             .collect::<Result<Vec<_>, _>>()?;
+        let standbys =
+            standbys.map(|standbys| spawn_standbys(standbys, &plan, &stop, &status)).transpose()?;
         let keep = lookups.into_iter().map(|lookup| Box::new(lookup) as Box<dyn FollowedTable>).collect();
         Ok(Running {
             group: self.graph.spec.group.clone(),
@@ -171,6 +178,7 @@ impl<W: World> Processor<W> {
             status,
             table,
             workers: hired,
+            standbys,
             lookups: keep,
         })
     }
@@ -195,9 +203,12 @@ impl<W: World> Processor<W> {
         let status = Arc::new(Status::new(&graph, count));
         let plan = Arc::new(Plan { graph, widths, settings, lookups });
         let (table, questions) = TableClient::new(&plan.graph, count);
-        let hire = |(instance, questions)| Worker::new(&self.world, plan.clone(), instance, questions);
+        let standbys = Standbys::new(&self.world, &plan)?;
+        let hire = |(instance, questions)| {
+            Worker::new(&self.world, plan.clone(), instance, questions, standbys.clone())
+        };
         let workers = questions.into_iter().enumerate().map(hire).collect::<Result<_, _>>()?;
-        Ok(Crew { workers, plan, status, table })
+        Ok(Crew { workers, plan, status, table, standbys })
     }
 
     fn prepare_topics(&self) -> Result<Vec<u32>, ProcessorError> {
@@ -250,6 +261,20 @@ pub(crate) struct Crew<W: World> {
     pub(crate) plan: Arc<Plan>,
     pub(crate) status: Arc<Status>,
     pub(crate) table: TableClient,
+    pub(crate) standbys: Option<SharedStandbys<W>>,
+}
+
+fn spawn_standbys<W: World>(
+    standbys: SharedStandbys<W>,
+    plan: &Plan,
+    stop: &Stop,
+    status: &Arc<Status>,
+) -> Result<JoinHandle<()>, PortError> {
+    let (stop, status) = (stop.clone(), status.clone());
+    thread::Builder::new()
+        .name(format!("{}-standby", plan.graph.spec.group))
+        .spawn(move || feed(&standbys, &stop, &status))
+        .map_err(|error| PortError::stop("could not start a thread").because(error))
 }
 
 fn spawn<W: World>(
@@ -298,6 +323,7 @@ pub struct Running {
     status: Arc<Status>,
     table: TableClient,
     workers: Vec<JoinHandle<Result<(), ProcessorError>>>,
+    standbys: Option<JoinHandle<()>>,
     lookups: Vec<Box<dyn FollowedTable>>,
 }
 
@@ -380,6 +406,10 @@ impl Running {
             let ended = worker.join().unwrap_or_else(|_| Err(ProcessorError::Panicked(self.group.clone())));
             outcome = outcome.and(ended);
         }
+        // A worker that ended has told all others to end.
+        if let Some(standbys) = self.standbys.take() {
+            let _ = standbys.join();
+        }
         outcome
     }
 
@@ -398,6 +428,9 @@ impl Drop for Running {
         self.stop.set();
         for worker in self.workers.drain(..) {
             let _ = worker.join();
+        }
+        if let Some(standbys) = self.standbys.take() {
+            let _ = standbys.join();
         }
     }
 }

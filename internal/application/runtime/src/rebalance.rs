@@ -1,21 +1,38 @@
-use std::collections::BTreeMap;
-
 use millstream_model::Partition;
-use millstream_ports::{Delivery, GroupLog, PortError, World};
+use millstream_ports::{Action, Delivery, GroupLog, PortError, World};
 
 use crate::commit::{commit, take_back};
 use crate::desk::Desk;
-use crate::partition::{PartitionTask, Phase};
+use crate::partition::{PartitionTable, PartitionTask};
 use crate::recovery::Recovery;
+use crate::standby::{SharedStandbys, locked};
 
-/// Partitions between a revocation and the next assignment: their tables stay as they are, in case they come back.
-pub(crate) type Parked<S> = BTreeMap<Partition, PartitionTask<S>>;
+/// Where a worker's tables come from and go to beside their stores: the process's standbys, if it has any.
+pub(crate) struct Kept<W: World> {
+    pub(crate) worker: usize,
+    pub(crate) standbys: Option<SharedStandbys<W>>,
+}
+
+impl<W: World> Kept<W> {
+    /// The tables of a partition that comes, as far as they are here.
+    fn take(&self, partition: Partition) -> Result<Vec<PartitionTable<W::Store>>, PortError> {
+        let take = |standbys: &SharedStandbys<W>| locked(standbys).take(self.worker, partition);
+        self.standbys.as_ref().map_or_else(|| Ok(Vec::new()), take)
+    }
+
+    /// Takes the tables of a partition that goes. Without standbys their stores are closed, since others may wait for them.
+    fn keep(&self, partition: Partition, tables: Vec<PartitionTable<W::Store>>) {
+        if let Some(standbys) = &self.standbys {
+            locked(standbys).give(self.worker, partition, tables);
+        }
+    }
+}
 
 /// Takes over what the group assigned.
 pub(crate) fn assigned<W: World>(
     log: &mut W::Group,
     desk: &mut Desk<W>,
-    parked: &mut Parked<W::Store>,
+    kept: &Kept<W>,
     partitions: &[Partition],
 ) -> Result<(), PortError> {
     tracing::info!(?partitions, "partitions assigned");
@@ -23,11 +40,9 @@ pub(crate) fn assigned<W: World>(
     let inputs = desk.plan.graph.spec.inputs.len();
     for partition in partitions {
         let mut task = PartitionTask::new(*partition, inputs);
-        task.tables = parked.remove(partition).map(|old| old.tables).unwrap_or_default();
+        task.tables = kept.take(*partition)?;
         desk.put_task(task);
     }
-    // What did not come back belongs to others, who wait for its stores.
-    parked.clear();
     Ok(())
 }
 
@@ -38,16 +53,20 @@ pub(crate) fn revoked<W: World>(
     log: &mut W::Group,
     desk: &mut Desk<W>,
     recovery: &mut Recovery<W>,
-    parked: &mut Parked<W::Store>,
+    kept: &Kept<W>,
     partitions: &[Partition],
 ) -> Result<(), PortError> {
     tracing::info!(?partitions, "partitions revoked");
     if let Err(error) = commit(log, desk) {
+        if error.action() != Action::Retry && desk.plan.settings.delivery == Delivery::AtLeastOnce {
+            // What was not delivered is of partitions that stay, too, and can't be taken back.
+            return Err(error);
+        }
         // The next owner repeats what could not be committed.
         tracing::warn!(%error, "could not commit before giving partitions up");
         forget(log, desk)?;
     }
-    let_go(log, desk, recovery, parked, partitions)
+    let_go(log, desk, recovery, kept, partitions)
 }
 
 /// Gives up partitions that are somebody else's already. Nothing of theirs is committed.
@@ -55,7 +74,7 @@ pub(crate) fn lost<W: World>(
     log: &mut W::Group,
     desk: &mut Desk<W>,
     recovery: &mut Recovery<W>,
-    parked: &mut Parked<W::Store>,
+    kept: &Kept<W>,
     partitions: &[Partition],
 ) -> Result<(), PortError> {
     tracing::warn!(
@@ -68,7 +87,7 @@ pub(crate) fn lost<W: World>(
             task.discard();
         }
     }
-    let_go(log, desk, recovery, parked, partitions)
+    let_go(log, desk, recovery, kept, partitions)
 }
 
 /// Leaves what was not committed to the next owner.
@@ -85,14 +104,13 @@ fn let_go<W: World>(
     log: &mut W::Group,
     desk: &mut Desk<W>,
     recovery: &mut Recovery<W>,
-    parked: &mut Parked<W::Store>,
+    kept: &Kept<W>,
     partitions: &[Partition],
 ) -> Result<(), PortError> {
     for partition in partitions {
         let Some(mut task) = desk.tasks.get_mut(partition.index()).and_then(Option::take) else { continue };
         task.roll_back();
-        task.phase = Phase::Opening;
-        parked.insert(*partition, task);
+        kept.keep(*partition, task.tables);
     }
     recovery.release(partitions)?;
     log.release(partitions)?;

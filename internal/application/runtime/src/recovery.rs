@@ -71,8 +71,8 @@ impl<W: World> Recovery<W> {
 
     fn open(&mut self, world: &W, plan: &Plan, task: &mut PartitionTask<W::Store>) -> Result<(), PortError> {
         // A partition that comes back keeps its stores; only what was written meanwhile is read.
-        for topic in task.tables.len()..self.topics.len() {
-            task.tables.push(PartitionTable::new(self.open_layer(world, plan, topic, task.partition)?));
+        for (place, topic) in self.topics.iter().enumerate().skip(task.tables.len()) {
+            task.tables.push(PartitionTable::new(open_layer(world, plan, (place, topic), task.partition)?));
         }
         let Some(tail) = &mut self.tail else { return Ok(()) };
         for (topic, table) in task.tables.iter_mut().enumerate() {
@@ -83,25 +83,6 @@ impl<W: World> Recovery<W> {
             }
         }
         Ok(())
-    }
-
-    fn open_layer(
-        &self,
-        world: &W,
-        plan: &Plan,
-        topic: usize,
-        partition: Partition,
-    ) -> Result<TableLayer<W::Store>, PortError> {
-        let Some(table) = self.topics.get(topic).cloned() else {
-            return Err(PortError::stop(format!("the group has no table number {topic}")));
-        };
-        let ttl = plan.graph.ttl.filter(|_| self.has_table && topic == 0);
-        let group = &plan.graph.spec.group;
-        // What a table whose values do not last for ever keeps is of a form of its own.
-        let owner = ttl.map_or_else(|| group.clone(), |_| format!("{group}-timed"));
-        let store = world.open_table(&TableId { owner, table, partition })?;
-        let share = plan.settings.memory.join(store.memory_bytes());
-        Ok(TableLayer::new(store, share, ttl))
     }
 
     fn read(&mut self, desk: &mut Desk<W>, wait: Duration) -> Result<bool, PortError> {
@@ -179,6 +160,22 @@ impl<W: World> Recovery<W> {
         }
         Ok(())
     }
+}
+
+/// Opens the store of the group's table number `place`, and puts a layer in front of it.
+pub(crate) fn open_layer<W: World>(
+    world: &W,
+    plan: &Plan,
+    (place, topic): (usize, &TopicName),
+    partition: Partition,
+) -> Result<TableLayer<W::Store>, PortError> {
+    let ttl = plan.graph.ttl.filter(|_| plan.graph.names.has_table && place == 0);
+    let group = &plan.graph.spec.group;
+    // What a table whose values do not last for ever keeps is of a form of its own.
+    let owner = ttl.map_or_else(|| group.clone(), |_| format!("{group}-timed"));
+    let store = world.open_table(&TableId { owner, table: topic.clone(), partition })?;
+    let share = plan.settings.memory.join(store.memory_bytes());
+    Ok(TableLayer::new(store, share, ttl))
 }
 
 /// A table that is brought forward by its topic.

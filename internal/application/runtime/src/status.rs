@@ -88,6 +88,8 @@ pub struct Snapshot {
     pub measures: Measures,
     /// Owned partitions, by number.
     pub partitions: Vec<PartitionStatus>,
+    /// Partitions of others that this process stands by for, by number.
+    pub standbys: Vec<StandbyStatus>,
     /// What a record waits for before it is tried again, such as a schema registry that does not answer.
     pub stalled: Option<String>,
     /// Why the processor can't go on.
@@ -137,12 +139,24 @@ impl PartitionStatus {
     }
 }
 
+/// A partition that another process owns, and this one stands by for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StandbyStatus {
+    /// Its number.
+    pub partition: Partition,
+    /// Whether its tables are being followed; otherwise their stores or topics are waited for.
+    pub is_following: bool,
+    /// Table records between the standby and the owner, as of the last second.
+    pub lag: u64,
+}
+
 /// What a processor is doing, for people and metrics. Its figures are at most a tenth of a second old.
 pub struct Status {
     spec: GroupSpec,
     inputs: Vec<TopicName>,
     destinations: Vec<TopicName>,
     workers: Vec<Mutex<Figures>>,
+    standbys: Mutex<Vec<StandbyStatus>>,
     failure: Mutex<Option<String>>,
 }
 
@@ -169,6 +183,7 @@ impl Status {
             inputs: graph.spec.inputs.clone(),
             destinations: graph.names.destinations.clone(),
             workers: (0..workers).map(|_| Mutex::default()).collect(),
+            standbys: Mutex::default(),
             failure: Mutex::default(),
         }
     }
@@ -233,6 +248,10 @@ impl Status {
         Some(format!("{topic}/{partition}@{offset} is tried again, {tried} times so far: {}", longest.reason))
     }
 
+    pub(crate) fn publish_standbys(&self, standbys: Vec<StandbyStatus>) {
+        *locked(&self.standbys) = standbys;
+    }
+
     /// All figures as of now.
     pub fn snapshot(&self) -> Snapshot {
         let all: Vec<Figures> = self.workers.iter().map(|worker| locked(worker).clone()).collect();
@@ -255,6 +274,7 @@ impl Status {
             commits: sum(|figures| figures.commits),
             measures,
             partitions,
+            standbys: locked(&self.standbys).clone(),
             stalled: all.iter().find_map(|figures| figures.stalled.clone()),
             failure: locked(&self.failure).clone(),
         }

@@ -6,6 +6,7 @@ use millstream_ports::{PortError, World};
 
 use crate::processor::{Crew, ProcessorError};
 use crate::query::{self, TableClient};
+use crate::standby::{SharedStandbys, locked};
 use crate::status::Status;
 use crate::view::{Follower, ReadTable};
 use crate::visit::{Visiting, Visitor};
@@ -19,11 +20,13 @@ pub struct Stepped<W: World> {
     lookups: Vec<Follower<W>>,
     status: Arc<Status>,
     questions: TableClient,
+    standbys: Option<SharedStandbys<W>>,
 }
 
 impl<W: World> Stepped<W> {
     pub(crate) fn new(crew: Crew<W>, lookups: Vec<Follower<W>>) -> Self {
-        Self { workers: crew.workers, lookups, status: crew.status, questions: crew.table }
+        let (workers, status, questions, standbys) = (crew.workers, crew.status, crew.table, crew.standbys);
+        Self { workers, lookups, status, questions, standbys }
     }
 
     /// Lets each worker take a turn, once all lookups have what was in their topics at the start. Answers whether anything
@@ -38,6 +41,11 @@ impl<W: World> Stepped<W> {
         }
         if !self.lookups.iter().all(|lookup| lookup.copy.state().is_ready) {
             return Ok(came_up);
+        }
+        if let Some(standbys) = &self.standbys {
+            let mut standbys = locked(standbys);
+            came_up |= standbys.step();
+            standbys.publish(&self.status);
         }
         for index in 0..self.workers.len() {
             came_up |= self.step_worker(index)?;

@@ -9,8 +9,9 @@ use crate::desk::Desk;
 use crate::partition::{Phase, Plan};
 use crate::processor::ProcessorError;
 use crate::query::{self, Asking, Query};
-use crate::rebalance::{self, Parked};
+use crate::rebalance::{self, Kept};
 use crate::recovery::Recovery;
+use crate::standby::SharedStandbys;
 use crate::status::Status;
 use crate::stop::Stop;
 
@@ -32,7 +33,7 @@ pub(crate) struct Worker<W: World> {
     log: W::Group,
     pub(crate) desk: Desk<W>,
     recovery: Recovery<W>,
-    parked: Parked<W::Store>,
+    kept: Kept<W>,
     questions: Receiver<Query>,
     asking: Asking,
     committed_at: Duration,
@@ -48,20 +49,21 @@ impl<W: World> Worker<W> {
         plan: Arc<Plan>,
         instance: usize,
         questions: Receiver<Query>,
+        standbys: Option<SharedStandbys<W>>,
     ) -> Result<Self, PortError> {
         let spec = &plan.graph.spec;
         let log = world.join_group(&spec.group, instance, &spec.inputs, plan.settings.delivery)?;
         let desk = Desk::new(world.clone(), plan);
         let recovery = Recovery::new(&desk, instance)?;
         let committed_at = world.elapsed();
-        let (parked, is_paused, asking) = (Parked::new(), false, Asking::default());
+        let (asking, is_paused) = (Asking::default(), false);
         let (is_settling, is_stopping) = (false, false);
         Ok(Self {
             instance,
             log,
             desk,
             recovery,
-            parked,
+            kept: Kept { worker: instance, standbys },
             questions,
             asking,
             committed_at,
@@ -163,15 +165,15 @@ impl<W: World> Worker<W> {
     }
 
     fn take_note(&mut self, polled: Polled) -> Result<(), PortError> {
-        let Self { log, desk, recovery, parked, .. } = self;
+        let Self { log, desk, recovery, kept, .. } = self;
         match polled {
             Polled::Records(_) => Ok(()),
             Polled::Assigned(partitions) => {
                 desk.status.measures.rebalances += 1;
-                rebalance::assigned(log, desk, parked, &partitions)
+                rebalance::assigned(log, desk, kept, &partitions)
             }
-            Polled::Revoked(partitions) => rebalance::revoked(log, desk, recovery, parked, &partitions),
-            Polled::Lost(partitions) => rebalance::lost(log, desk, recovery, parked, &partitions),
+            Polled::Revoked(partitions) => rebalance::revoked(log, desk, recovery, kept, &partitions),
+            Polled::Lost(partitions) => rebalance::lost(log, desk, recovery, kept, &partitions),
         }
     }
 

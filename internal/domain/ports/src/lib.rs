@@ -37,4 +37,4 @@ pub use rows::{
     base64_bytes, base64_text, double_text,
 };
 pub use table::TableStore;
-pub use world::{TableId, TopicDescription, TopicSpec, Topics, World};
+pub use world::{GroupMember, TableId, TopicDescription, TopicSpec, Topics, World};

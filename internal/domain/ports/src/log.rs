@@ -73,9 +73,10 @@ pub trait Outlet: Send + 'static {
 pub enum Polled {
     /// Records, or none in the time given.
     Records(usize),
-    /// The group gave these partitions to this member, of every input alike. Nothing is read of them until [`GroupLog::start`].
+    /// The group gave these partitions to this member, of every input alike, beside those that it has. Nothing is read of them
+    /// until [`GroupLog::start`].
     Assigned(Vec<Partition>),
-    /// The group takes these partitions away. They stay this member's until [`GroupLog::release`].
+    /// The group takes these partitions away, and no others. They stay this member's until [`GroupLog::release`].
     Revoked(Vec<Partition>),
     /// These partitions are somebody else's already; nothing done for them can be committed.
     Lost(Vec<Partition>),
@@ -109,7 +110,7 @@ pub trait GroupLog: Outlet {
     where
         F: FnMut(RecordView<'_>) -> ControlFlow<()>;
 
-    /// Takes over an assignment, paused. Called once for each [`Polled::Assigned`].
+    /// Takes over what is assigned beside what it has, paused. Called once for each [`Polled::Assigned`].
     ///
     /// # Errors
     /// When the group refuses it.
@@ -202,6 +203,16 @@ pub trait Tail: Send + 'static {
     /// # Errors
     /// When the client refuses it.
     fn remove(&mut self, topic: usize, partition: Partition) -> Result<(), PortError>;
+
+    /// Where a partition of topic `topic` ends as of now, records in doubt and markers included; `None` where that is not to be
+    /// known.
+    ///
+    /// # Errors
+    /// When the partition does not exist or the brokers can't be reached.
+    fn end(&mut self, topic: usize, partition: Partition) -> Result<Option<Offset>, PortError> {
+        let _ = (topic, partition);
+        Ok(None)
+    }
 
     /// Waits up to `wait` for a record, then hands over up to `max` that are there; answers how many.
     ///

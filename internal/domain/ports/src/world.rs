@@ -57,6 +57,17 @@ pub struct TableId {
     pub partition: Partition,
 }
 
+/// A member of a consumer group, as its group sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupMember {
+    /// Which process it is of; members of one process come and go together.
+    pub process: String,
+    /// Whether that is this process.
+    pub is_here: bool,
+    /// The partitions it owns.
+    pub partitions: Vec<Partition>,
+}
+
 /// Everything outside, as one type parameter: production is Kafka and a local store, tests are all in memory.
 ///
 /// A world is a cheap handle; clones share what is behind it.
@@ -81,6 +92,16 @@ pub trait World: Clone + Send + Sync + 'static {
         inputs: &[TopicName],
         delivery: Delivery,
     ) -> Result<Self::Group, PortError>;
+
+    /// The members of a group, in the order in which they are given partitions when they have equally many. All processes are
+    /// told the same. `None` where the group does not tell.
+    ///
+    /// # Errors
+    /// [`crate::Action::Retry`] while the group is dividing its partitions, or can't be reached.
+    fn members(&self, group: &str) -> Result<Option<Vec<GroupMember>>, PortError> {
+        let _ = group;
+        Ok(None)
+    }
 
     /// A reader of `topics`.
     ///

@@ -11,9 +11,11 @@
 mod group;
 mod ledger;
 mod partitioner;
+mod standby;
 mod survey;
 
 pub use group::{GraphError, GroupSpec};
 pub use ledger::OffsetLedger;
 pub use partitioner::Partitioner;
+pub use standby::standbys;
 pub use survey::{Survey, TopicFault};

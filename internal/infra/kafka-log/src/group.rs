@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use millstream_model::{Offset, Partition, RecordView, TopicName};
 use millstream_ports::{Delivery, GroupLog, Outlet, Polled, PortError, SendRecord, Tag, Tally};
@@ -12,12 +12,13 @@ use rdkafka::error::KafkaError;
 
 use crate::KafkaLog;
 use crate::failure::{passes, port_error};
-use crate::group::membership::{Event, GroupContext, Shared};
+use crate::group::membership::{GroupContext, Shared};
 use crate::group::sender::Sender;
 use crate::view::{TopicIndex, lend};
 
 mod membership;
 mod sender;
+mod taking;
 mod transactor;
 
 /// How long the brokers may take to describe the inputs.
@@ -25,11 +26,14 @@ const ANSWER_WAIT: Duration = Duration::from_secs(10);
 
 /// How long the group may take to say what it has committed; records wait meanwhile.
 const POSITION_WAIT: Duration = Duration::from_secs(2);
+/// How often what a group has committed for a quiet input is committed anew.
+const RENEW_INTERVAL: Duration = Duration::from_hours(1);
 
 /// A member of a consumer group, and the producer that writes what it makes of the records.
 ///
-/// The group's protocol is the eager one: a rebalance revokes all that a member has, and assigns anew. Dropping a member
-/// leaves the group without committing.
+/// A rebalance is incremental (KIP-429, or KIP-848 where the broker has it): what stays is read on meanwhile. The group
+/// divides the partitions of the first input, and a member reads the same ones of all others, so that inputs are
+/// co-partitioned whatever assignor divides them. Dropping a member leaves the group without committing.
 pub struct KafkaGroup {
     consumer: Option<BaseConsumer<GroupContext>>,
     shared: Arc<Shared>,
@@ -37,9 +41,15 @@ pub struct KafkaGroup {
     inputs: TopicIndex,
     owned: BTreeSet<Partition>,
     started: BTreeSet<Partition>,
-    /// What is owned is asked back, or gone: it is not read again.
+    /// What the client reads: all that is started, but for what still has to wait.
+    reading: BTreeSet<Partition>,
+    paused: BTreeSet<Partition>,
+    /// Something that is owned is asked back, or gone: nothing is read anew until that is answered.
     is_going: bool,
+    /// What was read since the last commit was taken back, and is to be read again.
+    is_behind: bool,
     is_paused: bool,
+    renewed_at: Instant,
     name: String,
 }
 
@@ -51,12 +61,14 @@ impl KafkaGroup {
         inputs: &[TopicName],
         delivery: Delivery,
     ) -> Result<Self, PortError> {
-        let client = format!("{group}-{instance}");
+        let client = log.client_name(group, instance);
         let attempt = || format!("could not join group '{group}'");
         let shared = Arc::new(Shared::default());
-        let context = GroupContext { shared: shared.clone(), topics: inputs.len() };
+        let names = inputs.iter().map(ToString::to_string).collect();
+        let context = GroupContext { shared: shared.clone(), inputs: names };
+        log.learn_protocol();
         let consumer: BaseConsumer<_> = log
-            .member(group, &client, instance)
+            .member(group, instance)
             .create_with_context(context)
             .map_err(|error| port_error(attempt(), &error))?;
         subscribe(&consumer, inputs).map_err(|error| port_error(attempt(), &error))?;
@@ -67,20 +79,54 @@ impl KafkaGroup {
             inputs: TopicIndex::new(inputs),
             owned: BTreeSet::new(),
             started: BTreeSet::new(),
+            reading: BTreeSet::new(),
+            paused: BTreeSet::new(),
             is_going: false,
+            is_behind: false,
             is_paused: false,
+            renewed_at: Instant::now(),
             name: group.to_owned(),
         })
     }
 
+    /// Reads what was started and is not read yet, from what the group has committed, unless it has to wait.
+    fn read_on(&mut self) -> Result<(), PortError> {
+        if self.is_paused || self.is_going {
+            return Ok(());
+        }
+        let waiting = self.started.difference(&self.reading).copied();
+        let ready: Vec<_> = waiting.filter(|partition| self.sender.has_taken(*partition)).collect();
+        if ready.is_empty() {
+            return Ok(());
+        }
+        let list = self.list(&ready);
+        self.consumer()?.incremental_assign(&list).map_err(self.refused("start reading"))?;
+        self.reading.extend(ready);
+        Ok(())
+    }
+
+    /// Reads no more of these, and answers a rebalance that asks for them.
+    fn stop_reading(&mut self, partitions: &BTreeSet<Partition>) -> Result<(), PortError> {
+        let consumer = self.consumer()?;
+        let paused: Vec<_> = self.paused.intersection(partitions).collect();
+        let going: Vec<_> = self.reading.intersection(partitions).collect();
+        if !paused.is_empty() {
+            // The client would remember it when they come back.
+            consumer.resume(&self.list(paused)).map_err(self.refused("give its partitions up"))?;
+        }
+        let unassigned = consumer.incremental_unassign(&self.list(going));
+        unassigned.map_err(self.refused("give its partitions up"))?;
+        self.reading.retain(|reading| !partitions.contains(reading));
+        self.paused.retain(|paused| !partitions.contains(paused));
+        Ok(())
+    }
+
     /// Reads what was started, and nothing else, from what the group has committed.
-    fn read_from_committed(&self) -> Result<(), PortError> {
-        let (consumer, all, started) = (self.consumer()?, self.list(&self.owned), self.list(&self.started));
-        consumer
-            .assign(&all)
-            .and_then(|()| consumer.pause(&all))
-            .and_then(|()| if self.is_paused { Ok(()) } else { consumer.resume(&started) })
-            .map_err(self.refused("read on from what it has committed"))
+    fn read_from_committed(&mut self) -> Result<(), PortError> {
+        if !self.reading.is_empty() {
+            self.stop_reading(&self.reading.clone())?;
+        }
+        self.read_on()
     }
 
     /// Comes to the group anew, as a member that has nothing.
@@ -110,7 +156,7 @@ impl KafkaGroup {
         list
     }
 
-    fn refused(&self, deed: &str) -> impl Fn(KafkaError) -> PortError {
+    fn refused(&self, deed: &str) -> impl Fn(KafkaError) -> PortError + use<> {
         let attempt = format!("group '{}' could not {deed}", self.name);
         move |error| port_error(attempt.clone(), &error)
     }
@@ -120,9 +166,12 @@ impl KafkaGroup {
     }
 
     fn next_event(&mut self) -> Result<Option<Polled>, PortError> {
-        let Some(Event { polled, uneven }) = self.shared.next_event() else { return Ok(None) };
-        if !uneven.is_empty() {
-            self.check_widths(&uneven)?;
+        if self.shared.is_uneven() {
+            self.check_widths()?;
+        }
+        let Some(polled) = self.shared.next_event() else { return Ok(None) };
+        if matches!(polled, Polled::Assigned(_)) && self.inputs.names().len() > 1 {
+            self.check_widths()?;
         }
         // What was never taken over can't be taken away.
         let owned = |partitions: Vec<Partition>| {
@@ -137,36 +186,53 @@ impl KafkaGroup {
         Ok(Some(polled))
     }
 
-    /// Inputs may look uneven for a moment, while one of them is new to a broker; the group then assigns again by itself.
-    fn check_widths(&self, uneven: &[Partition]) -> Result<(), PortError> {
-        tracing::warn!(
-            group = self.name,
-            ?uneven,
-            "partitions were assigned of some inputs only; they are not read"
-        );
-        let metadata =
-            self.consumer()?.fetch_metadata(None, ANSWER_WAIT).map_err(self.refused("see its inputs"))?;
+    /// Inputs may look uneven for a moment, while one of them is new to a broker.
+    fn check_widths(&self) -> Result<(), PortError> {
+        let consumer = self.consumer()?;
         let width = |name: &TopicName| {
-            let topic = metadata.topics().iter().find(|topic| topic.name() == name.as_str())?;
-            Some(topic.partitions().len()).filter(|width| *width > 0)
+            let metadata = consumer.fetch_metadata(Some(name.as_str()), ANSWER_WAIT);
+            let metadata = metadata.map_err(self.refused("see its inputs"))?;
+            Ok(metadata.topics().first().map_or(0, |topic| topic.partitions().len()))
         };
-        let widths: BTreeSet<_> = self.inputs.names().iter().filter_map(width).collect();
+        let found = self.inputs.names().iter().map(width).collect::<Result<Vec<_>, PortError>>()?;
+        let widths: BTreeSet<_> = found.iter().filter(|width| **width > 0).collect();
         if widths.len() <= 1 {
             return Ok(());
         }
-        let said: Vec<_> =
-            self.inputs.names().iter().map(|name| format!("{name} {}", width(name).unwrap_or(0))).collect();
+        let named = self.inputs.names().iter().zip(&found);
+        let said: Vec<_> = named.map(|(name, width)| format!("{name} {width}")).collect();
         Err(PortError::stop(format!(
             "the inputs of group '{}' no longer have the same number of partitions: {}; give them the same",
             self.name,
             said.join(", ")
         )))
     }
+
+    /// Brokers forget in time what a group has committed for topics that it does not subscribe to, as the inputs after the
+    /// first are, unless it is committed anew.
+    fn renew_committed(&mut self) -> Result<(), PortError> {
+        if self.inputs.names().len() < 2 || self.renewed_at.elapsed() < RENEW_INTERVAL {
+            return Ok(());
+        }
+        self.renewed_at = Instant::now();
+        let consumer = self.consumer()?;
+        let found = consumer.committed_offsets(self.list(&self.reading), ANSWER_WAIT);
+        let mut known = TopicPartitionList::new();
+        for place in found.map_err(self.refused("see what it has committed"))?.elements() {
+            if let rdkafka::Offset::Offset(_) = place.offset() {
+                known
+                    .add_partition_offset(place.topic(), place.partition(), place.offset())
+                    .map_err(self.refused("commit"))?;
+            }
+        }
+        consumer.commit(&known, CommitMode::Sync).map_err(self.refused("commit"))
+    }
 }
 
 fn subscribe(consumer: &BaseConsumer<GroupContext>, inputs: &[TopicName]) -> Result<(), KafkaError> {
-    let names: Vec<_> = inputs.iter().map(TopicName::as_str).collect();
-    consumer.subscribe(&names)
+    // What divides the first input divides all: see `KafkaGroup`.
+    let first: Vec<_> = inputs.iter().take(1).map(TopicName::as_str).collect();
+    consumer.subscribe(&first)
 }
 
 fn left(group: &str) -> PortError {
@@ -179,7 +245,8 @@ impl GroupLog for KafkaGroup {
         F: FnMut(RecordView<'_>) -> ControlFlow<()>,
     {
         // Acknowledgements are taken in as records come, so that their queue stays short.
-        self.sender.tend();
+        self.sender.tend()?;
+        self.read_on()?;
         if let Some(event) = self.next_event()? {
             return Ok(event);
         }
@@ -209,13 +276,10 @@ impl GroupLog for KafkaGroup {
     }
 
     fn accept(&mut self, partitions: &[Partition]) -> Result<(), PortError> {
-        let (consumer, list) = (self.consumer()?, self.list(partitions));
-        consumer
-            .assign(&list)
-            .and_then(|()| consumer.pause(&list))
-            .map_err(self.refused("take its partitions over"))?;
-        self.owned = partitions.iter().copied().collect();
-        self.started.clear();
+        // Nothing is read before it is started, and so nothing is handed to the client yet.
+        let answered = self.consumer()?.incremental_assign(&TopicPartitionList::new());
+        answered.map_err(self.refused("take its partitions over"))?;
+        self.owned.extend(partitions);
         self.sender.take_over(partitions)
     }
 
@@ -225,19 +289,18 @@ impl GroupLog for KafkaGroup {
             return Err(PortError::stop(said));
         }
         self.started.insert(partition);
-        if self.is_paused {
-            return Ok(());
-        }
-        self.consumer()?.resume(&self.list([&partition])).map_err(self.refused("start reading a partition"))
+        self.read_on()
     }
 
     fn release(&mut self, partitions: &[Partition]) -> Result<(), PortError> {
-        // By the eager protocol this is all that is owned.
-        self.consumer()?.unassign().map_err(self.refused("give its partitions up"))?;
+        self.sender.release(partitions);
+        let partitions: BTreeSet<_> = partitions.iter().copied().collect();
+        let is_behind = std::mem::take(&mut self.is_behind);
+        self.stop_reading(&if is_behind { self.reading.clone() } else { partitions.clone() })?;
         self.owned.retain(|owned| !partitions.contains(owned));
         self.started.retain(|started| !partitions.contains(started));
         self.is_going = false;
-        Ok(())
+        self.read_on()
     }
 
     fn commit(&mut self, positions: &[(usize, Partition, Offset)]) -> Result<(), PortError> {
@@ -268,7 +331,7 @@ impl GroupLog for KafkaGroup {
             }
         }
         self.shared.complaints.settle();
-        Ok(())
+        if matches!(self.sender, Sender::Plain(_)) { self.renew_committed() } else { Ok(()) }
     }
 
     fn committed(&self, topic: usize, partition: Partition) -> Result<Option<Offset>, PortError> {
@@ -291,7 +354,11 @@ impl GroupLog for KafkaGroup {
         };
         transactor.abort()?;
         match (self.is_going, transactor.is_fenced()) {
-            (true, _) => Ok(()),
+            // With an answer due, it is read again as part of that.
+            (true, _) => {
+                self.is_behind = true;
+                Ok(())
+            }
             (false, true) => self.rejoin(),
             (false, false) => self.read_from_committed(),
         }
@@ -299,14 +366,18 @@ impl GroupLog for KafkaGroup {
 
     fn pause(&mut self) -> Result<(), PortError> {
         self.is_paused = true;
-        self.consumer()?.pause(&self.list(&self.started)).map_err(self.refused("pause"))
+        self.consumer()?.pause(&self.list(&self.reading)).map_err(self.refused("pause"))?;
+        self.paused = self.reading.clone();
+        Ok(())
     }
 
     fn resume(&mut self) -> Result<(), PortError> {
         if !std::mem::replace(&mut self.is_paused, false) {
             return Ok(());
         }
-        self.consumer()?.resume(&self.list(&self.started)).map_err(self.refused("go on after a pause"))
+        let paused = std::mem::take(&mut self.paused);
+        self.consumer()?.resume(&self.list(&paused)).map_err(self.refused("go on after a pause"))?;
+        self.read_on()
     }
 
     fn lag(&self, topic: usize, partition: Partition) -> Option<u64> {
@@ -317,8 +388,12 @@ impl GroupLog for KafkaGroup {
         self.shared.is_leaving.store(true, Ordering::Release);
         let Some(consumer) = self.consumer.take() else { return };
         // Answers the rebalance that the worker may have left unanswered: without that the consumer does not close.
-        let _ = consumer.unassign();
+        let _ = consumer.incremental_assign(&TopicPartitionList::new());
+        let _ = consumer.incremental_unassign(&self.list(&self.reading));
+        self.sender.release(&self.owned.iter().copied().collect::<Vec<_>>());
         self.owned.clear();
+        self.started.clear();
+        self.reading.clear();
         drop(consumer);
     }
 }

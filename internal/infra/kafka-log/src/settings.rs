@@ -1,4 +1,7 @@
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, OnceLock};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use millstream_ports::PortError;
 use rdkafka::ClientConfig;
@@ -7,7 +10,7 @@ use rdkafka::ClientConfig;
 const PROTECTED: &[(&str, &str)] = &[
     ("enable.auto.commit", "offsets are committed behind acknowledged effects"),
     ("enable.auto.offset.store", "offsets are committed behind acknowledged effects"),
-    ("partition.assignment.strategy", "co-partitioned inputs need the range assignor"),
+    ("partition.assignment.strategy", "a rebalance that stops nothing needs the cooperative assignor"),
     ("group.id", "the group's name is the graph's"),
     ("delivery.report.only.error", "table writes are known to be safe by their reports"),
     ("bootstrap.servers", "the brokers are a setting of their own"),
@@ -24,6 +27,9 @@ const ALIASES: &[(&str, &str)] = &[
     ("metadata.broker.list", "bootstrap.servers"),
 ];
 
+/// What the classic protocol's members say, and by KIP-848 the broker does.
+const BROKERS_OWN: &[&str] = &["session.timeout.ms", "heartbeat.interval.ms", "group.protocol.type"];
+
 /// Apache Kafka, and how its clients are set up. A cheap handle: no connection is made before a client is asked for.
 ///
 /// Properties are librdkafka's own, and go to every client; `consumer.` or `producer.` before a name sends it to that
@@ -32,12 +38,55 @@ const ALIASES: &[(&str, &str)] = &[
 pub struct KafkaLog {
     brokers: String,
     properties: BTreeMap<String, String>,
+    protocol: GroupProtocol,
+    instance_id: Option<String>,
+    /// Tells this process's members from those of others, to people and to [`crate::KafkaWorld`].
+    process: Arc<str>,
+    /// Whether the brokers have KIP-848's groups, once they were asked.
+    has_consumer_groups: Arc<OnceLock<bool>>,
+}
+
+/// How the members of a group come to their partitions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GroupProtocol {
+    /// [`GroupProtocol::Consumer`] where the brokers have it, and [`GroupProtocol::Classic`] elsewhere. The latter too for
+    /// members that are named, since by the newer protocol one that was killed can't come back before it is missed; and for
+    /// those with a `session.timeout.ms`, which by the newer protocol is the broker's to say.
+    #[default]
+    Auto,
+    /// The members divide the partitions, and keep what they have as far as that is fair (KIP-429).
+    Classic,
+    /// The broker divides the partitions (KIP-848).
+    Consumer,
 }
 
 impl KafkaLog {
     /// The cluster that `brokers`, a list of `host:port` with commas between, belong to.
     pub fn new(brokers: impl Into<String>) -> Self {
-        Self { brokers: brokers.into(), properties: BTreeMap::new() }
+        Self {
+            brokers: brokers.into(),
+            properties: BTreeMap::new(),
+            protocol: GroupProtocol::Auto,
+            instance_id: None,
+            process: process_name().into(),
+            has_consumer_groups: Arc::default(),
+        }
+    }
+
+    /// Names this instance, so that its group knows it again after a restart: within the session's time-out nothing is
+    /// rebalanced (KIP-345). No two instances at work may have the same name; its members' names begin with it.
+    #[must_use]
+    pub fn with_instance_id(mut self, name: impl Into<String>) -> Self {
+        let name = name.into();
+        self.process = name.as_str().into();
+        self.instance_id = Some(name);
+        self
+    }
+
+    /// Chooses the groups' protocol.
+    #[must_use]
+    pub fn with_protocol(self, protocol: GroupProtocol) -> Self {
+        Self { protocol, ..self }
     }
 
     /// Sets librdkafka properties, such as those of TLS and SASL.
@@ -48,8 +97,42 @@ impl KafkaLog {
         for (name, value) in &properties {
             check(split(name).1, value)?;
         }
-        self.properties.extend(properties);
+        for (name, value) in properties {
+            match split(&name).1 {
+                "group.protocol" => self.protocol = protocol(&value)?,
+                "group.instance.id" => self = self.with_instance_id(value),
+                _ => drop(self.properties.insert(name, value)),
+            }
+        }
         Ok(self)
+    }
+
+    /// By which protocol a member joins its group.
+    pub(crate) fn is_classic(&self) -> bool {
+        let has = |name: &str| self.properties.keys().any(|key| split(key).1 == name);
+        match self.protocol {
+            GroupProtocol::Auto if self.instance_id.is_some() || has("session.timeout.ms") => true,
+            GroupProtocol::Auto => !*self.has_consumer_groups.get().unwrap_or(&false),
+            GroupProtocol::Classic => true,
+            GroupProtocol::Consumer => false,
+        }
+    }
+
+    /// Asks the brokers once what groups they have, if the answer matters.
+    pub(crate) fn learn_protocol(&self) {
+        if self.protocol == GroupProtocol::Auto
+            && self.has_consumer_groups.get().is_none()
+            && let Some(has) = self.find_consumer_groups()
+        {
+            let _ = self.has_consumer_groups.set(has);
+        }
+    }
+
+    /// What a member is called, by the broker and in its log: a worker of one process.
+    pub(crate) fn client_name(&self, group: &str, instance: usize) -> String {
+        let wanted = self.properties.get("consumer.client.id").or_else(|| self.properties.get("client.id"));
+        let base = wanted.map_or(group, String::as_str);
+        format!("{base}-{}-{instance}", self.process)
     }
 
     pub(crate) fn brokers(&self) -> &str {
@@ -57,15 +140,28 @@ impl KafkaLog {
     }
 
     /// Member `instance` of this process in a group.
-    pub(crate) fn member(&self, group: &str, client: &str, instance: usize) -> ClientConfig {
-        let mut config = self.consumer(group, client);
+    pub(crate) fn member(&self, group: &str, instance: usize) -> ClientConfig {
+        let name = self.client_name(group, instance);
+        let mut config = self.consumer(group, &name);
+        config.set("client.id", &name);
         if config.get("statistics.interval.ms").is_none() {
             // Lags come by it.
             config.set("statistics.interval.ms", "1000");
         }
         // A static name is one member's, and a process has several.
-        if let Some(name) = config.get("group.instance.id").map(ToOwned::to_owned) {
+        if let Some(name) = &self.instance_id {
             config.set("group.instance.id", format!("{name}-{instance}"));
+        }
+        if self.is_classic() {
+            config
+                .set("group.protocol", "classic")
+                .set("partition.assignment.strategy", "cooperative-sticky");
+        } else {
+            config.set("group.protocol", "consumer");
+            // These are the broker's to say, and the client refuses them.
+            for name in BROKERS_OWN {
+                config.remove(name);
+            }
         }
         config
     }
@@ -76,7 +172,6 @@ impl KafkaLog {
         config.set("enable.partition.eof", "true").set("statistics.interval.ms", "0");
         // Where records were deleted under the reader, it must not jump over those that are left.
         config.set("auto.offset.reset", "earliest");
-        config.remove("group.instance.id");
         config
     }
 
@@ -98,8 +193,7 @@ impl KafkaLog {
         config
             .set("isolation.level", "read_committed")
             .set("enable.auto.commit", "false")
-            .set("enable.auto.offset.store", "false")
-            .set("partition.assignment.strategy", "range");
+            .set("enable.auto.offset.store", "false");
         config
     }
 
@@ -141,7 +235,11 @@ impl KafkaLog {
 
     fn client(&self, client: &str) -> ClientConfig {
         let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", &self.brokers).set("client.id", client);
+        config
+            .set("bootstrap.servers", &self.brokers)
+            .set("client.id", client)
+            // A broker that comes back is found soon.
+            .set("reconnect.backoff.max.ms", "1000");
         config
     }
 
@@ -180,11 +278,26 @@ fn check(name: &str, value: &str) -> Result<(), PortError> {
         ("isolation.level", value) if value != "read_committed" => {
             refuse("records of transactions that fail would be processed")
         }
-        ("group.protocol", value) if value != "classic" => {
-            refuse("co-partitioned inputs need the range assignor, which is the classic protocol's")
-        }
         _ => Ok(()),
     }
+}
+
+fn protocol(name: &str) -> Result<GroupProtocol, PortError> {
+    match name {
+        "auto" => Ok(GroupProtocol::Auto),
+        "classic" => Ok(GroupProtocol::Classic),
+        "consumer" => Ok(GroupProtocol::Consumer),
+        _ => Err(PortError::stop(
+            "kafka property 'group.protocol' has no such value; it is auto, classic or consumer",
+        )),
+    }
+}
+
+/// A name that no other process has.
+fn process_name() -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let hash = RandomState::new().hash_one((now, std::process::id()));
+    format!("{hash:016x}")
 }
 
 #[cfg(test)]
@@ -205,7 +318,7 @@ mod tests {
             ("producer.linger.ms", "1"),
         ])
         .unwrap();
-        let (consumer, producer) = (log.member("g", "c", 0), log.producer("c"));
+        let (consumer, producer) = (log.member("g", 0), log.producer("c"));
         assert_eq!(consumer.get("security.protocol"), Some("ssl"));
         assert_eq!(consumer.get("fetch.min.bytes"), Some("9"));
         assert_eq!(producer.get("linger.ms"), Some("1"));
@@ -217,7 +330,7 @@ mod tests {
     #[test]
     fn a_kinds_own_property_wins_over_that_of_all() {
         let log = set(&[("socket.timeout.ms", "9"), ("consumer.socket.timeout.ms", "10")]).unwrap();
-        assert_eq!(log.member("g", "c", 0).get("socket.timeout.ms"), Some("10"));
+        assert_eq!(log.member("g", 0).get("socket.timeout.ms"), Some("10"));
         assert_eq!(log.producer("c").get("socket.timeout.ms"), Some("9"));
     }
 
@@ -231,14 +344,46 @@ mod tests {
     #[test]
     fn members_of_one_process_have_static_names_of_their_own() {
         let log = set(&[("group.instance.id", "pod-3")]).unwrap();
-        assert_eq!(log.member("g", "c", 1).get("group.instance.id"), Some("pod-3-1"));
+        assert_eq!(log.member("g", 1).get("group.instance.id"), Some("pod-3-1"));
         assert_eq!(log.reader("c").get("group.instance.id"), None);
+    }
+
+    #[test]
+    fn the_newer_protocol_is_used_where_the_brokers_have_it_and_nothing_speaks_against_it() {
+        let on = |has: bool, pairs: &[(&str, &str)]| {
+            let log = set(pairs).unwrap();
+            let _ = log.has_consumer_groups.set(has);
+            log.clone().member("g", 0).get("group.protocol").map(ToOwned::to_owned).unwrap()
+        };
+        assert_eq!(on(true, &[]), "consumer");
+        assert_eq!(on(false, &[]), "classic");
+        assert_eq!(on(true, &[("consumer.session.timeout.ms", "9000")]), "classic", "it is set");
+        assert_eq!(on(true, &[("group.instance.id", "pod-3")]), "classic", "a killed one may come back");
+        assert_eq!(on(true, &[("group.protocol", "classic")]), "classic");
+        assert_eq!(on(false, &[("consumer.group.protocol", "consumer")]), "consumer", "it was asked for");
+        assert!(
+            set(&[("group.protocol", "eager")])
+                .err()
+                .unwrap()
+                .to_string()
+                .contains("auto, classic or consumer")
+        );
+        let forced = set(&[("group.protocol", "consumer"), ("session.timeout.ms", "9000")]).unwrap();
+        assert_eq!(forced.member("g", 0).get("session.timeout.ms"), None, "it is the broker's to say");
+    }
+
+    #[test]
+    fn a_member_is_named_after_its_process() {
+        let log = set(&[("client.id", "orders")]).unwrap().with_instance_id("pod-3");
+        assert_eq!(log.member("g", 1).get("client.id"), Some("orders-pod-3-1"));
+        assert_eq!(KafkaLog::new("b").with_instance_id("pod-3").client_name("g", 0), "g-pod-3-0");
+        assert_ne!(KafkaLog::new("b").client_name("g", 0), KafkaLog::new("b").client_name("g", 0));
     }
 
     #[test]
     fn a_reader_never_jumps_over_records() {
         let log = set(&[("auto.offset.reset", "latest")]).unwrap();
-        assert_eq!(log.member("g", "c", 0).get("auto.offset.reset"), Some("latest"));
+        assert_eq!(log.member("g", 0).get("auto.offset.reset"), Some("latest"));
         assert_eq!(log.reader("c").get("auto.offset.reset"), Some("earliest"));
     }
 
@@ -252,7 +397,6 @@ mod tests {
             ("enable.idempotence", "false"),
             ("group.id", "x"),
             ("isolation.level", "read_uncommitted"),
-            ("consumer.group.protocol", "consumer"),
             ("delivery.report.only.error", "true"),
             ("bootstrap.servers", "elsewhere:9092"),
             ("metadata.broker.list", "elsewhere:9092"),

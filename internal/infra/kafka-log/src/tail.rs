@@ -74,15 +74,20 @@ impl KafkaTail {
 impl KafkaTail {
     /// Where a partition ends, records in doubt included. It is asked for once, and then waited for: while others write on,
     /// there would be no end to waiting.
-    fn end(&mut self, name: &TopicName, topic: usize, partition: Partition) -> Result<Offset, PortError> {
+    fn awaited_end(&mut self, topic: usize, partition: Partition) -> Result<Offset, PortError> {
         if let Some(end) = self.awaited.get(&(topic, partition)) {
             return Ok(*end);
         }
-        let (log, client) = (&self.log, &self.name);
-        let surveyor = made_once(&mut self.surveyor, || log.surveyor(client))?;
-        let (_, end) = bounds(surveyor, name, partition)?;
+        let end = self.newest_end(topic, partition)?;
         self.awaited.insert((topic, partition), end);
         Ok(end)
+    }
+
+    fn newest_end(&mut self, topic: usize, partition: Partition) -> Result<Offset, PortError> {
+        let name = self.reader(topic)?.topic.clone();
+        let (log, client) = (&self.log, &self.name);
+        let surveyor = made_once(&mut self.surveyor, || log.surveyor(client))?;
+        Ok(bounds(surveyor, &name, partition)?.1)
     }
 
     /// Where a partition begins, and where its decided records end.
@@ -190,7 +195,7 @@ impl Tail for KafkaTail {
     ) -> Result<(Offset, Offset), PortError> {
         let (log, name) = (self.log.clone(), self.name.clone());
         let topic_name = self.reader(topic)?.topic.clone();
-        let end = self.end(&topic_name, topic, partition)?;
+        let end = self.awaited_end(topic, partition)?;
         let (first, stable) = self.decided(&topic_name, partition)?;
         let reader = self.reader(topic)?;
         reader.consumer(&log, &name)?;
@@ -225,6 +230,10 @@ impl Tail for KafkaTail {
         let unassigned =
             reader.consumer.as_ref().map_or(Ok(()), |consumer| consumer.incremental_unassign(&list));
         unassigned.map_err(|error| port_error(attempt, &error))
+    }
+
+    fn end(&mut self, topic: usize, partition: Partition) -> Result<Option<Offset>, PortError> {
+        self.newest_end(topic, partition).map(Some)
     }
 
     fn poll<F>(&mut self, wait: Duration, max: usize, mut each: F) -> Result<usize, PortError>

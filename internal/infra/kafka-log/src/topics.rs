@@ -24,6 +24,9 @@ const POLLS_FOR_COMPLAINTS: usize = 100;
 /// Time between two looks whether a new topic has come to be.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
+/// The broker's setting that lists its groups' protocols (KIP-848).
+const REBALANCE_PROTOCOLS: &str = "group.coordinator.rebalance.protocols";
+
 impl KafkaLog {
     fn admin_client(&self) -> Result<AdminClient<PlainContext>, PortError> {
         self.admin()
@@ -48,7 +51,7 @@ impl KafkaLog {
     }
 
     /// A consumer of nothing, which hears why brokers can't be reached; the client for administration does not.
-    fn probe(&self) -> Result<BaseConsumer<PlainContext>, PortError> {
+    pub(crate) fn probe(&self) -> Result<BaseConsumer<PlainContext>, PortError> {
         self.admin()
             .create_with_context(PlainContext::default())
             .map_err(|error| port_error("could not create a client", &error))
@@ -93,6 +96,19 @@ impl KafkaLog {
             all.insert((*name).clone(), pairs.collect());
         }
         Ok(all)
+    }
+
+    /// Whether the brokers have KIP-848's groups, as one of them says by its settings; `None` when it can't be asked.
+    pub(crate) fn find_consumer_groups(&self) -> Option<bool> {
+        let metadata = self.probe().ok()?.fetch_metadata(None, CONTACT_WAIT).ok()?;
+        let broker = metadata.brokers().first()?.id();
+        let options = AdminOptions::new().request_timeout(Some(CONTACT_WAIT));
+        let (admin, broker) = (self.admin_client().ok()?, ResourceSpecifier::Broker(broker));
+        let answer = admin.describe_configs([&broker], &options);
+        let resource = pollster::block_on(answer).ok()?.into_iter().next()?.ok()?;
+        let protocols = resource.entries.into_iter().find(|entry| entry.name == REBALANCE_PROTOCOLS);
+        let protocols = protocols.and_then(|entry| entry.value).unwrap_or_default();
+        Some(protocols.split(',').any(|protocol| protocol.trim() == "consumer"))
     }
 
     /// Creates a topic, and waits until its partitions have leaders. One that exists already is no error.

@@ -3,9 +3,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use millstream_model::{Timestamp, TopicName};
 use millstream_ports::{
-    Delivery, PortError, TableId, TableStore, TopicDescription, TopicSpec, Topics, World,
+    Delivery, GroupMember, PortError, TableId, TableStore, TopicDescription, TopicSpec, Topics, World,
 };
 
+use crate::roster::Roster;
 use crate::{KafkaGroup, KafkaLog, KafkaOutlet, KafkaTail, NoTables};
 
 /// Opens a table's partition on local storage.
@@ -16,11 +17,13 @@ pub struct KafkaWorld<S> {
     log: KafkaLog,
     open: Arc<OpenTable<S>>,
     begun: Instant,
+    roster: Arc<Roster>,
 }
 
 impl<S> Clone for KafkaWorld<S> {
     fn clone(&self) -> Self {
-        Self { log: self.log.clone(), open: self.open.clone(), begun: self.begun }
+        let (open, roster) = (self.open.clone(), self.roster.clone());
+        Self { log: self.log.clone(), open, begun: self.begun, roster }
     }
 }
 
@@ -30,7 +33,7 @@ impl<S: TableStore> KafkaWorld<S> {
         log: KafkaLog,
         open: impl Fn(&TableId) -> Result<S, PortError> + Send + Sync + 'static,
     ) -> Self {
-        Self { log, open: Arc::new(open), begun: Instant::now() }
+        Self { log, open: Arc::new(open), begun: Instant::now(), roster: Arc::default() }
     }
 
     /// The Kafka half.
@@ -70,6 +73,10 @@ impl<S: TableStore> World for KafkaWorld<S> {
         delivery: Delivery,
     ) -> Result<KafkaGroup, PortError> {
         KafkaGroup::join(&self.log, group, instance, inputs, delivery)
+    }
+
+    fn members(&self, group: &str) -> Result<Option<Vec<GroupMember>>, PortError> {
+        self.roster.members(&self.log, group)
     }
 
     fn tail(&self, name: &str, topics: &[TopicName]) -> Result<KafkaTail, PortError> {

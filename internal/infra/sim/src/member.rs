@@ -25,7 +25,8 @@ pub struct SimGroup {
     /// Where reading began in this assignment.
     began: BTreeMap<(usize, Partition), Offset>,
     transaction: Option<usize>,
-    epoch: u64,
+    /// The partition by whose name it sends, and how often that name had been taken over when it was.
+    name: Option<(Partition, u64)>,
     has_left: bool,
     is_paused: bool,
 }
@@ -54,15 +55,18 @@ impl SimGroup {
             started: BTreeSet::new(),
             began: BTreeMap::new(),
             transaction: None,
-            epoch: 0,
+            name: None,
             has_left: false,
             is_paused: false,
         };
-        sim.with(|inside, process| inside.check_alive(process).and_then(|()| joined.enter(inside)))?;
+        sim.with(|inside, process| {
+            inside.check_alive(process)?;
+            joined.enter(inside, process)
+        })?;
         Ok(joined)
     }
 
-    fn enter(&mut self, inside: &mut Inside) -> Result<(), PortError> {
+    fn enter(&mut self, inside: &mut Inside, process: usize) -> Result<(), PortError> {
         let width = |name| {
             let topic = inside.topics.get(name);
             topic
@@ -71,7 +75,7 @@ impl SimGroup {
         };
         let widths = self.reader.topics.iter().map(width).collect::<Result<Vec<_>, _>>()?;
         let width = u32::try_from(widths.into_iter().min().unwrap_or(0)).unwrap_or(u32::MAX);
-        self.member = inside.groups.entry(self.group.clone()).or_default().join(width);
+        self.member = inside.groups.entry(self.group.clone()).or_default().join(width, process);
         Ok(())
     }
 
@@ -84,7 +88,7 @@ impl SimGroup {
         if !self.is_fenced(inside) {
             self.sender.deliver_some(inside, process, self.transaction)?;
         }
-        if let Some(event) = self.event(inside)? {
+        if let Some(event) = self.event(inside, process)? {
             return Ok(Some(News::Event(event)));
         }
         self.resolve(inside);
@@ -96,7 +100,7 @@ impl SimGroup {
             .filter(|news| !matches!(news, News::Records(found) if found.is_empty())))
     }
 
-    fn event(&mut self, inside: &mut Inside) -> Result<Option<Polled>, PortError> {
+    fn event(&mut self, inside: &mut Inside, process: usize) -> Result<Option<Polled>, PortError> {
         let group = inside.groups.entry(self.group.clone()).or_default();
         if group.has(self.member) {
             return Ok(group.event(self.member));
@@ -104,7 +108,7 @@ impl SimGroup {
         if !self.owned.is_empty() {
             return Ok(Some(Polled::Lost(self.owned.iter().copied().collect())));
         }
-        self.enter(inside)?;
+        self.enter(inside, process)?;
         Ok(None)
     }
 
@@ -139,22 +143,30 @@ impl SimGroup {
         if self.delivery == Delivery::AtLeastOnce {
             return Ok(None);
         }
-        let lowest = self.owned.first().copied();
-        let lowest = lowest.ok_or_else(|| PortError::stop("a member without partitions can't send"))?;
+        if self.name.is_none() {
+            // Another of its partitions gives it a name, when the one that did has gone.
+            let lowest = self.owned.first().copied();
+            let lowest = lowest.ok_or_else(|| PortError::stop("a member without partitions can't send"))?;
+            self.take_name(inside, lowest);
+        }
         if self.is_fenced(inside) {
             return Err(PortError::retry("another owner of the partition has fenced this one off"));
         }
-        if self.transaction.is_none() {
-            inside.finish(&self.group, lowest);
-            self.transaction = Some(inside.transactions.begin(&self.group, lowest));
+        if let (None, Some((name, _))) = (self.transaction, self.name) {
+            inside.finish(&self.group, name);
+            self.transaction = Some(inside.transactions.begin(&self.group, name));
         }
         Ok(self.transaction)
     }
 
+    /// Takes the name of a partition over, and sends by it.
+    fn take_name(&mut self, inside: &mut Inside, partition: Partition) {
+        inside.fence(&self.group, partition);
+        self.name = Some((partition, inside.transactions.epoch(&self.group, partition)));
+    }
+
     fn is_fenced(&self, inside: &Inside) -> bool {
-        let epoch = |lowest: &Partition| inside.transactions.epoch(&self.group, *lowest);
-        self.delivery == Delivery::ExactlyOnce
-            && self.owned.first().is_some_and(|lowest| epoch(lowest) != self.epoch)
+        self.name.is_some_and(|(name, epoch)| inside.transactions.epoch(&self.group, name) != epoch)
     }
 
     fn named(
@@ -228,15 +240,15 @@ impl GroupLog for SimGroup {
     }
 
     fn accept(&mut self, partitions: &[Partition]) -> Result<(), PortError> {
-        self.owned = partitions.iter().copied().collect();
-        let exactly_once = self.delivery == Delivery::ExactlyOnce;
-        self.sim.with(|inside, process| {
+        self.owned.extend(partitions);
+        let (exactly_once, sim) = (self.delivery == Delivery::ExactlyOnce, self.sim.clone());
+        sim.with(|inside, process| {
             inside.check_alive(process)?;
             for partition in partitions.iter().filter(|_| exactly_once) {
                 inside.fence(&self.group, *partition);
             }
-            if let Some(lowest) = self.owned.first() {
-                self.epoch = inside.transactions.epoch(&self.group, *lowest);
+            if let (true, None, Some(lowest)) = (exactly_once, self.name, partitions.first()) {
+                self.take_name(inside, *lowest);
             }
             Ok(())
         })
@@ -260,9 +272,10 @@ impl GroupLog for SimGroup {
         self.started.retain(|started| !partitions.contains(started));
         self.reader.next.retain(|(_, partition), _| !partitions.contains(partition));
         self.began.retain(|(_, partition), _| !partitions.contains(partition));
+        self.name.take_if(|(name, _)| partitions.contains(name));
         self.sim.with(|inside, process| {
             inside.check_alive(process)?;
-            inside.groups.entry(self.group.clone()).or_default().released(self.member);
+            inside.groups.entry(self.group.clone()).or_default().released(self.member, partitions);
             Ok(())
         })
     }

@@ -145,6 +145,14 @@ impl Tail for SimTail {
         Ok(())
     }
 
+    fn end(&mut self, topic: usize, partition: Partition) -> Result<Option<Offset>, PortError> {
+        let name = self.reader.topic(topic)?.clone();
+        self.sim.with(|inside, process| {
+            inside.check_alive(process)?;
+            Ok(Some(inside.journal(&name, partition)?.end()))
+        })
+    }
+
     fn poll<F>(&mut self, wait: Duration, max: usize, each: F) -> Result<usize, PortError>
     where
         F: FnMut(RecordView<'_>) -> ControlFlow<()>,

@@ -3,10 +3,13 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use millstream_model::{Headers, Offset, Partition, Timestamp, TopicName};
-use millstream_ports::{Delivery, PortError, TableId, TopicDescription, TopicSpec, Topics, World};
+use millstream_ports::{
+    Delivery, GroupMember, PortError, TableId, TopicDescription, TopicSpec, Topics, World,
+};
 use millstream_topology::Partitioner;
 
 use crate::faults::Faults;
+use crate::group::Group;
 use crate::inside::Inside;
 use crate::member::SimGroup;
 use crate::outlet::SimOutlet;
@@ -21,6 +24,8 @@ use crate::topic::{Journal, SimRecord, Topic};
 pub struct Sim {
     shared: Arc<Shared>,
     process: usize,
+    /// Which machine's disk its tables are on.
+    disk: usize,
 }
 
 struct Shared {
@@ -47,7 +52,7 @@ impl Sim {
 
     fn with_clock(is_live: bool) -> Self {
         let (inside, changed) = (Mutex::new(Inside::new(is_live)), Condvar::new());
-        Self { shared: Arc::new(Shared { inside, changed }), process: 0 }
+        Self { shared: Arc::new(Shared { inside, changed }), process: 0, disk: 0 }
     }
 
     /// Another process in the same world.
@@ -57,7 +62,13 @@ impl Sim {
             inside.processes += 1;
             inside.processes
         });
-        Self { shared: self.shared.clone(), process }
+        Self { shared: self.shared.clone(), process, disk: self.disk }
+    }
+
+    /// Another process, on a machine of its own: disk `disk` is its tables', and later that of whoever is put there.
+    #[must_use]
+    pub fn process_on(&self, disk: usize) -> Self {
+        Self { disk, ..self.process() }
     }
 
     fn locked(&self) -> MutexGuard<'_, Inside> {
@@ -213,8 +224,19 @@ impl Sim {
         self.with(|inside, _| inside.journal(&name, partition).ok().map(Journal::end))
     }
 
-    /// What a table's partition holds on its disk.
+    /// Which disk its tables are on; 0 unless it was made by [`Sim::process_on`].
+    pub fn disk(&self) -> usize {
+        self.disk
+    }
+
+    fn on_disk(&self, id: &TableId) -> TableId {
+        let owner = if self.disk == 0 { id.owner.clone() } else { format!("{}@{}", id.owner, self.disk) };
+        TableId { owner, ..id.clone() }
+    }
+
+    /// What a table's partition holds on this process's disk.
     pub fn stored(&self, id: &TableId) -> BTreeMap<Vec<u8>, Vec<u8>> {
+        let id = &self.on_disk(id);
         self.with(|inside, _| inside.tables.get(id).map(|table| table.entries.clone()).unwrap_or_default())
     }
 }
@@ -259,6 +281,20 @@ impl World for Sim {
         SimGroup::join(self, group, inputs, delivery)
     }
 
+    fn members(&self, group: &str) -> Result<Option<Vec<GroupMember>>, PortError> {
+        self.with(|inside, process| {
+            inside.check_alive(process)?;
+            let roster = inside.groups.get(group).and_then(Group::roster);
+            let roster = roster.ok_or_else(|| PortError::retry("the group is dividing its partitions"))?;
+            let member = |(of, partitions): (usize, Vec<Partition>)| GroupMember {
+                process: of.to_string(),
+                is_here: of == process,
+                partitions,
+            };
+            Ok(Some(roster.into_iter().map(member).collect()))
+        })
+    }
+
     fn tail(&self, _name: &str, topics: &[TopicName]) -> Result<SimTail, PortError> {
         Ok(SimTail::new(self, topics))
     }
@@ -268,7 +304,7 @@ impl World for Sim {
     }
 
     fn open_table(&self, id: &TableId) -> Result<SimStore, PortError> {
-        SimStore::open(self, id)
+        SimStore::open(self, &self.on_disk(id))
     }
 
     fn describe_topics(&self, names: &[TopicName]) -> Result<Vec<Option<TopicDescription>>, PortError> {

@@ -16,5 +16,6 @@ mod policies;
 mod simulation;
 mod snapshots;
 mod stalled;
+mod standbys;
 mod threads;
 mod windows;

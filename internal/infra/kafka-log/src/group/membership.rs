@@ -1,4 +1,4 @@
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -17,26 +17,24 @@ use crate::client::{self, Complaints};
 pub(crate) struct Shared {
     pub(crate) complaints: Complaints,
     pub(crate) is_leaving: AtomicBool,
-    events: Mutex<VecDeque<Event>>,
+    is_uneven: AtomicBool,
+    events: Mutex<VecDeque<Polled>>,
     lags: Mutex<HashMap<String, BTreeMap<i32, u64>>>,
 }
 
-/// What the group did.
-pub(crate) struct Event {
-    pub(crate) polled: Polled,
-    /// Partitions that were assigned of some inputs and not of all. They are not in `polled`, and are not taken over.
-    pub(crate) uneven: Vec<Partition>,
-}
-
 impl Shared {
-    pub(crate) fn next_event(&self) -> Option<Event> {
+    pub(crate) fn next_event(&self) -> Option<Polled> {
         locked(&self.events).pop_front()
+    }
+
+    /// Whether the inputs looked as if they had different numbers of partitions, since this was last asked.
+    pub(crate) fn is_uneven(&self) -> bool {
+        self.is_uneven.swap(false, Ordering::AcqRel)
     }
 
     /// Notes that partitions are gone, before the group says so.
     pub(crate) fn lose(&self, partitions: Vec<Partition>) {
-        let event = Event { polled: Polled::Lost(partitions), uneven: Vec::new() };
-        locked(&self.events).push_back(event);
+        locked(&self.events).push_back(Polled::Lost(partitions));
     }
 
     pub(crate) fn lag(&self, topic: &str, partition: Partition) -> Option<u64> {
@@ -50,8 +48,8 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 pub(crate) struct GroupContext {
     pub(crate) shared: Arc<Shared>,
-    /// How many topics are subscribed to.
-    pub(crate) topics: usize,
+    /// The topics that are read.
+    pub(crate) inputs: Vec<String>,
 }
 
 impl ClientContext for GroupContext {
@@ -64,6 +62,13 @@ impl ClientContext for GroupContext {
     }
 
     fn stats(&self, statistics: Statistics) {
+        let width = |topic: &String| {
+            Some(statistics.topics.get(topic)?.partitions.values().filter(|one| exists(one)).count())
+        };
+        let widths: BTreeSet<_> = self.inputs.iter().filter_map(width).filter(|width| *width > 0).collect();
+        if widths.len() > 1 {
+            self.shared.is_uneven.store(true, Ordering::Release);
+        }
         let lags = statistics.topics.into_iter().map(|(name, topic)| {
             let lags =
                 topic.partitions.iter().filter_map(|(number, partition)| Some((*number, lag(partition)?)));
@@ -71,6 +76,11 @@ impl ClientContext for GroupContext {
         });
         *locked(&self.shared.lags) = lags.collect();
     }
+}
+
+/// The statistics list partitions that are asked for and are not there, and one that stands for none.
+fn exists(partition: &rdkafka::statistics::Partition) -> bool {
+    partition.partition >= 0 && !partition.unknown
 }
 
 /// How far the reader is from the end. librdkafka's own figure counts from what was committed, and so knows none before.
@@ -93,45 +103,35 @@ impl ConsumerContext for GroupContext {
             let _ = consumer.unassign();
             return;
         }
-        let (whole, uneven) = by_number(list, self.topics);
+        let partitions = numbers(list);
+        if partitions.is_empty() {
+            // Nothing changes for this member, and nobody else has to answer.
+            let _ = match event {
+                RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => consumer.incremental_assign(list),
+                _ => consumer.incremental_unassign(list),
+            };
+            return;
+        }
         let noted = match event {
-            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => {
-                Event { polled: Polled::Assigned(whole), uneven }
-            }
-            _ if consumer.assignment_lost() => Event { polled: Polled::Lost(whole), uneven: Vec::new() },
-            _ => Event { polled: Polled::Revoked(whole), uneven: Vec::new() },
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => Polled::Assigned(partitions),
+            _ if consumer.assignment_lost() => Polled::Lost(partitions),
+            _ => Polled::Revoked(partitions),
         };
         locked(&self.shared.events).push_back(noted);
     }
 }
 
-/// The numbers of the partitions in a list: those of all topics, and those of some.
-fn by_number(list: &TopicPartitionList, topics: usize) -> (Vec<Partition>, Vec<Partition>) {
-    let mut counts = BTreeMap::<_, usize>::new();
-    for element in list.elements() {
-        if let Ok(number) = Partition::try_from(element.partition()) {
-            *counts.entry(number).or_default() += 1;
-        }
-    }
-    let (whole, uneven): (Vec<_>, Vec<_>) = counts.into_iter().partition(|(_, count)| *count >= topics);
-    let numbers = |counts: Vec<(Partition, usize)>| counts.into_iter().map(|(number, _)| number).collect();
-    (numbers(whole), numbers(uneven))
+/// The numbers of the partitions in a list.
+fn numbers(list: &TopicPartitionList) -> Vec<Partition> {
+    let all = list.elements();
+    let numbers: BTreeSet<_> =
+        all.iter().filter_map(|one| Partition::try_from(one.partition()).ok()).collect();
+    numbers.into_iter().collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn partitions_of_every_input_are_told_from_those_of_some() {
-        let mut list = TopicPartitionList::new();
-        for (topic, partition) in [("a", 0), ("b", 0), ("a", 1), ("b", 1), ("a", 2)] {
-            list.add_partition(topic, partition);
-        }
-        let [p0, p1, p2] = [0, 1, 2].map(Partition::new);
-        assert_eq!(by_number(&list, 2), (vec![p0, p1], vec![p2]));
-        assert_eq!(by_number(&list, 1), (vec![p0, p1, p2], vec![]));
-    }
 
     #[test]
     fn lag_is_counted_from_what_was_handed_over() {

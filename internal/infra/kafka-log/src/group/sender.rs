@@ -10,7 +10,7 @@ pub(super) enum Sender {
     /// Each for itself.
     Plain(KafkaOutlet),
     /// In transactions.
-    Transactional(Transactor),
+    Transactional(Box<Transactor>),
 }
 
 impl Sender {
@@ -22,7 +22,7 @@ impl Sender {
     ) -> Result<Self, PortError> {
         Ok(match delivery {
             Delivery::AtLeastOnce => Self::Plain(KafkaOutlet::open(log, client)?),
-            Delivery::ExactlyOnce => Self::Transactional(Transactor::new(log, group)),
+            Delivery::ExactlyOnce => Self::Transactional(Box::new(Transactor::new(log, group))),
         })
     }
 
@@ -30,6 +30,21 @@ impl Sender {
         match self {
             Self::Plain(_) => Ok(()),
             Self::Transactional(transactor) => transactor.take_over(partitions),
+        }
+    }
+
+    /// Gives up what was taken over of these.
+    pub(super) fn release(&mut self, partitions: &[Partition]) {
+        if let Self::Transactional(transactor) = self {
+            transactor.release(partitions);
+        }
+    }
+
+    /// Whether the last owner of a partition can write no more, and its records may be worked on.
+    pub(super) fn has_taken(&self, partition: Partition) -> bool {
+        match self {
+            Self::Plain(_) => true,
+            Self::Transactional(transactor) => transactor.has_taken(partition),
         }
     }
 
@@ -41,9 +56,12 @@ impl Sender {
         }
     }
 
-    pub(super) fn tend(&mut self) {
+    pub(super) fn tend(&mut self) -> Result<(), PortError> {
         match self {
-            Self::Plain(outlet) => outlet.tend(),
+            Self::Plain(outlet) => {
+                outlet.tend();
+                Ok(())
+            }
             Self::Transactional(transactor) => transactor.tend(),
         }
     }

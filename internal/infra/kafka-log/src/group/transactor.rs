@@ -1,4 +1,5 @@
-use std::time::{Duration, Instant};
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
 
 use millstream_model::{Offset, Partition};
 use millstream_ports::{PortError, SendRecord, Tag, Tally};
@@ -8,26 +9,29 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
 use crate::KafkaLog;
 use crate::failure::port_error;
+use crate::group::taking::{Taking, until_answered};
 use crate::outlet::KafkaOutlet;
 
 /// How long one request about a transaction may take before it is made anew.
-const ANSWER_WAIT: Duration = Duration::from_secs(15);
+const ANSWER_WAIT: Duration = Duration::from_secs(5);
 
 /// How long one attempt to abort may take. Between two, reports of what was dropped are taken in.
 const ABORT_WAIT: Duration = Duration::from_millis(200);
 
-/// How long the brokers may be away before a transaction is given up for good.
-const PATIENCE: Duration = Duration::from_mins(2);
-
 /// The writer of a member under exactly-once: what it sends between two commits is one transaction.
 ///
-/// A transactional id is the group's name and the member's lowest partition. Whoever is assigned partitions first takes the
+/// A transactional id is the group's name and one of the member's partitions. Whoever is assigned partitions first takes the
 /// ids of all of them over: that ends what their last owners left open, and fences off those who do not know yet that they
 /// are owners no more. So nothing has to be configured or kept on disk, and a crashed process's transaction ends as soon as
-/// its partitions have another owner.
+/// its partitions have another owner. It is done beside the worker's own thread, which goes on with what it has.
 pub(super) struct Transactor {
     log: KafkaLog,
     group: String,
+    /// The partitions that are this member's, taken over or about to be.
+    owned: BTreeSet<Partition>,
+    takings: VecDeque<Taking>,
+    /// The partition whose id it sends by.
+    id: Option<Partition>,
     outlet: Option<KafkaOutlet>,
     is_open: bool,
     is_fenced: bool,
@@ -37,14 +41,16 @@ pub(super) struct Transactor {
 
 impl Transactor {
     pub(super) fn new(log: &KafkaLog, group: &str) -> Self {
-        let before = Tally::default();
         Self {
             log: log.clone(),
             group: group.to_owned(),
+            owned: BTreeSet::new(),
+            takings: VecDeque::new(),
+            id: None,
             outlet: None,
             is_open: false,
             is_fenced: false,
-            before,
+            before: Tally::default(),
         }
     }
 
@@ -52,24 +58,27 @@ impl Transactor {
         self.is_fenced
     }
 
-    /// Takes over the ids of these partitions, and sends by that of the lowest from now on.
+    /// Begins to take over the ids of these partitions.
     pub(super) fn take_over(&mut self, partitions: &[Partition]) -> Result<(), PortError> {
-        self.put_down();
-        let id = |partition: &Partition| format!("{}-{partition}", self.group);
-        // All connect at once, and are then taken over one after another.
-        let open = |partition| KafkaOutlet::open_transactional(&self.log, &id(partition));
-        let mut outlets = partitions.iter().map(open).collect::<Result<Vec<_>, _>>()?;
-        for outlet in &outlets {
-            let taken = until_answered(|| outlet.init_transactions(ANSWER_WAIT));
-            // Without them the member owns partitions that it can't process; it has been patient.
-            taken.map_err(|error| {
-                let attempt = self.attempt("take over its partitions' transactions");
-                PortError::stop(port_error(attempt, &error).to_string())
-            })?;
+        self.owned.extend(partitions);
+        if !partitions.is_empty() {
+            let keeps_one = self.outlet.is_none();
+            self.takings.push_back(Taking::begin(&self.log, &self.group, partitions, keeps_one)?);
         }
-        let lowest = (0..).zip(partitions).min_by_key(|(_, partition)| **partition).map(|(place, _)| place);
-        self.outlet = lowest.map(|place: usize| outlets.swap_remove(place));
         Ok(())
+    }
+
+    /// Gives up these partitions; where one of them was what it sent by, another takes its place.
+    pub(super) fn release(&mut self, partitions: &[Partition]) {
+        self.owned.retain(|owned| !partitions.contains(owned));
+        self.takings.iter_mut().for_each(|taking| taking.give_up(partitions));
+        if self.id.is_some_and(|id| partitions.contains(&id)) || self.is_fenced {
+            self.put_down();
+        }
+    }
+
+    pub(super) fn has_taken(&self, partition: Partition) -> bool {
+        !self.takings.iter().any(|taking| taking.has(partition))
     }
 
     fn put_down(&mut self) {
@@ -78,7 +87,7 @@ impl Transactor {
             self.before.delivered += tally.delivered;
             self.before.failed += tally.failed;
         }
-        (self.is_open, self.is_fenced) = (false, false);
+        (self.id, self.is_open, self.is_fenced) = (None, false, false);
     }
 
     fn attempt(&self, deed: &str) -> String {
@@ -86,16 +95,48 @@ impl Transactor {
     }
 
     fn outlet(&mut self) -> Result<&mut KafkaOutlet, PortError> {
+        while self.outlet.is_none() {
+            if self.takings.is_empty() {
+                self.take_again()?;
+            }
+            let Some(taking) = self.takings.pop_front() else { break };
+            self.taken(taking.finish())?;
+        }
         let group = &self.group;
         self.outlet.as_mut().ok_or_else(|| {
             PortError::stop(format!("a member of group '{group}' without partitions can't send"))
         })
     }
 
-    pub(super) fn tend(&mut self) {
+    /// Sends by the id of another partition that it has.
+    fn take_again(&mut self) -> Result<(), PortError> {
+        let Some(lowest) = self.owned.first().copied() else { return Ok(()) };
+        self.takings.push_back(Taking::begin(&self.log, &self.group, &[lowest], true)?);
+        Ok(())
+    }
+
+    fn taken(&mut self, taken: Result<Option<(Partition, KafkaOutlet)>, PortError>) -> Result<(), PortError> {
+        if let Some((id, outlet)) = taken?
+            && self.outlet.is_none()
+            && self.owned.contains(&id)
+        {
+            (self.id, self.outlet) = (Some(id), Some(outlet));
+        }
+        Ok(())
+    }
+
+    pub(super) fn tend(&mut self) -> Result<(), PortError> {
+        while let Some(taken) = self.takings.front_mut().and_then(Taking::done) {
+            self.takings.pop_front();
+            self.taken(taken)?;
+        }
+        if self.outlet.is_none() && self.takings.is_empty() {
+            self.take_again()?;
+        }
         if let Some(outlet) = &mut self.outlet {
             outlet.tend();
         }
+        Ok(())
     }
 
     /// Sends a record in the transaction, which begins with its first.
@@ -129,10 +170,10 @@ impl Transactor {
     ) -> Result<(), PortError> {
         self.begin()?;
         let outlet = self.outlet()?;
-        let added = until_answered(|| outlet.send_offsets(positions, member, ANSWER_WAIT));
+        let added = until_answered(|| true, || outlet.send_offsets(positions, member, ANSWER_WAIT));
         added.map_err(|error| self.judge("add its positions to the transaction", &error))?;
         let outlet = self.outlet()?;
-        let committed = until_answered(|| outlet.commit_transaction(ANSWER_WAIT));
+        let committed = until_answered(|| true, || outlet.commit_transaction(ANSWER_WAIT));
         committed.map_err(|error| self.judge("commit the transaction", &error))?;
         self.is_open = false;
         Ok(())
@@ -148,7 +189,7 @@ impl Transactor {
         if !std::mem::take(&mut self.is_open) || self.is_fenced {
             return Ok(());
         }
-        let aborted = until_answered(|| outlet.abort_transaction(ABORT_WAIT));
+        let aborted = until_answered(|| true, || outlet.abort_transaction(ABORT_WAIT));
         outlet.forget_failure();
         match aborted.map_err(|error| self.judge("abort the transaction", &error)) {
             // Whoever fenced this member off has ended its transaction.
@@ -200,19 +241,4 @@ impl Transactor {
 
 fn is_fence(code: Code) -> bool {
     matches!(code, Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch)
-}
-
-/// Makes a request again while the brokers do not answer it; the client takes it up where it was.
-fn until_answered(mut request: impl FnMut() -> Result<(), KafkaError>) -> Result<(), KafkaError> {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        match request() {
-            Err(KafkaError::Transaction(error))
-                if error.is_retriable() && !error.txn_requires_abort() && Instant::now() < deadline =>
-            {
-                tracing::debug!(%error, "the transaction waits");
-            }
-            answer => return answer,
-        }
-    }
 }

@@ -5,6 +5,7 @@
 //! their names.
 #![allow(
     clippy::expect_used,
+    clippy::indexing_slicing,
     clippy::unwrap_used,
     clippy::panic,
     clippy::print_stdout,

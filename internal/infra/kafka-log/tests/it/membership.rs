@@ -19,7 +19,8 @@ pub fn run(broker: &Broker) {
     leaves_with_a_question_open(broker);
     one_that_does_not_poll_is_lost(broker);
     one_that_was_replaced_commits_nothing(broker);
-    inputs_that_grow_apart_stop_the_member(broker);
+    inputs_that_grow_apart_stop_the_member(broker, 0);
+    inputs_that_grow_apart_stop_the_member(broker, 1);
 }
 
 fn poll(member: &mut KafkaGroup) -> Result<Polled, PortError> {
@@ -197,13 +198,15 @@ fn values(world: &impl World, topic: &TopicName, count: usize) -> Vec<String> {
     seen
 }
 
-fn inputs_that_grow_apart_stop_the_member(broker: &Broker) {
+fn inputs_that_grow_apart_stop_the_member(broker: &Broker, grows: usize) {
     let world = broker.world(&[("consumer.topic.metadata.refresh.interval.ms", "200")]);
-    let inputs = [broker.topic("grows", 2, &[]), broker.topic("stays", 2, &[])];
-    let mut member = world.join_group(&unique("apart"), 0, &inputs, Delivery::AtLeastOnce).unwrap();
+    let inputs = ["left", "right"].map(|side| broker.topic(&format!("apart-{grows}-{side}"), 2, &[]));
+    let mut member =
+        world.join_group(&unique(&format!("apart-{grows}")), 0, &inputs, Delivery::AtLeastOnce).unwrap();
     assert!(matches!(event(&mut member), Polled::Assigned(_)));
     member.accept(&[P0, Partition::new(1)]).unwrap();
-    add_partition(broker, &inputs[0]);
+    member.start(P0).unwrap();
+    add_partition(broker, &inputs[grows]);
     let mut said = None;
     until("it stops", || {
         match poll(&mut member) {
@@ -217,7 +220,7 @@ fn inputs_that_grow_apart_stop_the_member(broker: &Broker) {
     assert_eq!(said.action(), Action::Stop);
     let text = said.to_string();
     assert!(
-        text.contains(&format!("{} 3", inputs[0])) && text.contains(&format!("{} 2", inputs[1])),
+        text.contains(&format!("{} 3", inputs[grows])) && text.contains(&format!("{} 2", inputs[1 - grows])),
         "{text}"
     );
 }
