@@ -59,6 +59,12 @@ const STALENESS: (&str, &str) = (
 );
 const UNSTORED: (&str, &str) =
     ("millstream_table_unstored_bytes", "Table entries in memory that the store has yet to take.");
+const STANDBY: (&str, &str) = (
+    "millstream_standby_following",
+    "1 while this process follows the tables of a partition that another one owns, 0 while it waits for them.",
+);
+const STANDBY_LAG: (&str, &str) =
+    ("millstream_standby_lag_records", "Table records between a standby and the owner of its partition.");
 const CACHED: (&str, &str) =
     ("millstream_table_cache_bytes", "Table entries that are kept in memory to be read again.");
 
@@ -126,6 +132,11 @@ fn measures(now: &Snapshot, add: &mut Add<'_>) {
     ];
     for (name, count) in counters {
         add(name, SampleKind::Counter, Vec::new(), float(count));
+    }
+    for standby in &now.standbys {
+        let labels = || vec![("partition", standby.partition.to_string())];
+        add(STANDBY, SampleKind::Gauge, labels(), f64::from(u8::from(standby.is_following)));
+        add(STANDBY_LAG, SampleKind::Gauge, labels(), float(standby.lag));
     }
     for (partition, measured) in partitions {
         let labels = || vec![("partition", partition.to_string())];
