@@ -89,6 +89,48 @@ fn every_alert_is_made_to_fire_and_to_stay_silent_and_has_a_runbook() {
     }
 }
 
+/// Names of figures in quotes or backquotes in a text.
+fn figures(text: &str) -> BTreeSet<String> {
+    let quoted = text.split(['"', '`']);
+    let is_figure = |name: &&str| {
+        ["millstream_", "process_"].iter().any(|begin| name.starts_with(begin))
+            && name.chars().all(|letter| letter.is_ascii_lowercase() || letter == '_')
+    };
+    quoted.filter(is_figure).map(ToOwned::to_owned).collect()
+}
+
+/// All that the programs' own code tells.
+fn told() -> BTreeSet<String> {
+    let files = [
+        "internal/application/runtime/src/metrics.rs",
+        "internal/application/replication/src/figures.rs",
+        "internal/infra/telemetry/src/exporter.rs",
+    ];
+    files.iter().flat_map(|path| figures(file(path).split("#[cfg(test)]").next().unwrap())).collect()
+}
+
+#[test]
+fn the_page_of_figures_lists_what_is_told_and_nothing_else() {
+    let (told, listed) = (told(), figures(&file("docker/docs/metrics.md")));
+    assert!(told.len() > 40, "{}", told.len());
+    assert_eq!(listed.symmetric_difference(&told).collect::<Vec<_>>(), [] as [&String; 0]);
+}
+
+#[test]
+fn panels_and_alerts_ask_for_figures_that_there_are() {
+    let told = told();
+    let mut asked = file("grafana/alerts/millstream.yaml");
+    for (_, dashboard) in dashboards() {
+        asked.push_str(&dashboard.to_string());
+    }
+    let words = asked.split(|letter: char| !(letter.is_ascii_lowercase() || letter == '_'));
+    for word in words.filter(|word| word.starts_with("millstream_") || word.starts_with("process_")) {
+        let ends = ["_bucket", "_sum", "_count"];
+        let base = ends.iter().find_map(|end| word.strip_suffix(end)).unwrap_or(word);
+        assert!(told.contains(word) || told.contains(base), "nothing tells {word}");
+    }
+}
+
 #[test]
 fn dashboards_fit_grafanas_model() {
     let mut uids = BTreeSet::new();

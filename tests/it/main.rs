@@ -23,6 +23,7 @@ mod exactly_once;
 mod main_job;
 mod outside;
 mod policies;
+mod queries;
 mod recovery;
 mod refusals;
 mod rules_kill;
@@ -40,11 +41,12 @@ const MAIN: [Scenario; 3] = [
     ("rules that are killed in mid-join", rules_kill::run),
 ];
 
-const REST: [Scenario; 6] = [
+const REST: [Scenario; 7] = [
     ("every rule that is shipped starts", main_job::every_rule),
     ("what can't work is refused in a sentence", refusals::run),
     ("loops, joins, views and emitters", edges::run),
     ("records that fail, by policy", policies::run),
+    ("any instance answers for any key", queries::run),
     ("a kill in mid-flow", crash::run),
     ("recovery whatever partitioned the input", recovery::run),
 ];

@@ -165,7 +165,7 @@ impl Drop for Stack {
 /// A program in the background, with its metrics; killed with this unless it was stopped.
 pub struct Background {
     child: Child,
-    http: u16,
+    pub http: u16,
 }
 
 impl Background {

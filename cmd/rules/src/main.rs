@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Parser;
-use millstream_http_api::{Routes, Server};
+use millstream_http_api::{Console, Peers, Routes, Server, Site, WatchedGroup};
 use millstream_ports::Meter;
 use millstream_rule_engine::{DeployError, Engine, RunningRule};
 use millstream_runtime::{Status, Stop};
@@ -183,6 +183,13 @@ fn serve(settings: &RuleSettings, statuses: Vec<Arc<Status>>) -> anyhow::Result<
     let Some(address) = &settings.http_address else { return Ok(None) };
     let meters = statuses.iter().map(|status| status.clone() as Arc<dyn Meter>).collect();
     let exporter = Exporter::new(meters);
+    let console = Console::new(
+        "rules",
+        Peers::new(&millstream_http_api::Access::default()).map_err(anyhow::Error::msg)?,
+    );
+    for status in &statuses {
+        console.watch(WatchedGroup { status: status.clone(), owners: None });
+    }
     let (healthy, ready) = (statuses.clone(), statuses);
     let named = |status: &Arc<Status>, reason: String| format!("{}: {reason}", status.group());
     let routes = Routes {
@@ -196,7 +203,11 @@ fn serve(settings: &RuleSettings, statuses: Vec<Arc<Status>>) -> anyhow::Result<
             ready.iter().try_for_each(|status| status.ready().map_err(|reason| named(status, reason)))
         }),
     };
-    let server = Server::start(address, routes)?;
-    writeln!(stdout(), "metrics and health are on http://{}", server.address())?;
+    let server = Server::open(address, Site::new(routes).console(&console))?;
+    writeln!(
+        stdout(),
+        "metrics and health are on http://{0}\nthe console is on http://{0}/",
+        server.address()
+    )?;
     Ok(Some(server))
 }

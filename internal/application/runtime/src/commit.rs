@@ -39,6 +39,7 @@ pub(crate) fn send<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result<(
             }
         } else {
             desk.status.sent(effect.destination);
+            desk.status.measures.sent(effect.destination, key, value);
         }
         (refusal, sent) = (None, sent + 1);
     }

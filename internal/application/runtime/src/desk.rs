@@ -246,6 +246,7 @@ impl<W: World> Desk<W> {
 
     fn retry_later(&mut self, retrying: Retrying) {
         self.status.retried += 1;
+        self.status.measures.failed("record", "retry");
         if self.status.first_of_batch() {
             let Retrying { record, reason, tried, .. } = &retrying;
             tracing::warn!(partition = %record.partition, offset = %record.offset, reason, tried, "a record waits to be tried again");

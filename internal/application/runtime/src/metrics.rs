@@ -1,5 +1,7 @@
+use millstream_model::TopicName;
 use millstream_ports::{Sample, SampleKind};
 
+use crate::measures::Measures;
 use crate::status::{PartitionStatus, Snapshot};
 
 const RECORDS_IN: (&str, &str) = ("millstream_records_in_total", "Records processed, by input topic.");
@@ -36,6 +38,42 @@ const TURN: (&str, &str) =
 const STALLED: (&str, &str) =
     ("millstream_processor_stalled", "1 while a record is tried again and its partition waits for it.");
 
+const BYTES_IN: (&str, &str) =
+    ("millstream_bytes_in_total", "Bytes of the keys and values processed, by input topic.");
+const BYTES_OUT: (&str, &str) =
+    ("millstream_bytes_out_total", "Bytes of the keys and values sent, by destination topic.");
+const AGE: (&str, &str) = (
+    "millstream_record_age_seconds",
+    "Time from the timestamp that a record bears until its batch was processed, by input topic.",
+);
+const BATCH: (&str, &str) =
+    ("millstream_batch_seconds", "Time that batches of records take, what they emit handed over included.");
+const COMMIT: (&str, &str) = ("millstream_commit_seconds", "Time that commits take.");
+const REBALANCES: (&str, &str) =
+    ("millstream_rebalances_total", "Times the consumer group gave out partitions, by worker.");
+const ABORTS: (&str, &str) =
+    ("millstream_transaction_aborts_total", "Transactions that were taken back and done again.");
+const ERRORS: (&str, &str) =
+    ("millstream_errors_total", "Records that failed, by the stage that failed and what the policy did.");
+const CACHE_HITS: (&str, &str) =
+    ("millstream_table_cache_hits_total", "Reads of the group table's stored entries that memory answered.");
+const CACHE_MISSES: (&str, &str) =
+    ("millstream_table_cache_misses_total", "Reads of the group table that went to its store.");
+const STALENESS: (&str, &str) = (
+    "millstream_staleness_seconds",
+    "Age of the last record processed while others wait, by partition; 0 while none waits.",
+);
+const UNSTORED: (&str, &str) =
+    ("millstream_table_unstored_bytes", "Table entries in memory that the store has yet to take.");
+const STANDBY: (&str, &str) = (
+    "millstream_standby_following",
+    "1 while this process follows the tables of a partition that another one owns, 0 while it waits for them.",
+);
+const STANDBY_LAG: (&str, &str) =
+    ("millstream_standby_lag_records", "Table records between a standby and the owner of its partition.");
+const CACHED: (&str, &str) =
+    ("millstream_table_cache_bytes", "Table entries that are kept in memory to be read again.");
+
 /// A processor's figures as samples.
 pub(crate) fn samples(group: &str, now: &Snapshot, out: &mut Vec<Sample>) {
     let group = ("group", group.to_owned());
@@ -67,10 +105,56 @@ pub(crate) fn samples(group: &str, now: &Snapshot, out: &mut Vec<Sample>) {
     if let Some(turn) = now.turn {
         add(TURN, SampleKind::Gauge, Vec::new(), turn.as_secs_f64());
     }
+    measures(now, &mut add);
     for partition in &now.partitions {
         for (name, value) in gauges(partition) {
             add(name, SampleKind::Gauge, vec![("partition", partition.partition.to_string())], value);
         }
+    }
+}
+
+type Add<'a> = dyn FnMut((&'static str, &'static str), SampleKind, Vec<(&'static str, String)>, f64) + 'a;
+
+fn measures(now: &Snapshot, add: &mut Add<'_>) {
+    let Measures { bytes_in, bytes_out, ages, errors, cache, partitions, .. } = &now.measures;
+    let topic = |topic: &TopicName| vec![("topic", topic.to_string())];
+    for ((name, _), bytes) in now.records_in.iter().zip(bytes_in) {
+        add(BYTES_IN, SampleKind::Counter, topic(name), float(*bytes));
+    }
+    for ((name, _), bytes) in now.records_out.iter().zip(bytes_out) {
+        add(BYTES_OUT, SampleKind::Counter, topic(name), float(*bytes));
+    }
+    for ((name, _), ages) in now.records_in.iter().zip(ages) {
+        add(AGE, SampleKind::Histogram(ages.buckets()), topic(name), ages.sum().as_secs_f64());
+    }
+    for (name, took) in [(BATCH, &now.measures.batches), (COMMIT, &now.measures.commits)] {
+        add(name, SampleKind::Histogram(took.buckets()), Vec::new(), took.sum().as_secs_f64());
+    }
+    for ((stage, policy), count) in errors {
+        let labels = vec![("stage", (*stage).to_owned()), ("policy", (*policy).to_owned())];
+        add(ERRORS, SampleKind::Counter, labels, float(*count));
+    }
+    let counters = [
+        (REBALANCES, now.measures.rebalances),
+        (ABORTS, now.measures.aborts),
+        (CACHE_HITS, cache.0),
+        (CACHE_MISSES, cache.1),
+    ];
+    for (name, count) in counters {
+        add(name, SampleKind::Counter, Vec::new(), float(count));
+    }
+    for standby in &now.standbys {
+        let labels = || vec![("partition", standby.partition.to_string())];
+        add(STANDBY, SampleKind::Gauge, labels(), f64::from(u8::from(standby.is_following)));
+        add(STANDBY_LAG, SampleKind::Gauge, labels(), float(standby.lag));
+    }
+    for (partition, measured) in partitions {
+        let labels = || vec![("partition", partition.to_string())];
+        if let Some(behind) = measured.behind {
+            add(STALENESS, SampleKind::Gauge, labels(), behind.as_secs_f64());
+        }
+        add(UNSTORED, SampleKind::Gauge, labels(), float(measured.unstored_bytes));
+        add(CACHED, SampleKind::Gauge, labels(), float(measured.cache_bytes));
     }
 }
 

@@ -46,6 +46,17 @@ pub enum AfterRetries {
     DeadLetter,
 }
 
+impl AfterRetries {
+    /// Its name in figures.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Fail => "fail",
+            Self::Skip => "skip",
+            Self::DeadLetter => "dead_letter",
+        }
+    }
+}
+
 impl Default for Retry {
     /// Ten times, after 100 ms and then twice as long each time up to 30 s; then the processor stops.
     fn default() -> Self {

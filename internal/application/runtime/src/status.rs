@@ -7,6 +7,7 @@ use millstream_topology::GroupSpec;
 
 use crate::desk::Desk;
 use crate::graph::GroupGraph;
+use crate::measures::Measures;
 use crate::metrics;
 use crate::partition::{PartitionTask, Phase};
 
@@ -27,6 +28,7 @@ pub(crate) struct WorkerStatus {
     /// Stores that were found damaged while they were open, and those that began anew after damage.
     pub(crate) repairs: u64,
     pub(crate) tables_repaired: u64,
+    pub(crate) measures: Measures,
     warned: bool,
     published: Option<Duration>,
 }
@@ -44,12 +46,14 @@ impl WorkerStatus {
             commits: 0,
             repairs: 0,
             tables_repaired: 0,
+            measures: Measures::new(inputs, destinations),
             warned: false,
             published: None,
         }
     }
 
     pub(crate) fn processed(&mut self, record: &RecordView<'_>) {
+        self.measures.processed(record);
         if let Some(count) = self.records_in.get_mut(record.topic) {
             *count += 1;
         }
@@ -90,6 +94,8 @@ pub struct Snapshot {
     pub commits: u64,
     /// Tables' partitions whose store was found damaged and set aside; they are built anew from their changelogs.
     pub tables_repaired: u64,
+    /// How long things take, how large and how old they are.
+    pub measures: Measures,
     /// Owned partitions, by number.
     pub partitions: Vec<PartitionStatus>,
     /// Partitions of others that this process stands by for, by number.
@@ -178,6 +184,7 @@ struct Figures {
     timers: u64,
     commits: u64,
     tables_repaired: u64,
+    measures: Measures,
     partitions: Vec<PartitionStatus>,
     stalled: Option<String>,
     /// When its last turn ended.
@@ -219,6 +226,8 @@ impl Status {
         desk.status.warned = false;
         let inputs = self.inputs.len();
         let partitions = desk.owned().map(|task| partition_status(task, inputs, log, now)).collect();
+        let lag = |partition| lag(log, inputs, partition);
+        let measures = Measures::published(desk, lag);
         let [deferred, waiting, timers] = counts(desk);
         let stalled = self.stalled(desk);
         let counted = &desk.status;
@@ -233,6 +242,7 @@ impl Status {
             timers,
             commits: counted.commits,
             tables_repaired: counted.tables_repaired,
+            measures,
             partitions,
             stalled,
             turned: Some(Instant::now()),
@@ -265,6 +275,10 @@ impl Status {
         let sum = |of: fn(&Figures) -> u64| all.iter().map(of).sum();
         let mut partitions: Vec<_> = all.iter().flat_map(|figures| figures.partitions.clone()).collect();
         partitions.sort_by_key(|partition| partition.partition);
+        let mut measures = Measures::default();
+        for figures in &all {
+            measures.add(&figures.measures);
+        }
         Snapshot {
             records_in: by_topic(&self.inputs, &all, |figures| &figures.records_in),
             records_out: by_topic(&self.destinations, &all, |figures| &figures.records_out),
@@ -276,6 +290,7 @@ impl Status {
             timers: sum(|figures| figures.timers),
             commits: sum(|figures| figures.commits),
             tables_repaired: sum(|figures| figures.tables_repaired),
+            measures,
             partitions,
             standbys: locked(&self.standbys).clone(),
             stalled: all.iter().find_map(|figures| figures.stalled.clone()),
@@ -338,15 +353,20 @@ fn partition_status<S: millstream_ports::TableStore, L: GroupLog>(
     log: &L,
     now: Duration,
 ) -> PartitionStatus {
-    let lags: Vec<u64> = (0..inputs).filter_map(|input| log.lag(input, task.partition)).collect();
     PartitionStatus {
         partition: task.partition,
         is_running: task.phase == Phase::Running,
         replayed: task.replayed(),
         remaining: task.remaining(),
         recovering: task.recovering_since().map(|since| now.saturating_sub(since)),
-        lag: (!lags.is_empty()).then(|| lags.iter().sum()),
+        lag: lag(log, inputs, task.partition),
     }
+}
+
+/// Records that wait in all inputs of a partition, as far as is known.
+pub(crate) fn lag<L: GroupLog>(log: &L, inputs: usize, partition: Partition) -> Option<u64> {
+    let lags: Vec<u64> = (0..inputs).filter_map(|input| log.lag(input, partition)).collect();
+    (!lags.is_empty()).then(|| lags.iter().sum())
 }
 
 fn by_topic(topics: &[TopicName], all: &[Figures], of: fn(&Figures) -> &Vec<u64>) -> Vec<(TopicName, u64)> {

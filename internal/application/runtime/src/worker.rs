@@ -115,6 +115,7 @@ impl<W: World> Worker<W> {
                 tracing::warn!(%error, "what was not committed is taken back and done again");
                 take_back(&mut self.log, &mut self.desk)?;
                 self.is_settling = false;
+                self.desk.status.measures.aborts += 1;
                 true
             }
             Err(ProcessorError::Port(error)) if error.action() == Action::DeadLetter => {
@@ -161,7 +162,11 @@ impl<W: World> Worker<W> {
         let wait = if is_busy { Duration::ZERO } else { self.wait() };
         self.pause_or_resume()?;
         let desk = &mut self.desk;
-        let polled = self.log.poll(wait, BATCH_RECORDS_MAX, |record| desk.process(&record))?;
+        let polled = self.log.poll(wait, BATCH_RECORDS_MAX, |record| {
+            let world = &desk.world;
+            desk.status.measures.begin(|| world.elapsed());
+            desk.process(&record)
+        })?;
         if let Some(failure) = self.desk.failure.take() {
             return Err(failure);
         }
@@ -169,6 +174,7 @@ impl<W: World> Worker<W> {
         match polled {
             Polled::Records(_) => {
                 send(&mut self.log, &mut self.desk)?;
+                self.measure_batch();
                 expire(&mut self.desk)?;
             }
             // Where partitions are lost, nothing can be sent for them any more.
@@ -176,6 +182,11 @@ impl<W: World> Worker<W> {
         }
         let committed = self.commit_when_due()?;
         Ok(is_busy || came_up || committed)
+    }
+
+    fn measure_batch(&mut self) {
+        let (elapsed, now) = (self.desk.world.elapsed(), self.desk.world.now());
+        self.desk.status.measures.end(elapsed, now);
     }
 
     /// Reads no records while enough of them wait; the member stays in the group, and hears of rebalances.
@@ -193,7 +204,10 @@ impl<W: World> Worker<W> {
         let Self { log, desk, recovery, kept, .. } = self;
         match polled {
             Polled::Records(_) => Ok(()),
-            Polled::Assigned(partitions) => rebalance::assigned(log, desk, kept, &partitions),
+            Polled::Assigned(partitions) => {
+                desk.status.measures.rebalances += 1;
+                rebalance::assigned(log, desk, kept, &partitions)
+            }
             Polled::Revoked(partitions) => rebalance::revoked(log, desk, recovery, kept, &partitions),
             Polled::Lost(partitions) => rebalance::lost(log, desk, recovery, kept, &partitions),
         }
@@ -240,7 +254,14 @@ impl<W: World> Worker<W> {
                 tracing::warn!(%error, "commit put off");
                 Ok(false)
             }
-            outcome => Ok(outcome?),
+            outcome => {
+                let took = self.since_commit();
+                let committed = outcome?;
+                if committed {
+                    self.desk.status.measures.commits.note(took);
+                }
+                Ok(committed)
+            }
         }
     }
 

@@ -30,7 +30,7 @@ pub use error::{Action, PortError};
 pub use groups::Groups;
 pub use key_range::KeyRange;
 pub use log::{Delivery, GroupLog, Outlet, Polled, SendRecord, Start, Tag, Tail, Tally};
-pub use meter::{Meter, Sample, SampleKind};
+pub use meter::{Buckets, Meter, Sample, SampleKind};
 pub use replica::{Advance, Landed, Replica, WholeRow, WholeRows};
 pub use rows::{
     DelimitedRows, FoundColumns, KafkaRows, NoRows, RowCodec, RowFormat, RowSpec, SchemaBook, Side,

@@ -1,10 +1,23 @@
 /// How a figure behaves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum SampleKind {
     /// It only rises, from 0 at the start of the process.
     Counter,
     /// It goes up and down.
     Gauge,
+    /// It is the sum of many, which are counted by how large they were.
+    Histogram(Buckets),
+}
+
+/// How many of a histogram's values were how large.
+///
+/// **Invariant:** the ends rise, and so do the counts, up to `count`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Buckets {
+    /// Upper ends, each with how many values were no larger.
+    pub ends: Vec<(f64, u64)>,
+    /// How many values there were.
+    pub count: u64,
 }
 
 /// One figure at one moment.
@@ -20,7 +33,7 @@ pub struct Sample {
     pub kind: SampleKind,
     /// What it is about, from bounded sets.
     pub labels: Vec<(&'static str, String)>,
-    /// Its value.
+    /// Its value; a histogram's sum.
     pub value: f64,
 }
 

@@ -3,9 +3,9 @@ use std::fs;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use millstream_ports::{Meter, Sample, SampleKind};
+use millstream_ports::{Buckets, Meter, Sample, SampleKind};
 use prometheus::core::{Collector, Desc};
-use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
+use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType};
 use prometheus::{Encoder, Registry, TextEncoder};
 
 /// Bytes in a page, as Linux counts resident memory on the machines we run on.
@@ -68,6 +68,7 @@ fn family(sample: &Sample) -> MetricFamily {
     family.set_field_type(match sample.kind {
         SampleKind::Counter => MetricType::COUNTER,
         SampleKind::Gauge => MetricType::GAUGE,
+        SampleKind::Histogram(_) => MetricType::HISTOGRAM,
     });
     family
 }
@@ -91,8 +92,23 @@ fn metric(sample: Sample) -> Metric {
             gauge.set_value(sample.value);
             metric.set_gauge(gauge);
         }
+        SampleKind::Histogram(buckets) => metric.set_histogram(histogram(&buckets, sample.value)),
     }
     metric
+}
+
+fn histogram(buckets: &Buckets, sum: f64) -> Histogram {
+    let bucket = |(end, count): &(f64, u64)| {
+        let mut bucket = Bucket::default();
+        bucket.set_upper_bound(*end);
+        bucket.set_cumulative_count(*count);
+        bucket
+    };
+    let mut histogram = Histogram::default();
+    histogram.set_bucket(buckets.ends.iter().map(bucket).collect());
+    histogram.set_sample_count(buckets.count);
+    histogram.set_sample_sum(sum);
+    histogram
 }
 
 /// The process's own figures, where the system tells them under `/proc`.
@@ -194,6 +210,31 @@ mod tests {
             "# TYPE process_open_fds gauge",
             "# TYPE process_max_fds gauge",
             "# TYPE process_threads gauge",
+        ] {
+            assert!(text.lines().any(|have| have == line), "no line {line:?} in\n{text}");
+        }
+    }
+
+    struct Took;
+
+    impl Meter for Took {
+        fn samples(&self, out: &mut Vec<Sample>) {
+            let kind = SampleKind::Histogram(Buckets { ends: vec![(0.5, 2), (1.0, 3)], count: 4 });
+            let (name, help) = ("millstream_commit_seconds", "Time.");
+            out.push(Sample { name, help, kind, labels: vec![("group", "g".to_owned())], value: 7.25 });
+        }
+    }
+
+    #[test]
+    fn a_histogram_is_told_with_its_buckets_its_sum_and_its_count() {
+        let text = Exporter::new(vec![Arc::new(Took)]).render();
+        for line in [
+            "# TYPE millstream_commit_seconds histogram",
+            "millstream_commit_seconds_bucket{group=\"g\",le=\"0.5\"} 2",
+            "millstream_commit_seconds_bucket{group=\"g\",le=\"1\"} 3",
+            "millstream_commit_seconds_bucket{group=\"g\",le=\"+Inf\"} 4",
+            "millstream_commit_seconds_sum{group=\"g\"} 7.25",
+            "millstream_commit_seconds_count{group=\"g\"} 4",
         ] {
             assert!(text.lines().any(|have| have == line), "no line {line:?} in\n{text}");
         }

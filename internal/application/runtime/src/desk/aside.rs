@@ -38,6 +38,7 @@ impl<W: World> Desk<W> {
         let topic = spec.inputs.get(record.topic).or(names.table.as_ref());
         let topic = topic.map_or_else(String::new, ToString::to_string);
         let place = Place { group: &spec.group, topic: &topic, stage, reason };
+        self.status.measures.failed(stage, end.name());
         match end {
             AfterRetries::Fail => return Err(place.failure(record)),
             AfterRetries::Skip => self.status.skipped += 1,

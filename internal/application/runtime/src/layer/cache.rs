@@ -12,22 +12,25 @@ pub(super) struct Cache {
     old: Entries,
     young_bytes: usize,
     old_bytes: usize,
+    hits: u64,
+    misses: u64,
 }
 
 impl Cache {
     /// Whether `key` is cached; it is then in the young generation.
     pub(super) fn touch(&mut self, key: &[u8], bytes_max: usize) -> bool {
         if self.young.contains_key(key) {
+            self.hits += 1;
             return true;
         }
-        match self.old.remove_entry(key) {
-            Some((key, value)) => {
-                self.old_bytes = self.old_bytes.saturating_sub(size(&key, value.as_deref()));
-                self.insert(key, value, bytes_max);
-                true
-            }
-            None => false,
-        }
+        let Some((key, value)) = self.old.remove_entry(key) else {
+            self.misses += 1;
+            return false;
+        };
+        self.hits += 1;
+        self.old_bytes = self.old_bytes.saturating_sub(size(&key, value.as_deref()));
+        self.insert(key, value, bytes_max);
+        true
     }
 
     /// Caches an entry, in place of any older one of its key.
@@ -51,6 +54,11 @@ impl Cache {
         if self.bytes() > bytes_max {
             (self.old, self.old_bytes) = (Entries::default(), 0);
         }
+    }
+
+    /// How often a key was there and how often not, since this was asked last.
+    pub(super) fn take_reads(&mut self) -> (u64, u64) {
+        (mem::take(&mut self.hits), mem::take(&mut self.misses))
     }
 
     /// How much it keeps.

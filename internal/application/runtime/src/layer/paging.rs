@@ -15,6 +15,18 @@ impl<S: TableStore> TableLayer<S> {
     }
 }
 
+impl<S> TableLayer<S> {
+    /// How often the cache had a key that was read and how often not, since this was asked last.
+    pub(crate) fn take_cache_reads(&mut self) -> (u64, u64) {
+        self.cache.take_reads()
+    }
+
+    /// Memory for entries that are kept to be read again, in bytes.
+    pub(crate) fn cache_bytes(&self) -> usize {
+        self.cache.bytes()
+    }
+}
+
 struct Filling {
     page: Page,
     bytes: usize,

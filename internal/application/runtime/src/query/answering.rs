@@ -5,8 +5,10 @@ use millstream_ports::{Delivery, GroupLog, KeyRange, PortError, World};
 
 use crate::desk::Desk;
 use crate::layer::{TableAccess, TableLayer};
+use crate::measures::behind;
 use crate::partition::{PartitionTask, Phase};
 use crate::query::asking::{Answer, Find, Freshness, Page, QueryError, Question, Reached, Reply};
+use crate::status::lag;
 
 /// How long after a question the next one is expected, so that it finds the worker awake.
 const MORE_EXPECTED: Duration = Duration::from_secs(1);
@@ -136,12 +138,8 @@ fn freshness<W: World>(
     let (plan, now, is_committed) = (desk.plan.clone(), desk.world.now(), is_exactly_once(desk));
     let inputs = &plan.graph.spec.inputs;
     let task = running(desk, partition)?;
-    let lags: Vec<u64> = (0..inputs.len()).filter_map(|input| log.lag(input, partition)).collect();
-    let lag_records = (!lags.is_empty()).then(|| lags.iter().sum());
-    let age = |seen: millstream_model::Timestamp| {
-        Duration::from_millis(u64::try_from(now.0.saturating_sub(seen.0)).unwrap_or(0))
-    };
-    let behind = if lag_records == Some(0) { Some(Duration::ZERO) } else { task.seen.map(age) };
+    let lag_records = lag(log, inputs.len(), partition);
+    let behind = behind(lag_records, task.seen, now);
     let position =
         |input| if is_committed { task.ledger.committed_to(input) } else { task.ledger.done_to(input) };
     let positions = inputs.iter().enumerate().map(|(input, name)| (name.clone(), position(input))).collect();

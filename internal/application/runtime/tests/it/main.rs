@@ -13,6 +13,7 @@
 mod around;
 mod deferral;
 mod edges;
+mod figures;
 mod policies;
 mod repairs;
 mod replays;

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use millstream_model::TopicName;
-use millstream_runtime::{PartitionStatus, Snapshot};
+use millstream_runtime::{PartitionStatus, Snapshot, StandbyStatus};
 use serde_json::{Map, Value, json};
 
 use crate::console::WatchedGroup;
@@ -106,11 +106,17 @@ fn own(group: &WatchedGroup) -> Value {
         "stalled": stalled,
         "failure": failure,
         "partitions": now.partitions.iter().map(partition).collect::<Vec<_>>(),
+        "standbys": now.standbys.iter().map(standby).collect::<Vec<_>>(),
     })
 }
 
 fn counts(counts: &[(TopicName, u64)]) -> Map<String, Value> {
     counts.iter().map(|(topic, count)| (topic.to_string(), json!(count))).collect()
+}
+
+fn standby(status: &StandbyStatus) -> Value {
+    let partition = status.partition.index();
+    json!({"partition": partition, "following": status.is_following, "lag": status.lag})
 }
 
 fn partition(status: &PartitionStatus) -> Value {

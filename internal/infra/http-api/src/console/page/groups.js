@@ -35,6 +35,7 @@ export class Rates {
   total(group, topic) { return this.#looks.at(-1)?.counts.get(`out ${group} ${topic}`) ?? 0; }
 }
 
+const standbysOf = (group, partition) => group.instances.filter((one) => (one.standbys ?? []).some((each) => each.partition === partition && each.following));
 const sum = (list, of) => list.reduce((total, one) => total + (of(one) ?? 0), 0);
 const partitionsOf = (group) => group.instances.flatMap((one) => (one.partitions ?? []).map((each) => ({ ...each, owner: one.address, own: one.own })));
 
@@ -84,17 +85,19 @@ export function partitionsPart(place) {
         const gone = group.instances.filter((one) => one.error);
         return card(group.group, h("span", { class: "soft small" }, `${rows.length} partitions, ${group.instances.length} ${group.instances.length === 1 ? "instance" : "instances"}`),
           gone.map((one) => h("p", { class: "notice bad" }, `${one.address} can't be asked: ${one.error}`)),
-          rows.length === 0 ? h("p", { class: "soft" }, "No partition is assigned.") : h("div", { class: "scroll" }, table(rows)));
+          rows.length === 0 ? h("p", { class: "soft" }, "No partition is assigned.") : h("div", { class: "scroll" }, table(group, rows)));
       }));
     },
   };
 }
 
-function table(rows) {
-  const head = ["Partition", "Owner", "State", "Lag"].map((name) => h("th", { scope: "col", class: name === "Lag" ? "number" : null }, name));
+function table(group, rows) {
+  const hasStandbys = group.instances.some((one) => one.standbys?.length > 0);
+  const head = ["Partition", "Owner", hasStandbys && "Standbys", "State", "Lag"].filter(Boolean).map((name) => h("th", { scope: "col", class: name === "Lag" ? "number" : null }, name));
   return h("table", { class: "stack" }, h("thead", {}, h("tr", {}, head)), h("tbody", {}, rows.map((row) => {
     const owner = `${row.owner || "this instance"}${row.own ? " (this one)" : ""}`;
     return h("tr", {}, h("td", { "data-label": "Partition" }, String(row.partition)), h("td", { class: "mono wide", "data-label": "Owner" }, owner),
+      hasStandbys && h("td", { class: "mono wide", "data-label": "Standbys" }, standbysOf(group, row.partition).map((one) => one.address || "this instance").join(", ") || "none"),
       h("td", { class: "wide" }, state(row)), h("td", { class: "number", "data-label": "Lag" }, count(row.lag)));
   })));
 }
