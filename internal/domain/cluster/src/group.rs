@@ -5,8 +5,11 @@ use crate::{Fault, Millis, Ticket};
 
 mod joining;
 mod membership;
+mod settled;
 #[cfg(test)]
 mod tests;
+
+pub use settled::{Settled, SettledMember};
 
 /// Members that one group may have.
 const MEMBERS_MAX: usize = 1_000;

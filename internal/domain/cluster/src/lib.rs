@@ -17,7 +17,8 @@ mod transactions;
 
 pub use fault::Fault;
 pub use group::{
-    Described, DescribedMember, Group, Identity, Join, Joined, JoinedMember, Phase, Reply, Sync, Synced,
+    Described, DescribedMember, Group, Identity, Join, Joined, JoinedMember, Phase, Reply, Settled,
+    SettledMember, Sync, Synced,
 };
 pub use offsets::{Committed, Offsets, Place};
 pub use producers::{Aborted, Appended, Producers, Remembered, Verdict};

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use millstream_cluster::{Committed, Group, Millis, Offsets, Place, Reply, Ticket};
+use millstream_cluster::{Committed, Group, Millis, Offsets, Place, Reply, Settled, SettledMember, Ticket};
 
-use crate::journal::Fact;
+use crate::journal::{Fact, MemberFact};
 
 /// A group and what it has committed.
 #[derive(Debug, Default)]
@@ -96,8 +96,17 @@ impl Inner {
     }
 
     /// Takes over what was written before a restart.
-    pub(crate) fn recall(&mut self, fact: &Fact) {
+    pub(crate) fn recall(&mut self, fact: &Fact, now: Millis) {
         match fact {
+            Fact::Members { group, .. } => {
+                let Some(settled) = settled_of(fact) else { return };
+                let is_empty = settled.members.is_empty();
+                let entry = self.all.entry(group.clone()).or_default();
+                entry.group = Group::restore(settled, now);
+                if is_empty && entry.offsets.is_empty() {
+                    self.all.remove(group);
+                }
+            }
             Fact::Committed { group, topic, partition, offset, epoch, metadata } => {
                 let committed = committed(*offset, *epoch, metadata);
                 self.offsets(group).commit((topic.clone(), *partition), committed);
@@ -126,7 +135,7 @@ impl Inner {
             let committed = entry.offsets.all().map(|(place, at)| committed_fact(group, place, at));
             let staged =
                 entry.offsets.staged().map(|(producer, place, at)| staged_fact(group, producer, place, at));
-            committed.chain(staged).collect::<Vec<_>>()
+            committed.chain(staged).chain(members_fact(group, &entry.group)).collect::<Vec<_>>()
         };
         self.all.iter().flat_map(of_group).collect()
     }
@@ -144,6 +153,51 @@ impl Inner {
         self.all.retain(|_, entry| !entry.group.is_empty() || !entry.offsets.is_empty());
         facts
     }
+}
+
+/// What is to be written of a group's members, if they are settled.
+pub(crate) fn members_fact(id: &str, group: &Group) -> Option<Fact> {
+    let settled = group.settled()?;
+    let member = |member: SettledMember| MemberFact {
+        id: member.id,
+        instance: member.instance,
+        client: (member.client_id, member.client_host),
+        patience: (member.session_ms, member.rebalance_ms),
+        protocols: member.protocols,
+        assignment: member.assignment,
+    };
+    Some(Fact::Members {
+        group: id.to_owned(),
+        generation: settled.generation,
+        protocol_type: settled.protocol_type.unwrap_or_default(),
+        protocol: settled.protocol.unwrap_or_default(),
+        leader: settled.leader.unwrap_or_default(),
+        members: settled.members.into_iter().map(member).collect(),
+    })
+}
+
+fn settled_of(fact: &Fact) -> Option<Settled> {
+    let Fact::Members { generation, protocol_type, protocol, leader, members, .. } = fact else {
+        return None;
+    };
+    let some = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+    let member = |member: &MemberFact| SettledMember {
+        id: member.id.clone(),
+        instance: member.instance.clone(),
+        client_id: member.client.0.clone(),
+        client_host: member.client.1.clone(),
+        session_ms: member.patience.0,
+        rebalance_ms: member.patience.1,
+        protocols: member.protocols.clone(),
+        assignment: member.assignment.clone(),
+    };
+    Some(Settled {
+        generation: *generation,
+        protocol_type: some(protocol_type),
+        protocol: some(protocol),
+        leader: some(leader),
+        members: members.iter().map(member).collect(),
+    })
 }
 
 fn committed(offset: i64, leader_epoch: i32, metadata: &str) -> Committed {

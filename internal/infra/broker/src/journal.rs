@@ -30,10 +30,32 @@ pub(crate) enum Fact {
     Settled { group: String, producer: i64, commit: bool },
     /// A committed offset was removed.
     Forgotten { group: String, topic: String, partition: i32 },
+    /// A group's members and their parts, whenever they are settled.
+    Members {
+        group: String,
+        generation: i32,
+        protocol_type: String,
+        protocol: String,
+        leader: String,
+        members: Vec<MemberFact>,
+    },
     /// Where a transaction stands.
     Transaction(TransactionFact),
     /// No producer id from this on has been given.
     NextProducer(i64),
+}
+
+/// A member that knows its part.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub(crate) struct MemberFact {
+    pub(crate) id: String,
+    pub(crate) instance: Option<String>,
+    /// The client's name and where it calls from.
+    pub(crate) client: (String, String),
+    /// The times of its session and of a rebalance, in milliseconds.
+    pub(crate) patience: (u64, u64),
+    pub(crate) protocols: Vec<(String, Vec<u8>)>,
+    pub(crate) assignment: Vec<u8>,
 }
 
 /// All that is known of a transactional id.

@@ -7,11 +7,12 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use millstream_cluster::Group;
 use tracing::warn;
 use uuid::Uuid;
 
 use crate::alarm::{Alarm, Clock};
-use crate::groups::Groups;
+use crate::groups::{Groups, members_fact};
 use crate::journal::Journal;
 use crate::settings::{BrokerError, BrokerSettings};
 use crate::topics::Topics;
@@ -48,14 +49,14 @@ impl State {
         fs::create_dir_all(&path).map_err(data)?;
         let lock = lock(&path)?;
         let (journal, facts) = Journal::open(&path.join("journal"), settings.flush).map_err(data)?;
-        let groups = Groups::default();
+        let (groups, clock) = (Groups::default(), Clock::new());
         for fact in &facts {
-            groups.lock().recall(fact);
+            groups.lock().recall(fact, clock.now());
         }
         let state = Self {
             address,
             cluster_id: cluster_id(&path).map_err(data)?,
-            clock: Clock::new(),
+            clock,
             alarm: Alarm::new(),
             topics: Topics::open(&path.join("topics"), settings.flush).map_err(data)?,
             groups,
@@ -80,6 +81,14 @@ impl State {
         self.groups.close();
         for topic in self.topics.all() {
             topic.partitions().iter().for_each(|partition| partition.waiters.ring());
+        }
+    }
+
+    /// Writes down who is in a group, if that is settled. What can't be written costs its members a rebalance at most.
+    pub(crate) fn note_members(&self, id: &str, group: &Group) {
+        let facts: Vec<_> = members_fact(id, group).into_iter().collect();
+        if let Err(error) = locked(&self.journal).write(&facts) {
+            warn!(group = id, %error, "can't write down who is in a group");
         }
     }
 

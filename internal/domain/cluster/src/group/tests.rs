@@ -220,3 +220,31 @@ fn a_join_amid_the_division_refuses_those_who_wait_for_their_part() {
     group.join(0, join("", 5));
     assert_eq!(group.take_replies(), [(4, Reply::Sync(Err(Fault::RebalanceInProgress)))]);
 }
+
+#[test]
+fn a_group_that_was_written_down_goes_on_where_it_was() {
+    let mut group = Group::default();
+    group.join(0, static_join("one", 1));
+    assert_eq!(group.settled(), None, "it is dividing");
+    let joined = joins(&mut group).remove(&1).unwrap();
+    group.sync(0, sync(&joined.member, joined.generation, &[(&joined.member, "all")], 2));
+    assert_eq!(parts(&mut group), [(2, b"all".to_vec())].into());
+    let settled = group.settled().unwrap();
+
+    let mut restored = Group::restore(settled.clone(), 10_000);
+    assert_eq!(restored.describe(), group.describe());
+    assert_eq!(restored.settled(), Some(settled));
+    assert_eq!(restored.heartbeat(10_900, identity(&joined.member, joined.generation)), Ok(()));
+    let stale = identity(&joined.member, joined.generation + 1);
+    assert_eq!(restored.heartbeat(10_900, stale), Err(Fault::IllegalGeneration));
+    restored.join(11_000, static_join("one", 3));
+    assert_eq!(
+        joins(&mut restored)[&3].generation,
+        joined.generation,
+        "its name is known, and nothing moves"
+    );
+    restored.expire(12_500);
+    assert_eq!(restored.phase(), Phase::Empty, "it was silent");
+    let empty = restored.settled().unwrap();
+    assert!(empty.members.is_empty() && Group::restore(empty, 0).is_empty());
+}

@@ -11,7 +11,7 @@ use kafka_protocol::messages::{
     LeaveGroupResponse, SyncGroupRequest, SyncGroupResponse,
 };
 use kafka_protocol::protocol::StrBytes;
-use millstream_cluster::{Fault, Identity, Join, Joined, Reply, Sync, Synced};
+use millstream_cluster::{Fault, Identity, Join, Joined, Phase, Reply, Sync, Synced};
 use uuid::Uuid;
 
 use super::errors::of_fault;
@@ -52,7 +52,13 @@ pub(super) fn join(call: &Call<'_>, request: &JoinGroupRequest) -> io::Result<Op
     let wish = wish(call, request, &fresh);
     let reply = state.groups.ask(
         &request.group_id,
-        |group, ticket| group.join(now, Join { ticket, ..wish }),
+        |group, ticket| {
+            group.join(now, Join { ticket, ..wish });
+            if group.phase() == Phase::Stable {
+                // A member came back by its name, under a new id.
+                state.note_members(&request.group_id, group);
+            }
+        },
         |deadline| {
             state.alarm.set(deadline);
         },
@@ -118,7 +124,14 @@ pub(super) fn sync(call: &Call<'_>, request: &SyncGroupRequest) -> io::Result<Op
         assignments: parts.map(|part| (part.member_id.to_string(), part.assignment.to_vec())).collect(),
         ticket: 0,
     };
-    let ask = |group: &mut millstream_cluster::Group, ticket| group.sync(now, Sync { ticket, ..sync });
+    let ask = |group: &mut millstream_cluster::Group, ticket| {
+        let before = group.phase();
+        group.sync(now, Sync { ticket, ..sync });
+        if (before, group.phase()) == (Phase::CompletingRebalance, Phase::Stable) {
+            // Before anybody is told its part.
+            state.note_members(&id, group);
+        }
+    };
     let reply = state.groups.ask(&id, ask, |deadline| state.alarm.set(deadline)).ok_or_else(stopping)?;
     match reply {
         Reply::Sync(Ok(synced)) => Ok(Some(part_of(synced, call.version()))),
@@ -158,7 +171,11 @@ pub(super) fn leave(call: &Call<'_>, request: &LeaveGroupRequest) -> LeaveGroupR
     let mut groups = call.state.groups.lock();
     let mut go = |member: &str, instance: Option<&str>| {
         let entry = groups.all.get_mut(id).ok_or(Fault::UnknownMember);
-        let gone = entry.and_then(|entry| entry.group.leave(now, member, instance));
+        let gone = entry.and_then(|entry| {
+            let gone = entry.group.leave(now, member, instance)?;
+            call.state.note_members(id, &entry.group);
+            Ok(gone)
+        });
         if let Some(deadline) = groups.hand_out(id) {
             call.state.alarm.set(deadline);
         }

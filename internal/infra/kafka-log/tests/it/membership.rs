@@ -17,10 +17,10 @@ const WAIT: Duration = Duration::from_millis(50);
 const P0: Partition = Partition::new(0);
 
 pub fn run(broker: &Broker) {
+    one_that_is_named_comes_back_without_a_rebalance(broker);
     leaves_with_a_question_open(broker);
     one_that_does_not_poll_is_lost(broker);
     one_that_was_replaced_commits_nothing(broker);
-    one_that_is_named_comes_back_without_a_rebalance(broker);
     inputs_that_grow_apart_stop_the_member(broker, 0);
     inputs_that_grow_apart_stop_the_member(broker, 1);
 }
@@ -219,6 +219,7 @@ fn one_that_is_named_comes_back_without_a_rebalance(broker: &Broker) {
         follow(&mut second, &mut others);
         owned.len() == 1 && others.len() == 1
     });
+    tells_who_is_in_it(broker, &group, &owned);
     drop(first);
     let (mut again, mut back) = (join("one"), BTreeSet::new());
     until("it is back", || {
@@ -230,6 +231,20 @@ fn one_that_is_named_comes_back_without_a_rebalance(broker: &Broker) {
         !back.is_empty()
     });
     assert_eq!(back, owned, "what it had");
+}
+
+/// A group's members are told by process, and one's own among them.
+fn tells_who_is_in_it(broker: &Broker, group: &str, owned: &BTreeSet<Partition>) {
+    let world = KafkaWorld::without_tables(broker.log(&[]).with_instance_id("one"));
+    let mut members = Vec::new();
+    until("the group tells", || {
+        std::thread::sleep(WAIT);
+        members = world.members(group).unwrap_or_default().unwrap_or_default();
+        members.len() == 2
+    });
+    let here: Vec<_> = members.iter().filter(|member| member.is_here).collect();
+    assert_eq!(here.len(), 1, "{members:?}");
+    assert_eq!(here[0].partitions, owned.iter().copied().collect::<Vec<_>>(), "{members:?}");
 }
 
 /// One poll, whose event is answered.
