@@ -16,7 +16,7 @@ use millstream_sim::Sim;
 use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 
 /// Long enough for any machine.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 const WIDTH: u16 = 60;
 
@@ -35,9 +35,9 @@ fn served() -> Served {
     let server = Arc::new(Server::start(Sim::live(), formats, settings).unwrap());
     let address = "127.0.0.1:0".to_owned();
     let api = RulesApi::start(server.clone(), &ApiSettings { address, ..ApiSettings::default() }).unwrap();
-    let served = Served { api, server };
-    served.run("CREATE STREAM events (id STRING KEY, kind STRING, amount INT) WITH (KAFKA_TOPIC='events', PARTITIONS=1, KEY_FORMAT='KAFKA', VALUE_FORMAT='DELIMITED')");
-    served
+    let all = Served { api, server };
+    all.run("CREATE STREAM events (id STRING KEY, kind STRING, amount INT) WITH (KAFKA_TOPIC='events', PARTITIONS=1, KEY_FORMAT='KAFKA', VALUE_FORMAT='DELIMITED')");
+    all
 }
 
 impl Served {
@@ -62,7 +62,7 @@ struct Terminal {
     screen: Receiver<Vec<u8>>,
     seen: String,
     child: Box<dyn portable_pty::Child + Send + Sync>,
-    _home: tempfile::TempDir,
+    home: tempfile::TempDir,
     _pair: Box<dyn portable_pty::MasterPty + Send>,
 }
 
@@ -90,7 +90,7 @@ impl Terminal {
                 }
             }
         });
-        let mut terminal = Self { keys, screen, seen: String::new(), child, _home: home, _pair: pair.master };
+        let mut terminal = Self { keys, screen, seen: String::new(), child, home, _pair: pair.master };
         terminal.sees("rules> ");
         terminal
     }
@@ -149,15 +149,20 @@ fn interrupting_ends_a_query_and_not_the_console() {
     terminal.sees("first");
     terminal.types("\u{3}");
     terminal.sees("1 row");
-    terminal.types("half of one\u{3}");
-    terminal.types("SPOOL 'said.txt'\r");
-    terminal.types("SHOW VARIABLES;\r");
-    terminal.sees("there are none");
-    terminal.types("SPOOL OFF\rSHOW QUERIES;\r");
-    terminal.sees("there are none");
-    terminal.types("\u{4}");
+    // What is typed while there is no prompt is not the console's.
+    for keys in [
+        "half of one\u{3}",
+        "SPOOL 'said.txt'\r",
+        "SHOW VARIABLES;\r",
+        "SPOOL OFF\r",
+        "SHOW QUERIES;\r",
+        "\u{4}",
+    ] {
+        terminal.sees("rules> ");
+        terminal.types(keys);
+    }
     assert!(terminal.child.wait().unwrap().success());
-    let spooled = std::fs::read_to_string(terminal._home.path().join("said.txt")).unwrap();
+    let spooled = std::fs::read_to_string(terminal.home.path().join("said.txt")).unwrap();
     assert_eq!(spooled, "there are none\n");
 }
 
