@@ -34,7 +34,12 @@ static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    init_logs(if arguments.verbose { Verbosity::Verbose } else { Verbosity::Normal });
+    init_logs(match arguments.deed() {
+        _ if arguments.verbose => Verbosity::Verbose,
+        // What happens in a server of one's own would stand among the answers.
+        Deed::Console(_) => Verbosity::Quiet,
+        _ => Verbosity::Normal,
+    });
     match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

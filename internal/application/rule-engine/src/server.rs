@@ -9,6 +9,7 @@
 mod answer;
 mod assert;
 mod book;
+mod columns;
 mod copy;
 mod crew;
 mod delete;
@@ -177,6 +178,7 @@ impl<W: World + Topics> Server<W> {
             // Nothing that is wrong is written.
             let checked = inner.book().clone().apply(&entry, &inner.formats)?;
             entry.query = checked.query.filter(|_| checked.goes_on);
+            entry.columns = checked.columns;
             inner.progress.expect(&entry.key);
             let offset = writer.append(&entry.key, Some(&entry.text), &entry.headers())?;
             let outcome = inner.progress.outcome(&entry.key, inner.settings.answer_wait);

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use millstream_sql::{Catalog, Command, Diagnostic, Functions, Rule, SourceKind, Steering, command, plan};
 
+use super::columns::{Found, Remembered};
 use super::entry::Entry;
 use super::fault::Fault;
 use crate::deploy::twice;
@@ -37,6 +38,8 @@ pub struct Outcome {
     pub query: Option<String>,
     /// Whether that goes on for one that was there.
     pub goes_on: bool,
+    /// The columns that it left out, as the registry had them.
+    pub(crate) columns: Found,
     /// The groups whose inner topics are of no more use.
     pub ended: Vec<String>,
 }
@@ -71,6 +74,8 @@ pub(crate) struct Book {
     pub(crate) made: BTreeMap<String, i64>,
     /// Where the last entry that counted stands.
     last: i64,
+    /// What the statement at hand asked of the registry.
+    found: Found,
     service: String,
 }
 
@@ -85,6 +90,7 @@ impl Book {
             garbage: Vec::new(),
             made: BTreeMap::new(),
             last: -1,
+            found: Found::new(),
             service: service.to_owned(),
         }
     }
@@ -93,7 +99,8 @@ impl Book {
     pub(crate) fn apply(&mut self, entry: &Entry, formats: &Formats) -> Result<Outcome, Fault> {
         let mut next = self.clone();
         match next.take(entry, formats) {
-            Ok(outcome) => {
+            Ok(mut outcome) => {
+                outcome.columns = std::mem::take(&mut next.found);
                 next.last = entry.offset;
                 *self = next;
                 Ok(outcome)
@@ -168,7 +175,9 @@ impl Book {
             let (_, mistakes) = plan(&text, &mut known, formats);
             Fault::unless(&text, mistakes)?;
         }
-        let (plan, mut mistakes) = millstream_sql::plan(&entry.text, &mut known, formats);
+        let remembered = Remembered::new(formats, &entry.columns);
+        let (plan, mut mistakes) = millstream_sql::plan(&entry.text, &mut known, &remembered);
+        self.found = remembered.found();
         mistakes.extend(plan.rules.iter().filter_map(twice));
         Fault::unless(&entry.text, mistakes)?;
         for name in entry.settings.keys() {

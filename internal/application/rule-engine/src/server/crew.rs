@@ -14,11 +14,16 @@ const TRY_AGAIN: Duration = Duration::from_secs(10);
 /// How long a query may stand still before records that wait.
 const STILL_MAX: Duration = Duration::from_secs(10);
 
+/// How long a group may take to give a query its partitions; a member that died is waited for.
+const ALONE_MAX: Duration = Duration::from_mins(1);
+
 /// What a query is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum QueryState {
     /// Its position moves, or nothing waits for it.
     Running,
+    /// All its partitions are other servers'.
+    Idle(String),
     /// It has no partition yet, or recovers its tables.
     Starting(String),
     /// Records wait, and it does not go on.
@@ -35,7 +40,7 @@ impl QueryState {
     /// The state in a word.
     pub fn word(&self) -> &'static str {
         match self {
-            Self::Running => "RUNNING",
+            Self::Running | Self::Idle(_) => "RUNNING",
             Self::Starting(_) => "STARTING",
             Self::Stalled(_) => "UNRESPONSIVE",
             Self::Paused => "PAUSED",
@@ -47,7 +52,7 @@ impl QueryState {
     /// Why it is so, where that is not plain.
     pub fn reason(&self) -> Option<&str> {
         match self {
-            Self::Starting(why) | Self::Stalled(why) | Self::Failed(why) => Some(why),
+            Self::Idle(why) | Self::Starting(why) | Self::Stalled(why) | Self::Failed(why) => Some(why),
             _ => None,
         }
     }
@@ -63,6 +68,7 @@ struct Job {
     version: i64,
     running: Option<RunningRule>,
     failure: Option<(String, Instant)>,
+    begun: Instant,
     /// How many records it had taken when that last changed, and when.
     moved: (u64, Instant),
 }
@@ -82,6 +88,7 @@ impl Crew {
                 version: query.version,
                 running: None,
                 failure: None,
+                begun: Instant::now(),
                 moved: (0, Instant::now()),
             });
         }
@@ -147,7 +154,7 @@ impl Job {
                     self.failure = Some((error.to_string(), Instant::now()));
                 }
             }
-            self.moved = (0, Instant::now());
+            (self.begun, self.moved) = (Instant::now(), (0, Instant::now()));
         }
         if let Some(running) = &self.running {
             let taken = running.processor.status().snapshot().records_in.iter().map(|(_, count)| count).sum();
@@ -169,6 +176,9 @@ impl Job {
         }
         if let Some(why) = now.stalled {
             return QueryState::Stalled(why);
+        }
+        if now.partitions.is_empty() && self.begun.elapsed() > ALONE_MAX {
+            return QueryState::Idle("all its partitions are other servers'".to_owned());
         }
         if let Err(why) = status.ready() {
             return QueryState::Starting(why);

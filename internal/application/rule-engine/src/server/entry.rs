@@ -3,11 +3,16 @@ use std::hash::{BuildHasher, RandomState};
 
 use millstream_model::{Headers, RecordView};
 
+use super::columns::Found;
+
 /// The header with the offset up to which the journal was read when the statement was found to be right.
 const SEEN: &str = "seen";
 
 /// The header with the query that the statement's own goes on for.
 const QUERY: &str = "query";
+
+/// What each header with columns of the registry begins with.
+const COLUMNS: &str = "columns:";
 
 /// What each header with a setting begins with.
 const SETTING: &str = "set:";
@@ -32,6 +37,8 @@ pub(crate) struct Entry {
     pub(crate) seen: i64,
     /// The query that its own goes on for, which keeps its id when the entry of the one before is taken out.
     pub(crate) query: Option<String>,
+    /// The columns that it leaves out, as the registry had them.
+    pub(crate) columns: Found,
     /// Where it stands; before it is written, behind all others.
     pub(crate) offset: i64,
 }
@@ -46,6 +53,7 @@ impl Entry {
             settings: settings.map(|(name, value)| (name.clone(), value.clone())).collect(),
             seen,
             query: None,
+            columns: Found::new(),
             offset: seen,
         }
     }
@@ -55,6 +63,9 @@ impl Entry {
         headers.push(SEEN, self.seen.to_string().into_bytes());
         if let Some(query) = &self.query {
             headers.push(QUERY, query.as_bytes());
+        }
+        for (asked, columns) in &self.columns {
+            headers.push(format!("{COLUMNS}{asked}"), columns.as_bytes());
         }
         for (name, value) in &self.settings {
             headers.push(format!("{SETTING}{name}"), value.clone().into_bytes());
@@ -81,18 +92,20 @@ impl Entry {
     pub(crate) fn read(view: &RecordView<'_>) -> Option<Self> {
         let key = String::from_utf8(view.key?.to_vec()).ok().filter(|key| !key.starts_with(ASIDE))?;
         let text = String::from_utf8(view.value?.to_vec()).ok()?;
-        let (mut seen, mut query, mut settings) = (0, None, BTreeMap::new());
+        let (mut seen, mut query, mut columns, mut settings) = (0, None, Found::new(), BTreeMap::new());
         view.headers.each(&mut |name, value| {
             let value = String::from_utf8_lossy(value.unwrap_or_default());
             if name == SEEN {
                 seen = value.parse().unwrap_or(0);
             } else if name == QUERY {
                 query = Some(value.into_owned());
+            } else if let Some(asked) = name.strip_prefix(COLUMNS) {
+                columns.insert(asked.to_owned(), value.into_owned());
             } else if let Some(setting) = name.strip_prefix(SETTING) {
                 settings.insert(setting.to_owned(), value.into_owned());
             }
         });
-        Some(Self { key, text, settings, seen, query, offset: view.offset.0 })
+        Some(Self { key, text, settings, seen, query, columns, offset: view.offset.0 })
     }
 }
 
@@ -106,7 +119,8 @@ mod tests {
     fn an_entry_is_read_as_it_was_written() {
         let set = [("ksql.a", "1"), ("auto.offset.reset", "earliest")];
         let set = set.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        let entry = Entry { query: Some("Q".to_owned()), ..Entry::new("CREATE …", &set, 7) };
+        let columns = Found::from([("value/AVRO//t".to_owned(), "0r0:".to_owned())]);
+        let entry = Entry { query: Some("Q".to_owned()), columns, ..Entry::new("CREATE …", &set, 7) };
         assert_eq!(entry.settings.len(), 1, "what concerns one's own queries alone is not written");
         let headers = entry.headers();
         let view = RecordView {

@@ -1,3 +1,6 @@
+use millstream_model::{Column, Type};
+use millstream_ports::{FoundColumns, RowCodec, RowSpec, Side};
+
 use super::*;
 
 #[test]
@@ -164,4 +167,47 @@ fn types_are_kept() {
     );
     done(&one, "DROP TYPE pair");
     assert!(matches!(run(&one, "SHOW TYPES"), Ok(Answer::Types(types)) if types.is_empty()));
+}
+
+/// Rows as DELIMITED has them, with columns from a registry that can go away.
+struct Registered(Arc<std::sync::atomic::AtomicBool>);
+
+impl millstream_ports::RowFormat for Registered {
+    fn columns(&self, _: &str, _: Side, _: Option<u32>) -> Result<FoundColumns, PortError> {
+        if self.0.load(std::sync::atomic::Ordering::SeqCst) {
+            return Ok(FoundColumns { columns: vec![Column::new("Amount", Type::Int)], is_bare: false });
+        }
+        Err(PortError::retry("the registry does not answer"))
+    }
+
+    fn reader(&self, spec: RowSpec<'_>) -> Result<Arc<dyn RowCodec>, PortError> {
+        DelimitedRows.reader(spec)
+    }
+
+    fn writer(&self, spec: RowSpec<'_>) -> Result<Arc<dyn RowCodec>, PortError> {
+        DelimitedRows.writer(spec)
+    }
+}
+
+#[test]
+fn columns_from_a_registry_are_kept_with_the_statement() {
+    let world = Sim::live();
+    world.create("amounts", 1);
+    let is_up = Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let start = |world: Sim| {
+        let formats = formats().with("AVRO", Arc::new(Registered(is_up.clone())));
+        Server::start(world, formats, ServerSettings::default()).unwrap()
+    };
+    let one = start(world.clone());
+    done(&one, "CREATE STREAM amounts WITH (KAFKA_TOPIC='amounts', VALUE_FORMAT='AVRO')");
+    done(&one, "CREATE STREAM big AS SELECT `Amount` + 1 AS more FROM amounts");
+    drop(one);
+    is_up.store(false, std::sync::atomic::Ordering::SeqCst);
+    let one = start(world.process());
+    assert!(one.broken().is_empty(), "{:?}", one.broken());
+    assert_eq!(queries(&one).len(), 1);
+    assert!(
+        refused(&one, "CREATE STREAM more WITH (KAFKA_TOPIC='amounts', VALUE_FORMAT='AVRO')")
+            .contains("does not answer")
+    );
 }

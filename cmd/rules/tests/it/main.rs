@@ -1,0 +1,198 @@
+//! The console as a person meets it, in a terminal of its own, and as a script does, over a server in memory.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "tests")]
+
+use std::io::{Read, Write};
+use std::process::{Command, Output};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use millstream_ports::{DelimitedRows, KafkaRows, NoRows};
+use millstream_rule_engine::{Formats, Server, ServerSettings, Session, Statements};
+use millstream_rules_api::{ApiSettings, RulesApi};
+use millstream_runtime::Settings;
+use millstream_sim::Sim;
+use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+
+/// Long enough for any machine.
+const LONG: Duration = Duration::from_mins(1);
+
+const WIDTH: u16 = 60;
+
+struct Served {
+    api: RulesApi,
+    server: Arc<Server<Sim>>,
+}
+
+fn served() -> Served {
+    let formats = Formats::default()
+        .with("DELIMITED", Arc::new(DelimitedRows))
+        .with("KAFKA", Arc::new(KafkaRows))
+        .with("NONE", Arc::new(NoRows));
+    let rules = Settings { workers: 1, commit_interval: Duration::from_millis(10), ..Settings::default() };
+    let settings = ServerSettings { rules, ..ServerSettings::default() };
+    let server = Arc::new(Server::start(Sim::live(), formats, settings).unwrap());
+    let address = "127.0.0.1:0".to_owned();
+    let api = RulesApi::start(server.clone(), &ApiSettings { address, ..ApiSettings::default() }).unwrap();
+    let all = Served { api, server };
+    all.run("CREATE STREAM events (id STRING KEY, kind STRING, amount INT) WITH (KAFKA_TOPIC='events', PARTITIONS=1, KEY_FORMAT='KAFKA', VALUE_FORMAT='DELIMITED')");
+    all
+}
+
+impl Served {
+    fn run(&self, text: &str) {
+        self.server.run(&mut Session::new(), text).unwrap_or_else(|fault| panic!("{text}: {fault}"));
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}", self.api.address())
+    }
+
+    /// Runs the console on arguments.
+    fn console(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rules"));
+        command.args(["console", "--server", &self.url()]).args(arguments).output().unwrap()
+    }
+}
+
+/// A console in a terminal, and what it has shown since it was last looked at.
+struct Terminal {
+    keys: Box<dyn Write + Send>,
+    screen: Receiver<Vec<u8>>,
+    seen: String,
+    child: Box<dyn portable_pty::Child + Send + Sync>,
+    home: tempfile::TempDir,
+    _pair: Box<dyn portable_pty::MasterPty + Send>,
+}
+
+impl Terminal {
+    fn open(served: &Served) -> Self {
+        let pair = native_pty_system()
+            .openpty(PtySize { rows: 40, cols: WIDTH, pixel_width: 0, pixel_height: 0 })
+            .unwrap();
+        let home = tempfile::tempdir().unwrap();
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_rules"));
+        command.args(["console", "--server", &served.url()]);
+        command.env("TERM", "xterm");
+        command.env("XDG_STATE_HOME", home.path());
+        command.cwd(home.path());
+        let child = pair.slave.spawn_command(command).unwrap();
+        drop(pair.slave);
+        let mut reader = pair.master.try_clone_reader().unwrap();
+        let keys = pair.master.take_writer().unwrap();
+        let (out, screen) = channel();
+        thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(count @ 1..) = reader.read(&mut buffer) {
+                if out.send(buffer.iter().take(count).copied().collect()).is_err() {
+                    return;
+                }
+            }
+        });
+        let mut terminal = Self { keys, screen, seen: String::new(), child, home, _pair: pair.master };
+        terminal.sees("rules> ");
+        terminal
+    }
+
+    fn types(&mut self, keys: &str) {
+        self.keys.write_all(keys.as_bytes()).unwrap();
+        self.keys.flush().unwrap();
+    }
+
+    /// Waits until the screen shows this, and answers what was shown up to there.
+    fn sees(&mut self, words: &str) -> String {
+        let begun = Instant::now();
+        loop {
+            if let Some(at) = self.seen.find(words) {
+                let rest = self.seen.split_off(at + words.len());
+                return std::mem::replace(&mut self.seen, rest);
+            }
+            assert!(begun.elapsed() < LONG, "no {words:?} on the screen: {:?}", self.seen);
+            if let Ok(bytes) = self.screen.recv_timeout(Duration::from_millis(50)) {
+                self.seen += &String::from_utf8_lossy(&bytes);
+            }
+        }
+    }
+}
+
+#[test]
+fn statements_are_typed_over_several_lines_and_answered_in_columns() {
+    let served = served();
+    served.run(
+        "INSERT INTO events (id, kind, amount) VALUES ('a', 'a text that is too long for its column', 7)",
+    );
+    let mut terminal = Terminal::open(&served);
+    terminal.types("SELECT id, kind,\r");
+    terminal.types("amount FROM events;\r");
+    let shown = terminal.sees("1 row");
+    assert!(shown.contains('…') && shown.contains("AMOUNT"), "{shown}");
+    for line in shown.lines().filter(|line| line.starts_with(['|', '+'])) {
+        assert!(line.trim_end().chars().count() <= usize::from(WIDTH), "{line}");
+    }
+    terminal.types("SELECT knd FROM events;\r");
+    let shown = terminal.sees("^");
+    assert!(shown.contains("there is no column KND") && shown.contains("1 | SELECT knd"), "{shown}");
+    terminal.types("DESCRIBE ev\t;\r");
+    terminal.sees("EVENTS (stream)");
+    terminal.types("exit\r");
+    assert!(terminal.child.wait().unwrap().success());
+}
+
+#[test]
+fn interrupting_ends_a_query_and_not_the_console() {
+    let served = served();
+    let mut terminal = Terminal::open(&served);
+    terminal.types("SELECT id FROM events EMIT CHANGES;\r");
+    terminal.sees("| ID");
+    served.run("INSERT INTO events (id, amount) VALUES ('first', 1)");
+    terminal.sees("first");
+    terminal.types("\u{3}");
+    terminal.sees("1 row");
+    // What is typed while there is no prompt is not the console's.
+    for keys in [
+        "half of one\u{3}",
+        "SPOOL 'said.txt'\r",
+        "SHOW VARIABLES;\r",
+        "SPOOL OFF\r",
+        "SHOW QUERIES;\r",
+        "\u{4}",
+    ] {
+        terminal.sees("rules> ");
+        terminal.types(keys);
+    }
+    assert!(terminal.child.wait().unwrap().success());
+    let spooled = std::fs::read_to_string(terminal.home.path().join("said.txt")).unwrap();
+    assert_eq!(spooled, "there are none\n");
+}
+
+#[test]
+fn scripts_are_carried_out_up_to_the_first_mistake() {
+    let served = served();
+    let folder = tempfile::tempdir().unwrap();
+    let (outer, inner) = (folder.path().join("outer.sql"), folder.path().join("inner.sql"));
+    std::fs::write(&inner, "INSERT INTO events (id, amount) VALUES ('${who}', 3);\n").unwrap();
+    let text = format!(
+        "DEFINE who = 'me'; SET 'auto.offset.reset' = 'earliest'; RUN SCRIPT '{}';\nSELECT id, amount FROM events EMIT CHANGES LIMIT 1;\nSELECT nothing FROM events;\nSHOW STREAMS;",
+        inner.display()
+    );
+    std::fs::write(&outer, text).unwrap();
+    let output = served.console(&["--output", "json", "--file", outer.to_str().unwrap()]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("{\"AMOUNT\":3,\"ID\":\"me\"}") && said.contains("no column NOTHING"), "{said}");
+    assert!(!said.contains("\"streams\""), "what stands behind the mistake is not run: {said}");
+    assert!(output.stderr.is_empty(), "and it is told once");
+    let fine = served.console(&["--execute", "SHOW STREAMS; PRINT events FROM BEGINNING LIMIT 1;"]);
+    let said = String::from_utf8(fine.stdout).unwrap();
+    assert!(fine.status.success() && said.contains("EVENTS") && said.contains("key: me"), "{said}");
+}
+
+#[test]
+fn a_server_that_is_not_there_is_named() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rules"));
+    let output =
+        command.args(["console", "--server", "127.0.0.1:1", "-e", "SHOW STREAMS;"]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && said.contains("no server answers on http://127.0.0.1:1"), "{said}");
+}
