@@ -52,7 +52,7 @@ pub(crate) fn lower(rule: Rule, formats: &Formats) -> Result<GroupGraph, PortErr
         again: again.clone(),
         out: out.clone(),
     });
-    let policies = Policies { decode: policy, callback: policy, ..Policies::default() };
+    let policies = Policies { decode: policy, callback: policy, produce: policy, ..Policies::default() };
     let mut graph = GroupGraph::define(group).output(&out).policies(policies);
     for (side, topic) in topics.iter().enumerate() {
         let lowered = lowered.clone();

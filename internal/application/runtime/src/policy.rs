@@ -116,8 +116,11 @@ pub struct Policies {
     /// For callbacks that answer an error or panic.
     pub callback: Policy,
     /// For records that were emitted and that the brokers refuse for what they are, such as one that is too large. The
-    /// record that caused them counts as processed. A retry sends it again, and its worker waits meanwhile. Brokers that do
-    /// not answer are not meant: the client tries those itself for as long as it is set to.
+    /// record that caused them counts as processed. A retry sends it again, and its worker waits meanwhile.
+    ///
+    /// Brokers that do not answer are not meant: the client tries those itself for as long as it is set to. What it gives up
+    /// then stops the processor at least once. Exactly once all since the last commit is taken back and done again, for ever
+    /// unless this is a `Retry` of the group with a limit.
     pub produce: Policy,
     /// The dead-letter topic; `None` is `<group>-dead-letters`.
     pub dead_letters: Option<String>,
@@ -167,6 +170,7 @@ pub(crate) struct Rulebook {
     /// Of the destinations.
     produce: Vec<Policy>,
     callback: Option<Policy>,
+    produce_of_group: Option<Policy>,
 }
 
 impl Rulebook {
@@ -187,6 +191,7 @@ impl Rulebook {
             lookups: spec.lookups.iter().map(|topic| of(topic).decode).collect(),
             produce: destinations.iter().map(|topic| of(topic).produce.unwrap_or(group.produce)).collect(),
             callback: Some(group.callback),
+            produce_of_group: Some(group.produce),
         }
     }
 
@@ -202,6 +207,10 @@ impl Rulebook {
 
     pub(crate) fn produce(&self, destination: usize) -> Policy {
         self.produce.get(destination).copied().unwrap_or(Policy::Fail)
+    }
+
+    pub(crate) fn produce_of_group(&self) -> Policy {
+        self.produce_of_group.unwrap_or(Policy::Fail)
     }
 
     /// Of a joined table, where one was set.

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 use millstream_model::{Partition, RecordView, TopicName};
 use millstream_ports::{GroupLog, Meter, Sample, World};
 
-use crate::desk::Desk;
+use crate::desk::{Desk, Setback};
 use crate::graph::GroupGraph;
 use crate::metrics;
 use crate::partition::{PartitionTask, Phase};
@@ -216,6 +216,11 @@ impl Status {
     fn stalled<W: World>(&self, desk: &mut Desk<W>) -> Option<String> {
         if let Some(refusal) = &desk.refusal {
             return Some(format!("an emitted record was refused, and is sent again: {}", refusal.reason));
+        }
+        // Once or twice is what a rebalance brings.
+        if let Some(setback) = desk.setback.as_ref().filter(|setback| setback.times > 2) {
+            let Setback { times, reason, .. } = setback;
+            return Some(format!("what was not committed was taken back {times} times: {reason}"));
         }
         let all = desk.owned().flat_map(|task| &task.held.retrying);
         let longest = all.max_by_key(|one| one.tried)?;

@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
 use millstream_model::{Offset, Partition};
-use millstream_ports::{PortError, SendRecord, Tag, Tally};
+use millstream_ports::{Action, PortError, SendRecord, Tag, Tally};
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
@@ -174,6 +174,8 @@ impl Transactor {
                 PortError::retry(error.to_string())
             }
             Some(_) => error,
+            // The record was not taken, so the transaction knows nothing of it.
+            None if error.action() == Action::DeadLetter => error,
             None => PortError::retry(error.to_string()),
         }
     }
