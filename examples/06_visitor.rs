@@ -8,7 +8,9 @@ mod stage;
 
 use std::time::Duration;
 
-use millstream::{DecimalText, Emitter, GroupGraph, Output, Processor, Table, Utf8, Visitor, World};
+use millstream::{
+    DecimalText, Emitter, GroupGraph, Output, Processor, Settings, Table, Utf8, Visitor, World,
+};
 use stage::{Failure, until};
 
 fn main() -> Result<(), Failure> {
@@ -37,7 +39,8 @@ fn run<W: World>(world: &W) -> Result<(), Failure> {
         })
         .persist(&balances)
         .build()?;
-    let running = Processor::new(world.clone(), graph).start()?;
+    // Interest is not to be paid twice, not even after a crash.
+    let running = Processor::new(world.clone(), graph).settings(Settings::exactly_once()).start()?;
 
     let mut emitter = Emitter::open(world, "savers", Output::new(&deposits, Utf8, DecimalText))?;
     for (account, cents) in [("ada", 1_000), ("bob", 2_000), ("cyd", 3_000)] {

@@ -42,7 +42,7 @@ pub(crate) fn run(store: &str) {
     cold.child.kill().unwrap();
     cold.child.wait().unwrap();
     // What a process finds to do as soon as it can; others read its first output.
-    let outputs = Outputs::follow(&group, world.clone());
+    let outputs = Outputs::follow(&group, &world);
     write(&world, &TopicName::new(format!("{group}-in")).unwrap(), PARTITIONS as usize, b'x');
     outputs.begin();
     let mut killed = Member::start(store, &group, folder.path());
@@ -98,7 +98,7 @@ struct Outputs {
 }
 
 impl Outputs {
-    fn follow<W: World>(group: &str, world: W) -> Self {
+    fn follow<W: World>(group: &str, world: &W) -> Self {
         let topic = TopicName::new(format!("{group}-out")).unwrap();
         let (begun, begins) = std::sync::mpsc::channel::<Instant>();
         let mut tail = world.tail("outputs", &[topic]).unwrap();

@@ -40,7 +40,7 @@ fn measure<S: TableStore>(open: impl Fn() -> S, folder: &Path, batch: usize, sor
         out.clear();
         assert!(store.get(&key(number.wrapping_mul(7_919) % KEYS), &mut out).unwrap());
     }
-    tell("reads", begun, folder);
+    tell("reads", &begun, folder);
     let begun = Instant::now();
     store.flush().unwrap();
     drop(store);
@@ -74,7 +74,7 @@ impl Begun {
     }
 }
 
-fn tell(what: &str, begun: Begun, folder: &Path) {
+fn tell(what: &str, begun: &Begun, folder: &Path) {
     let rate = KEYS as f64 / begun.0.elapsed().as_secs_f64();
     let micros = (cpu_seconds() - begun.1) * 1e6 / KEYS as f64;
     println!(

@@ -2,8 +2,8 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use millstream::{
-    CallbackResult, Context, GroupGraph, Output, Policies, Policy, Processor, ProcessorError, Running, Table,
-    Utf8, World, dead_letter_header,
+    CallbackResult, Context, Delivery, GroupGraph, KafkaLog, KafkaWorld, Output, Policies, Policy, Processor,
+    ProcessorError, Running, Settings, Table, Utf8, World, dead_letter_header,
 };
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
@@ -18,6 +18,7 @@ pub fn run(stack: &Stack) {
     a_failing_callback_stops_the_processor_and_loses_nothing(stack);
     panics_are_set_aside_like_errors(stack);
     letters_are_listed_and_replayed_by_the_program(stack);
+    what_is_too_large_goes_by_the_policy_of_its_output(stack);
 }
 
 fn send(stack: &Stack, topic: &str, records: &[(&str, &[u8])]) {
@@ -186,4 +187,36 @@ fn letters_are_listed_and_replayed_by_the_program(stack: &Stack) {
     assert_eq!(replayed.header(dead_letter_header::REPLAYED_FROM), Some("replayed-dead-letters/0@0"));
     assert_eq!(replayed.header(dead_letter_header::MESSAGE), None);
     running.stop().unwrap();
+}
+
+fn what_is_too_large_goes_by_the_policy_of_its_output(stack: &Stack) {
+    for (delivery, name) in [(Delivery::AtLeastOnce, "large_plain"), (Delivery::ExactlyOnce, "large_exact")] {
+        create(stack, name);
+        send(stack, &format!("{name}_in"), &[("a", b"1"), ("a", b"large"), ("a", b"2")]);
+        let out = Output::new(format!("{name}_out"), Utf8, Utf8);
+        let emitted = out.clone();
+        let graph = GroupGraph::define(name)
+            .input(format!("{name}_in"), Utf8, Utf8, move |context, key: &str, value: &str| {
+                let text = if value == "large" { "x".repeat(5_000) } else { value.to_owned() };
+                Ok(context.emit(&emitted, &key, &text.as_str())?)
+            })
+            .output(&out)
+            .policies(Policies { produce: Policy::DeadLetter, ..Policies::default() })
+            .build()
+            .unwrap();
+        let limit = [("message.max.bytes".to_owned(), "2000".to_owned())].into();
+        let log = KafkaLog::new(stack.brokers()).with_properties(limit).unwrap();
+        let settings = Settings { delivery, ..Settings::default() };
+        let processor = Processor::new(KafkaWorld::without_tables(log), graph).settings(settings);
+        let running = processor.start().unwrap();
+        until("the others are out", || values(stack, &format!("{name}_out")) == ["1", "2"]);
+        let letters = read_all(stack, &format!("{name}-dead-letters"));
+        assert_eq!((letters.len(), letters[0].value.as_deref()), (1, None));
+        assert_eq!(letters[0].header(dead_letter_header::STAGE), Some("produce"));
+        assert_eq!(letters[0].header(dead_letter_header::VALUE_BYTES), Some("5000"));
+        let message = letters[0].header(dead_letter_header::MESSAGE).unwrap();
+        assert!(message.contains("could not send to topic"), "{message}");
+        assert_eq!(running.status().ready(), Ok(()));
+        running.stop().unwrap();
+    }
 }

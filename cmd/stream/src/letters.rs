@@ -3,11 +3,11 @@ use std::io::{self, Write};
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use millstream_kafka_log::KafkaWorld;
+use millstream_kafka_log::{KafkaLog, KafkaWorld};
 use millstream_model::{Offset, Partition, Timestamp, TopicName};
 use millstream_runtime::{DeadLetter, DeadLetters, LetterFilter, Replayed};
 
-use crate::settings::StreamSettings;
+use crate::settings::LetterSettings;
 
 /// Bytes of a value that are shown.
 const SHOWN_BYTES: usize = 200;
@@ -89,11 +89,12 @@ impl Which {
 }
 
 /// Does what was asked for, and says what became of each letter.
-pub(crate) fn run(settings: &StreamSettings, verb: &Verb, shows_values: bool) -> anyhow::Result<()> {
+pub(crate) fn run(settings: &LetterSettings, verb: &Verb, shows_values: bool) -> anyhow::Result<()> {
     let (Verb::List { which, .. } | Verb::Replay { which, .. }) = verb;
     let topic = which.topic.clone().unwrap_or_else(|| format!("{}-dead-letters", settings.group));
     let topic = TopicName::new(topic).context("--topic")?;
-    let world = KafkaWorld::without_tables(crate::wiring::kafka(settings)?);
+    let log = KafkaLog::new(settings.all.brokers()?).with_properties(settings.all.kafka_properties())?;
+    let world = KafkaWorld::without_tables(log);
     let letters = DeadLetters::new(world, topic);
     let mut out = Told { out: io::stdout().lock(), shows_values, broken: None };
     match verb {

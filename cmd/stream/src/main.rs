@@ -28,7 +28,7 @@ use mimalloc::MiMalloc;
 use ending::Ending;
 use health::{Face, Health};
 use lines::Source;
-use settings::{Arguments, Deed, StreamSettings};
+use settings::{Arguments, Deed, LetterSettings, StreamSettings};
 use wiring::Stream;
 
 #[global_allocator]
@@ -49,17 +49,18 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    if let Some(Deed::DeadLetters { verb }) = &arguments.deed {
+        let settings = LetterSettings::of(arguments)?;
+        init_logs(settings.verbosity);
+        return letters::run(&settings, verb, arguments.verbose);
+    }
     let settings = StreamSettings::of(arguments)?;
     match &arguments.deed {
         Some(Deed::Topics { partitions, .. }) => {
             init_logs(settings.verbosity);
             topics::create(&settings, *partitions)
         }
-        Some(Deed::DeadLetters { verb }) => {
-            init_logs(settings.verbosity);
-            letters::run(&settings, verb, arguments.verbose)
-        }
-        None => process(arguments, &settings),
+        _ => process(arguments, &settings),
     }
 }
 

@@ -117,16 +117,8 @@ impl StreamSettings {
     }
 
     fn from(arguments: &Arguments, sources: Sources) -> Result<Self, SettingsError> {
-        let common = &arguments.common;
-        let sources = sources
-            .config(common.config.clone())
-            .flag(Key::KafkaBrokers.name(), common.brokers.as_ref())
-            .flag(Key::SchemaRegistryUrl.name(), common.registry.as_ref())
-            .flag("stream.state_dir", arguments.state_dir.as_ref().map(|path| path.display()))
-            .flag("stream.workers", arguments.workers)
-            .flag("stream.http_address", arguments.http.as_ref());
-        let all = Settings::load(sources)?;
-        let group = all.get::<String>("stream.group")?.unwrap_or_else(|| GROUP.to_owned());
+        let all = load(arguments, sources)?;
+        let group = group(&all)?;
         let minds_case = all.get::<bool>("stream.case_sensitive_filter")?.unwrap_or(false);
         all.brokers()?;
         all.registry_url()?;
@@ -145,6 +137,38 @@ impl StreamSettings {
             group,
             all,
         })
+    }
+}
+
+fn load(arguments: &Arguments, sources: Sources) -> Result<Settings, SettingsError> {
+    let common = &arguments.common;
+    let sources = sources
+        .config(common.config.clone())
+        .flag(Key::KafkaBrokers.name(), common.brokers.as_ref())
+        .flag(Key::SchemaRegistryUrl.name(), common.registry.as_ref())
+        .flag("stream.state_dir", arguments.state_dir.as_ref().map(|path| path.display()))
+        .flag("stream.workers", arguments.workers)
+        .flag("stream.http_address", arguments.http.as_ref());
+    Settings::load(sources)
+}
+
+fn group(all: &Settings) -> Result<String, SettingsError> {
+    Ok(all.get::<String>("stream.group")?.unwrap_or_else(|| GROUP.to_owned()))
+}
+
+/// What dead letters are looked after with: they may be any group's, so nothing of the shop is asked for.
+pub(crate) struct LetterSettings {
+    pub(crate) all: Settings,
+    pub(crate) group: String,
+    pub(crate) verbosity: Verbosity,
+}
+
+impl LetterSettings {
+    pub(crate) fn of(arguments: &Arguments) -> Result<Self, SettingsError> {
+        let all = load(arguments, Sources::of_process())?;
+        all.brokers()?;
+        let verbosity = if arguments.verbose { Verbosity::Verbose } else { Verbosity::Normal };
+        Ok(Self { group: group(&all)?, verbosity, all })
     }
 }
 

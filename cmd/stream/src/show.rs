@@ -21,6 +21,14 @@ pub(crate) fn status(filter_text: &str, now: &Snapshot, rates: (f64, f64), table
     if now.dead_letters + now.skipped > 0 {
         lines.push(format!("set aside: {} dead letters, {} skipped", now.dead_letters, now.skipped));
     }
+    if now.deferred + now.waiting + now.retried > 0 {
+        lines.push(format!(
+            "held: {} deferred, {} waiting, {} retries so far",
+            now.deferred, now.waiting, now.retried
+        ));
+    }
+    lines.extend(now.stalled.iter().map(|reason| format!("waits: {reason}")));
+    lines.extend(now.failure.iter().map(|reason| format!("failed: {reason}")));
     lines.push(format!("lag: {}", now.lag()));
     lines.push(format!("table: {table}"));
     lines.join("\n")
@@ -117,6 +125,9 @@ mod tests {
             records_in: vec![(topic("products"), 40)],
             records_out: vec![(topic("filtered"), 10), (topic("complete"), 2)],
             dead_letters: 1,
+            waiting: 5,
+            retried: 3,
+            stalled: Some("products/0@7 is tried again, 3 times so far: not yet".to_owned()),
             partitions: vec![running, recovering],
             ..Snapshot::default()
         };
@@ -130,6 +141,8 @@ mod tests {
                 "in: products 40 (4/s)",
                 "out: filtered 10, complete 2 (1/s)",
                 "set aside: 1 dead letters, 0 skipped",
+                "held: 0 deferred, 5 waiting, 3 retries so far",
+                "waits: products/0@7 is tried again, 3 times so far: not yet",
                 "lag: 3",
                 "table: 40 keys",
             ]

@@ -85,6 +85,9 @@ pub(crate) fn commit<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result
     keep_event_times(desk);
     let committed = commit_all(log, desk)?;
     desk.visits_committed();
+    if committed {
+        desk.setback = None;
+    }
     Ok(committed)
 }
 

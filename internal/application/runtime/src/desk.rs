@@ -2,6 +2,7 @@ use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
+use std::time::Duration;
 
 use millstream_model::{Partition, RecordView};
 use millstream_ports::{Delivery, PortError, World};
@@ -24,6 +25,10 @@ mod calling;
 mod visiting;
 mod waiting;
 
+/// Waiting after what was done is taken back: half of the first wait, and the longest.
+const FIRST_SETBACK: Duration = Duration::from_millis(10);
+const SETBACK_MAX: Duration = Duration::from_millis(200);
+
 /// Where records are worked on: everything a worker owns but its log, so that the log can lend records to it.
 pub(crate) struct Desk<W: World> {
     pub(crate) world: W,
@@ -40,6 +45,15 @@ pub(crate) struct Desk<W: World> {
     pub(crate) visits: VecDeque<Visit>,
     /// What must be sent before anything else is.
     pub(crate) refusal: Option<Refusal>,
+    pub(crate) setback: Option<Setback>,
+}
+
+/// What was not committed was taken back, and is done again after a moment.
+pub(crate) struct Setback {
+    /// How often, since the last commit.
+    pub(crate) times: u32,
+    pub(crate) due: Duration,
+    pub(crate) reason: String,
 }
 
 /// Where a record comes from that is being tried.
@@ -71,6 +85,7 @@ impl<W: World> Desk<W> {
             has_deferred: false,
             visits: VecDeque::new(),
             refusal: None,
+            setback: None,
         }
     }
 
@@ -255,6 +270,28 @@ impl<W: World> Desk<W> {
             task.ledger.taken(retrying.record.topic, retrying.record.offset);
             task.held.retrying.push(retrying);
         }
+    }
+
+    /// Notes that all since the last commit is to be taken back. By the group's policy for emitted records that may end.
+    ///
+    /// # Errors
+    /// When it was done often enough.
+    pub(crate) fn set_back(&mut self, error: &PortError) -> Result<(), ProcessorError> {
+        let times = self.setback.as_ref().map_or(0, |before| before.times) + 1;
+        if let Policy::Retry(retry) = self.plan.graph.rules.produce_of_group()
+            && !retry.goes_on(times - 1)
+        {
+            let said = format!("{error}; it was tried {times} times, which is as often as the policy allows");
+            return Err(ProcessorError::Port(PortError::stop(said)));
+        }
+        let wait = FIRST_SETBACK.saturating_mul(1 << times.min(8)).min(SETBACK_MAX);
+        self.setback = Some(Setback { times, due: self.world.elapsed() + wait, reason: error.to_string() });
+        Ok(())
+    }
+
+    /// Whether what was taken back is to wait yet.
+    pub(crate) fn is_set_back(&self) -> bool {
+        self.setback.as_ref().is_some_and(|setback| setback.due > self.world.elapsed())
     }
 
     /// How many records are deferred.

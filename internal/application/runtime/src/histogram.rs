@@ -88,8 +88,12 @@ mod tests {
             other in proptest::collection::vec(0_u64..3_000, 0..50),
         ) {
             let (mut histogram, mut more) = (Histogram::default(), Histogram::default());
-            one.iter().for_each(|us| histogram.note(Duration::from_micros(*us)));
-            other.iter().for_each(|us| more.note(Duration::from_micros(*us)));
+            for us in &one {
+                histogram.note(Duration::from_micros(*us));
+            }
+            for us in &other {
+                more.note(Duration::from_micros(*us));
+            }
             histogram.add(&more);
             let all: Vec<_> = one.iter().chain(&other).copied().collect();
             let Buckets { ends, count } = histogram.buckets();

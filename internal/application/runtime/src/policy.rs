@@ -118,17 +118,20 @@ pub(crate) enum Verdict {
     End(AfterRetries),
 }
 
-/// A group's policies. By default undecodable records are dead letters, and a failing callback or a record that the brokers
-/// refuse stops the processor.
+/// A group's policies. By default undecodable records are dead letters, and a failing callback or an emitted record that is
+/// refused stops the processor.
 #[derive(Clone, Debug)]
 pub struct Policies {
     /// For records whose key or value can't be decoded.
     pub decode: Policy,
     /// For callbacks that answer an error or panic.
     pub callback: Policy,
-    /// For records that were emitted and that the brokers refuse for what they are, such as one that is too large. The
-    /// record that caused them counts as processed. A retry sends it again, and its worker waits meanwhile. Brokers that do
-    /// not answer are not meant: the client tries those itself for as long as it is set to.
+    /// For records that were emitted and that the client does not take for what they are, such as one that is larger than it
+    /// may send. The record that caused them counts as processed. A retry sends it again, and its worker waits meanwhile.
+    ///
+    /// What the brokers refuse later, or do not answer for as long as the client tries, is not told apart record by record.
+    /// At least once it stops the processor, before anything of it is committed. Exactly once all since the last commit is
+    /// taken back and done again, for ever unless this is a `Retry` of the group with a limit.
     pub produce: Policy,
     /// The dead-letter topic; `None` is `<group>-dead-letters`.
     pub dead_letters: Option<String>,
@@ -152,7 +155,7 @@ pub struct EdgePolicies {
     pub decode: Option<Policy>,
     /// For callbacks that answer an error or panic.
     pub callback: Option<Policy>,
-    /// For records that the brokers refuse.
+    /// For emitted records that are refused, as [`Policies::produce`].
     pub produce: Option<Policy>,
 }
 
@@ -178,6 +181,7 @@ pub(crate) struct Rulebook {
     /// Of the destinations.
     produce: Vec<Policy>,
     callback: Option<Policy>,
+    produce_of_group: Option<Policy>,
 }
 
 impl Rulebook {
@@ -198,6 +202,7 @@ impl Rulebook {
             lookups: spec.lookups.iter().map(|topic| of(topic).decode).collect(),
             produce: destinations.iter().map(|topic| of(topic).produce.unwrap_or(group.produce)).collect(),
             callback: Some(group.callback),
+            produce_of_group: Some(group.produce),
         }
     }
 
@@ -213,6 +218,10 @@ impl Rulebook {
 
     pub(crate) fn produce(&self, destination: usize) -> Policy {
         self.produce.get(destination).copied().unwrap_or(Policy::Fail)
+    }
+
+    pub(crate) fn produce_of_group(&self) -> Policy {
+        self.produce_of_group.unwrap_or(Policy::Fail)
     }
 
     /// Of a joined table, where one was set.

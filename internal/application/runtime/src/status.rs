@@ -5,7 +5,7 @@ use millstream_model::{Partition, RecordView, TopicName};
 use millstream_ports::{GroupLog, Meter, Sample, World};
 use millstream_topology::GroupSpec;
 
-use crate::desk::Desk;
+use crate::desk::{Desk, Setback};
 use crate::graph::GroupGraph;
 use crate::measures::Measures;
 use crate::metrics;
@@ -256,6 +256,11 @@ impl Status {
     fn stalled<W: World>(&self, desk: &mut Desk<W>) -> Option<String> {
         if let Some(refusal) = &desk.refusal {
             return Some(format!("an emitted record was refused, and is sent again: {}", refusal.reason));
+        }
+        // Once or twice is what a rebalance brings.
+        if let Some(setback) = desk.setback.as_ref().filter(|setback| setback.times > 2) {
+            let Setback { times, reason, .. } = setback;
+            return Some(format!("what was not committed was taken back {times} times: {reason}"));
         }
         let all = desk.owned().flat_map(|task| &task.held.retrying);
         let longest = all.max_by_key(|one| one.tried)?;

@@ -113,6 +113,7 @@ impl<W: World> Worker<W> {
         let came_up = match self.turn() {
             Err(ProcessorError::Port(error)) if self.can_take_back(&error) => {
                 tracing::warn!(%error, "what was not committed is taken back and done again");
+                self.desk.set_back(&error)?;
                 take_back(&mut self.log, &mut self.desk)?;
                 self.is_settling = false;
                 self.desk.status.measures.aborts += 1;
@@ -155,10 +156,7 @@ impl<W: World> Worker<W> {
     fn turn(&mut self) -> Result<bool, ProcessorError> {
         let recovered = self.recovery.step(&mut self.log, &mut self.desk, Duration::ZERO)?;
         let stored = write_behind(&mut self.desk)?;
-        let rang = self.desk.ring_all()?;
-        let went_on = self.desk.go_on(self.is_settling || self.is_stopping)?;
-        let visited = self.desk.visit_some()?;
-        let is_busy = recovered || stored || rang || went_on || visited;
+        let is_busy = self.work_apart()? || recovered || stored;
         let wait = if is_busy { Duration::ZERO } else { self.wait() };
         self.pause_or_resume()?;
         let desk = &mut self.desk;
@@ -189,10 +187,23 @@ impl<W: World> Worker<W> {
         self.desk.status.measures.end(elapsed, now);
     }
 
+    /// Does what is due without a record from the log: timers, what waited, visits.
+    fn work_apart(&mut self) -> Result<bool, ProcessorError> {
+        if self.desk.is_set_back() {
+            return Ok(false);
+        }
+        let rang = self.desk.ring_all()?;
+        let went_on = self.desk.go_on(self.is_settling || self.is_stopping)?;
+        Ok(self.desk.visit_some()? || rang || went_on)
+    }
+
     /// Reads no records while enough of them wait; the member stays in the group, and hears of rebalances.
     fn pause_or_resume(&mut self) -> Result<(), PortError> {
-        let pauses =
-            self.is_settling || self.is_stopping || self.desk.refusal.is_some() || self.desk.is_full();
+        let pauses = self.is_settling
+            || self.is_stopping
+            || self.desk.refusal.is_some()
+            || self.desk.is_set_back()
+            || self.desk.is_full();
         if pauses == self.is_paused {
             return Ok(());
         }

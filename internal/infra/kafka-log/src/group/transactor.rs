@@ -2,7 +2,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use millstream_model::{Offset, Partition};
-use millstream_ports::{PortError, SendRecord, Tag, Tally};
+use millstream_ports::{Action, PortError, SendRecord, Tag, Tally};
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
@@ -215,6 +215,8 @@ impl Transactor {
                 PortError::retry(error.to_string())
             }
             Some(_) => error,
+            // The record was not taken, so the transaction knows nothing of it.
+            None if error.action() == Action::DeadLetter => error,
             None => PortError::retry(error.to_string()),
         }
     }

@@ -47,7 +47,7 @@ fn a_record_too_large_is_refused(broker: &Broker) {
     let topic = broker.topic("small", 1, &[("max.message.bytes", "2000")]);
     let mut outlet = broker.world(&[]).outlet("large").unwrap();
     let error = outlet.send(&record(&topic, &vec![b'x'; 2_000_000])).unwrap_err();
-    tells(&error, Action::Stop, &[topic.as_str(), "message.max.bytes"]);
+    tells(&error, Action::DeadLetter, &[topic.as_str(), "message.max.bytes"]);
     outlet.send(&record(&topic, &[b'x'; 3_000])).unwrap();
     let error = outlet.settle().unwrap_err();
     tells(&error, Action::Stop, &[&format!("{topic}/0"), "max.message.bytes"]);
