@@ -148,10 +148,14 @@ fn commit_offsets<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result<bo
             task.ledger.uncommitted().map(|(input, next)| (input, task.partition, next)).collect::<Vec<_>>()
         })
         .collect();
-    if positions.is_empty() {
+    // Idle partitions have effects and no positions: under exactly-once these are a transaction too.
+    if positions.is_empty() && desk.plan.settings.delivery == Delivery::AtLeastOnce {
         return Ok(false);
     }
     log.commit(&positions)?;
+    if positions.is_empty() {
+        return Ok(false);
+    }
     for task in desk.owned() {
         task.ledger.committed();
     }

@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::dead_letter;
 use crate::effects::{Draft, Effects};
 use crate::graph::StepError;
-use crate::partition::{PartitionTask, Phase, Plan};
+use crate::partition::{PartitionTask, Phase, Plan, Quiet};
 use crate::policy::Policy;
 use crate::processor::ProcessorError;
 use crate::stalled::{self, Stalled};
@@ -124,6 +124,7 @@ impl<W: World> Desk<W> {
                 set_aside(&self.plan, &mut self.effects, &mut self.status, record, error)?;
             }
         }
+        task.quiet = Quiet::Broken;
         task.ledger.processed(record.topic, record.offset);
         self.status.processed(record);
         Ok(())

@@ -1,4 +1,5 @@
 use std::error::Error;
+use std::time::Duration;
 
 use millstream_model::{RecordView, TopicName};
 use millstream_ports::{Codec, CodecError};
@@ -19,6 +20,12 @@ pub(crate) enum StepError {
     Callback(Box<dyn Error + Send + Sync>),
 }
 
+/// What is done for a partition that nothing comes for, and after how long.
+pub(crate) struct Idle {
+    pub(crate) after: Duration,
+    pub(crate) step: Box<dyn Fn(&mut Context<'_>) -> CallbackResult + Send + Sync>,
+}
+
 pub(crate) type Step = Box<dyn Fn(&mut Context<'_>, &RecordView<'_>) -> Result<(), StepError> + Send + Sync>;
 
 /// A group: its edges and what it does with each input's records. Immutable, and shared by all workers.
@@ -26,6 +33,7 @@ pub struct GroupGraph {
     pub(crate) spec: GroupSpec,
     pub(crate) names: Names,
     pub(crate) steps: Vec<Step>,
+    pub(crate) idle: Option<Idle>,
     pub(crate) policies: Policies,
 }
 
@@ -33,7 +41,14 @@ impl GroupGraph {
     /// Begins the definition of group `name`; Kafka's consumer group has that name too.
     pub fn define(name: impl Into<String>) -> GroupBuilder {
         let spec = GroupSpec { group: name.into(), ..GroupSpec::default() };
-        GroupBuilder { spec, inputs: Vec::new(), looped: None, policies: Policies::default(), fault: None }
+        GroupBuilder {
+            spec,
+            inputs: Vec::new(),
+            looped: None,
+            idle: None,
+            policies: Policies::default(),
+            fault: None,
+        }
     }
 
     /// The group's topics, as data.
@@ -48,6 +63,7 @@ pub struct GroupBuilder {
     spec: GroupSpec,
     inputs: Vec<Step>,
     looped: Option<Step>,
+    idle: Option<Idle>,
     policies: Policies,
     fault: Option<GraphError>,
 }
@@ -119,6 +135,16 @@ impl GroupBuilder {
         self
     }
 
+    /// Calls `callback` for a partition that has had no record for so long, and again each time that it is as long again. Its
+    /// context has no record: no key, no value, and the time of day for its time.
+    pub fn idle<F>(mut self, after: Duration, callback: F) -> Self
+    where
+        F: Fn(&mut Context<'_>) -> CallbackResult + Send + Sync + 'static,
+    {
+        self.idle = Some(Idle { after, step: Box::new(callback) });
+        self
+    }
+
     /// What becomes of records that can't be decoded or whose callback fails.
     pub fn policies(mut self, policies: Policies) -> Self {
         self.policies = policies;
@@ -144,7 +170,13 @@ impl GroupBuilder {
         }
         self.fault.map_or_else(|| self.spec.check(), Err)?;
         let names = names(&self.spec);
-        Ok(GroupGraph { spec: self.spec, names, steps: self.inputs, policies: self.policies })
+        Ok(GroupGraph {
+            spec: self.spec,
+            names,
+            steps: self.inputs,
+            idle: self.idle,
+            policies: self.policies,
+        })
     }
 
     fn named(&mut self, topic: &str) -> Option<TopicName> {

@@ -35,6 +35,7 @@ mod edges;
 mod effects;
 mod emitter;
 mod graph;
+mod idle;
 mod layer;
 mod metrics;
 mod partition;

@@ -16,6 +16,16 @@ pub(crate) struct PartitionTask<S> {
     /// The group table first where there is one, then the joined tables in the order of their edges.
     pub(crate) tables: Vec<PartitionTable<S>>,
     pub(crate) ledger: OffsetLedger,
+    pub(crate) quiet: Quiet,
+}
+
+/// How long nothing has come for a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Quiet {
+    /// Something has come since the last look.
+    Broken,
+    /// Nothing has since this moment, or it was told of at this moment.
+    Since(Duration),
 }
 
 /// The life of an owned partition.
@@ -59,7 +69,13 @@ impl<S: TableStore> PartitionTable<S> {
 
 impl<S: TableStore> PartitionTask<S> {
     pub(crate) fn new(partition: Partition, inputs: usize) -> Self {
-        Self { partition, phase: Phase::Opening, tables: Vec::new(), ledger: OffsetLedger::new(inputs) }
+        Self {
+            partition,
+            phase: Phase::Opening,
+            tables: Vec::new(),
+            ledger: OffsetLedger::new(inputs),
+            quiet: Quiet::Broken,
+        }
     }
 
     /// Table records still to be read before it runs.
@@ -99,6 +115,7 @@ impl<S: TableStore> PartitionTask<S> {
             layer.roll_back();
         }
         self.ledger.roll_back();
+        self.quiet = Quiet::Broken;
     }
 
     /// Forgets all that is not in the stores.

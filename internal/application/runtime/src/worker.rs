@@ -6,6 +6,7 @@ use millstream_ports::{Action, Delivery, GroupLog, Polled, PortError, World};
 
 use crate::commit::{commit, send, settle_stores, take_back, write_behind};
 use crate::desk::Desk;
+use crate::idle;
 use crate::partition::{Phase, Plan};
 use crate::processor::ProcessorError;
 use crate::query::{self, Query};
@@ -102,8 +103,8 @@ impl<W: World> Worker<W> {
         if !was_stalled && self.desk.stalled.is_some() {
             self.log.pause()?;
         }
+        let came_up = polled != Polled::Records(0) || idle::tell(&mut self.desk)?;
         send(&mut self.log, &mut self.desk)?;
-        let came_up = polled != Polled::Records(0);
         self.take_note(polled)?;
         let committed = self.commit_when_due()?;
         Ok(recovered || stored || came_up || committed)

@@ -11,6 +11,7 @@
 )]
 
 mod edges;
+mod idle;
 mod policies;
 mod simulation;
 mod stalled;
