@@ -32,7 +32,7 @@ fn measure<S: TableStore>(open: impl Fn() -> S, folder: &Path, batch: usize, sor
     for (round, value) in [("new keys", 0), ("updates", 1), ("updates again", 2)] {
         let begun = Begun::now();
         write(&store, batch, sorted, value);
-        tell(round, begun, folder);
+        tell(round, &begun, folder);
     }
     let begun = Begun::now();
     let mut out = Vec::new();

@@ -30,7 +30,8 @@ fn served() -> Served {
         .with("DELIMITED", Arc::new(DelimitedRows))
         .with("KAFKA", Arc::new(KafkaRows))
         .with("NONE", Arc::new(NoRows));
-    let rules = Settings { workers: 1, commit_interval: Some(Duration::from_millis(10)), ..Settings::default() };
+    let rules =
+        Settings { workers: 1, commit_interval: Some(Duration::from_millis(10)), ..Settings::default() };
     let settings = ServerSettings { rules, ..ServerSettings::default() };
     let server = Arc::new(Server::start(Sim::live(), formats, settings).unwrap());
     let address = "127.0.0.1:0".to_owned();

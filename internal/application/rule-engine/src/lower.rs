@@ -1,5 +1,6 @@
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use millstream_model::{Headers, Timestamp, Value, decode_value, encode_value};
 use millstream_ports::{Bytes, Nullable, PortError};
@@ -73,6 +74,10 @@ pub(crate) fn lower(rule: Rule, formats: &Formats) -> Result<GroupGraph, PortErr
             },
         );
     }
+    if let Some(after) = lowered.rule.idle_ms.filter(|_| is_stateful) {
+        let lowered = lowered.clone();
+        graph = graph.idle(Duration::from_millis(after), move |context| lowered.on_idle(context, after));
+    }
     if is_stateful {
         graph = graph.persist(&table).loopback(&again, move |context, key: &[u8], message: &[u8]| {
             lowered.on_repartitioned(context, key, message)
@@ -137,6 +142,14 @@ impl Lowered {
                 self.rule.on_intake(side, intake, admission, &mut state)?
             }
         };
+        self.perform(context, emissions)
+    }
+
+    /// What has not come for so long may still be as old as that.
+    fn on_idle(&self, context: &mut Context<'_>, after: u64) -> CallbackResult {
+        let time = context.timestamp().0.saturating_sub_unsigned(after);
+        let mut state = TableState { table: &self.table, context, keeps_key: false };
+        let emissions = self.rule.on_idle(time, &mut state)?;
         self.perform(context, emissions)
     }
 

@@ -234,7 +234,10 @@ fn commit_offsets<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result<bo
             task.ledger.uncommitted().map(|(input, next)| (input, task.partition, next)).collect::<Vec<_>>()
         })
         .collect();
-    // What timers and visitors did may be of no position.
+    // What timers, visits and idle partitions did may be of no position: under exactly-once it is a transaction too.
+    if positions.is_empty() && desk.plan.settings.delivery == Delivery::AtLeastOnce {
+        return Ok(false);
+    }
     log.commit(&positions)?;
     if positions.is_empty() {
         return Ok(false);

@@ -12,7 +12,7 @@ use crate::deferral::{Completed, Deferral};
 use crate::effects::{Effects, Mark};
 use crate::graph::StepError;
 use crate::held::{Lane, OwnedRecord, Retrying, Turn, may_pass};
-use crate::partition::{PartitionTask, Phase, Plan};
+use crate::partition::{PartitionTask, Phase, Plan, Quiet};
 use crate::policy::{Policy, Retry, Verdict};
 use crate::processor::ProcessorError;
 use crate::refused::Refusal;
@@ -22,6 +22,7 @@ use crate::visit::Visit;
 mod alarms;
 mod aside;
 mod calling;
+mod idle;
 mod visiting;
 mod waiting;
 
@@ -225,6 +226,7 @@ impl<W: World> Desk<W> {
         let Some(task) = self.task(record.partition) else { return Ok(()) };
         task.ledger.processed(record.topic, record.offset);
         task.seen = Some(record.timestamp);
+        task.quiet = Quiet::Broken;
         let Some(timers) = &mut task.timers else { return Ok(()) };
         timers.pass(record.timestamp);
         if timers.has_event_due() { self.ring(record.partition).map(drop) } else { Ok(()) }

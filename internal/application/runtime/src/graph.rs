@@ -29,6 +29,12 @@ pub(crate) enum StepError {
     Callback(Box<dyn Error + Send + Sync>),
 }
 
+/// What is done for a partition that nothing comes for, and after how long.
+pub(crate) struct Idle {
+    pub(crate) after: Duration,
+    pub(crate) step: Box<dyn Fn(&mut Context<'_>) -> CallbackResult + Send + Sync>,
+}
+
 pub(crate) type Step = Arc<dyn Fn(&mut Context<'_>, &RecordView<'_>) -> Result<(), StepError> + Send + Sync>;
 
 /// A visitor's callback, with the argument of the visit.
@@ -46,6 +52,7 @@ pub struct GroupGraph {
     pub(crate) rules: Rulebook,
     /// How long the table's values last; for ever without it.
     pub(crate) ttl: Option<Duration>,
+    pub(crate) idle: Option<Idle>,
 }
 
 impl GroupGraph {
@@ -64,6 +71,7 @@ impl GroupGraph {
             policies: Policies::default(),
             edges: BTreeMap::new(),
             ttl: None,
+            idle: None,
             fault: None,
         }
     }
@@ -85,6 +93,7 @@ pub struct GroupBuilder {
     timers: Vec<(String, Step)>,
     visitors: Vec<(String, VisitStep)>,
     layers: Vec<Middleware>,
+    idle: Option<Idle>,
     policies: Policies,
     edges: BTreeMap<String, EdgePolicies>,
     ttl: Option<Duration>,
@@ -246,6 +255,16 @@ impl GroupBuilder {
         self
     }
 
+    /// Calls `callback` for a partition that has had no record for so long, and again each time that it is as long again. Its
+    /// context has no record: no key, no value, and the time of day for its time.
+    pub fn idle<F>(mut self, after: Duration, callback: F) -> Self
+    where
+        F: Fn(&mut Context<'_>) -> CallbackResult + Send + Sync + 'static,
+    {
+        self.idle = Some(Idle { after, step: Box::new(callback) });
+        self
+    }
+
     /// How the loop is partitioned, and every output that is not told otherwise; as the Java clients do it unless this is
     /// called. Inputs that Goka writes call for [`Partitioner::Fnv1a`].
     pub fn partitioned_by(mut self, partitioner: Partitioner) -> Self {
@@ -294,7 +313,8 @@ impl GroupBuilder {
         let of = |topic: &str| self.edges.get(topic).copied().unwrap_or_default();
         let rules = Rulebook::new(&self.policies, of, &self.spec, &names.destinations);
         let (spec, steps, layers, ttl) = (self.spec, self.inputs, self.layers, self.ttl);
-        Ok(GroupGraph { spec, names, steps, timers, visitors, layers, rules, ttl })
+        let idle = self.idle;
+        Ok(GroupGraph { spec, names, steps, timers, visitors, layers, rules, ttl, idle })
     }
 
     fn check(&mut self) -> Result<(), GraphError> {

@@ -23,6 +23,16 @@ pub(crate) struct PartitionTask<S> {
     pub(crate) held: Held,
     /// Those set in the group table; `None` until they are read from it.
     pub(crate) timers: Option<Timers>,
+    pub(crate) quiet: Quiet,
+}
+
+/// How long nothing has come for a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Quiet {
+    /// Something has come since the last look.
+    Broken,
+    /// Nothing has since this moment, or it was told of at this moment.
+    Since(Duration),
 }
 
 /// The life of an owned partition.
@@ -74,6 +84,7 @@ impl<S: TableStore> PartitionTask<S> {
             seen: None,
             held: Held::default(),
             timers: None,
+            quiet: Quiet::Broken,
         }
     }
 
@@ -115,6 +126,7 @@ impl<S: TableStore> PartitionTask<S> {
         }
         self.ledger.roll_back();
         (self.held, self.timers) = (Held::default(), None);
+        self.quiet = Quiet::Broken;
     }
 
     /// Forgets all that is not in the stores.

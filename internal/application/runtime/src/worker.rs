@@ -194,7 +194,8 @@ impl<W: World> Worker<W> {
         }
         let rang = self.desk.ring_all()?;
         let went_on = self.desk.go_on(self.is_settling || self.is_stopping)?;
-        Ok(self.desk.visit_some()? || rang || went_on)
+        let told = self.desk.tell_idle()?;
+        Ok(self.desk.visit_some()? || rang || went_on || told)
     }
 
     /// Reads no records while enough of them wait; the member stays in the group, and hears of rebalances.

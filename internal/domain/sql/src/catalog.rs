@@ -7,7 +7,7 @@ use crate::eval::Failure;
 use crate::format::Half;
 use crate::functions::Functions;
 use crate::parse::Types;
-use crate::plan::Guarantee;
+use crate::plan::{Guarantee, IDLE_MS};
 
 /// A stream or table: a topic, how its records are written, and what they hold.
 #[derive(Clone, Debug, PartialEq)]
@@ -209,6 +209,11 @@ impl Catalog {
     /// How often the records of the rules that follow take effect, where that was set.
     pub(crate) fn guarantee(&self) -> Option<Guarantee> {
         self.setting("processing.guarantee").and_then(Guarantee::named)
+    }
+
+    /// After how long without a record the windows of the rules that follow close, where that was set.
+    pub(crate) fn idle_ms(&self) -> Option<u64> {
+        self.setting(IDLE_MS).and_then(|time| time.parse().ok())
     }
 
     /// What a setting was set to.

@@ -5,6 +5,7 @@ mod aggregate;
 mod chain;
 mod event;
 mod foreign;
+mod idle;
 mod intake;
 mod meet;
 mod session;

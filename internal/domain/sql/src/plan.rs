@@ -42,6 +42,8 @@ pub struct Rule {
     pub query: QueryPlan,
     /// How often a record takes effect, where a setting before it says so.
     pub guarantee: Option<Guarantee>,
+    /// After how many milliseconds without a record its windows close by the clock, where a setting before it says so.
+    pub idle_ms: Option<u64>,
     /// Where its statement names what it fills.
     pub span: Span,
 }
@@ -168,8 +170,8 @@ impl Planner<'_> {
             let sink = self.replacing(sink, &create.name).map_err(|mistake| vec![mistake])?;
             let others = insert::union(&create.query, &sink, time.as_ref(), self)?;
             let query = others.into_iter().fold(body.into_plan(time), QueryPlan::with).numbered();
-            let guarantee = self.catalog.guarantee();
-            Ok(Rule { name: sink.name.clone(), sink, query, guarantee, span: create.name.span })
+            let (guarantee, idle_ms) = (self.catalog.guarantee(), self.catalog.idle_ms());
+            Ok(Rule { name: sink.name.clone(), sink, query, guarantee, idle_ms, span: create.name.span })
         });
         match planned {
             Ok(rule) => {
@@ -190,8 +192,15 @@ impl Planner<'_> {
             Ok((sink, query)) => {
                 let count = self.plan.rules.iter().filter(|rule| rule.sink.name == sink.name).count();
                 let name = format!("{}_{}", sink.name, count + 1);
-                let guarantee = self.catalog.guarantee();
-                self.plan.rules.push(Rule { name, sink, query, guarantee, span: insert.target.span });
+                let (guarantee, idle_ms) = (self.catalog.guarantee(), self.catalog.idle_ms());
+                self.plan.rules.push(Rule {
+                    name,
+                    sink,
+                    query,
+                    guarantee,
+                    idle_ms,
+                    span: insert.target.span,
+                });
                 Vec::new()
             }
             Err(mistakes) => mistakes,
@@ -335,6 +344,9 @@ impl Planner<'_> {
     }
 }
 
+/// The setting that closes windows whose input is idle.
+pub(crate) const IDLE_MS: &str = "windows.close.idle.ms";
+
 /// Properties that would have ksqlDB read sources from their ends; rules read from the first record on.
 fn set(catalog: &mut Catalog, property: &At<String>, value: Option<&At<String>>) -> Result<(), Diagnostic> {
     let name = property.node.strip_prefix("ksql.streams.").unwrap_or(&property.node);
@@ -350,11 +362,17 @@ fn set(catalog: &mut Catalog, property: &At<String>, value: Option<&At<String>>)
         let said = Diagnostic::new(value.span, "rules read their sources from the first record on");
         return Err(said.help("set it to 'earliest', or leave the statement out"));
     }
-    let is_known = ["auto.offset.reset", "processing.guarantee"].contains(&name) || name.starts_with("ksql.");
+    if name == IDLE_MS
+        && let Some(value) = value.filter(|value| value.node.parse::<u64>().is_err())
+    {
+        return Err(Diagnostic::new(value.span, "this is a number of milliseconds"));
+    }
+    let is_known =
+        ["auto.offset.reset", "processing.guarantee", IDLE_MS].contains(&name) || name.starts_with("ksql.");
     if !is_known && name.len() == property.node.len() {
         let said = Diagnostic::new(property.span, format!("the property '{}' can't be set", property.node));
         return Err(said.help(
-            "'processing.guarantee' can, 'auto.offset.reset' to 'earliest', and those that begin with 'ksql.'",
+            "'processing.guarantee' and 'windows.close.idle.ms' can, 'auto.offset.reset' to 'earliest', and those that begin with 'ksql.'",
         ));
     }
     catalog.set(name, value.map(|value| value.node.as_str()));

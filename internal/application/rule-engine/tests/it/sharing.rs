@@ -173,3 +173,18 @@ fn a_changed_rule_goes_on_from_its_state_where_that_fits_and_is_refused_where_no
     // What is refused is not remembered.
     stop(start(&sim, &[positive]).unwrap());
 }
+
+#[test]
+fn windows_close_though_nothing_comes_any_more_where_a_setting_says_so() {
+    for guarantee in ["at_least_once", "exactly_once_v2"] {
+        let sim = Sim::live();
+        let settings = format!("SET 'windows.close.idle.ms'='20'; SET 'processing.guarantee'='{guarantee}';");
+        let counts = "CREATE TABLE counts AS SELECT id, COUNT(*) AS c FROM numbers WINDOW TUMBLING (SIZE 1 DAY, GRACE PERIOD 0 SECONDS) GROUP BY id EMIT FINAL;";
+        let short = counts.replace("1 DAY", "30 MILLISECONDS").replace("counts", "shorts");
+        let running = start(&sim, &[&settings, counts, &short]).unwrap();
+        sim.write("numbers", b"k", Some(b"1"));
+        until("the short window is told", || sim.read("SHORTS").len() == 1);
+        stop(running);
+        assert_eq!(sim.read("COUNTS").len(), 0, "the day is not over");
+    }
+}

@@ -14,6 +14,7 @@ mod around;
 mod deferral;
 mod edges;
 mod figures;
+mod idle;
 mod policies;
 mod repairs;
 mod replays;

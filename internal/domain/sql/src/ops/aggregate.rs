@@ -198,7 +198,7 @@ impl Run<'_> {
         Agenda::new(Self::place(wire, b'p', &[]), windows.width_ms())
     }
 
-    fn tell_closed(&mut self, wire: Wire, windows: Windows, now: i64) -> Done {
+    pub(super) fn tell_closed(&mut self, wire: Wire, windows: Windows, now: i64) -> Done {
         let closed = Self::closing(wire, windows).take(self.state, |end| windows.is_closed(end, now))?;
         for (_, row) in closed {
             let (_, row) = Event::received(row, &self.rule.query)?;
@@ -226,7 +226,7 @@ impl Run<'_> {
     }
 
     /// Forgets the windows that are closed, of all groups.
-    fn forget_closed(&mut self, wire: Wire, windows: Windows, now: i64) -> Done {
+    pub(super) fn forget_closed(&mut self, wire: Wire, windows: Windows, now: i64) -> Done {
         let due = Self::open(wire, windows).take(self.state, |end| windows.is_closed(end, now))?;
         for (key, _) in due {
             let Value::Bytes(key) = key else { return Err(StepError::Damaged("a group's windows")) };

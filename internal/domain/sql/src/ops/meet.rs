@@ -109,6 +109,16 @@ impl Run<'_> {
         self.push(self.behind(wire), Event { row: Some(alone), origin: None, ..event })
     }
 
+    /// Time goes on with no event: those that can't get a partner any more are told.
+    pub(super) fn rest(&mut self, wire: Wire, time: i64) -> Done {
+        let meeting = Meeting::of(self.act(wire)?)?;
+        if !meeting.is_patient {
+            return Ok(());
+        }
+        let now = self.stream_time(wire, time)?;
+        self.tell_unmet(wire, meeting, now)
+    }
+
     /// The latest times that this side and the other have seen.
     fn side_times(&mut self, wire: Wire, time: i64) -> Result<(i64, i64), StepError> {
         let side = |side: usize| Self::place(wire, b's', &[u8::from(side == 0)]);

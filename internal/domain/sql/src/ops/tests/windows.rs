@@ -69,3 +69,40 @@ fn sessions_grow_together() {
         ]
     );
 }
+
+#[test]
+fn windows_of_idle_input_close_by_the_clock_and_are_told_once() {
+    let mut world = World::of_one_partition(
+        "CREATE STREAM s (k STRING KEY, a INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON');
+        CREATE TABLE o WITH (KAFKA_TOPIC='o') AS SELECT k, COUNT(*) AS n FROM s
+          WINDOW TUMBLING (SIZE 10 MILLISECONDS, GRACE PERIOD 5 MILLISECONDS) GROUP BY k EMIT FINAL;",
+    );
+    let put =
+        |world: &mut World, time| world.put_at("s", time, vec![Value::text("x")], Some(vec![Value::Int(1)]));
+    put(&mut world, 1);
+    put(&mut world, 2);
+    world.rest(0, 14);
+    assert_eq!(world.told("o"), [""; 0]);
+    world.rest(0, 15);
+    world.rest(0, 99);
+    assert_eq!(world.told("o"), ["x: 2 at 2 in 0-10"]);
+    // What comes for it now is late.
+    put(&mut world, 3);
+    world.rest(0, 200);
+    assert_eq!(world.told("o"), ["x: 2 at 2 in 0-10"]);
+}
+
+#[test]
+fn events_of_idle_input_are_told_without_a_partner() {
+    let mut world = World::of_one_partition(
+        "CREATE STREAM l (k STRING KEY, a INT) WITH (KAFKA_TOPIC='l', VALUE_FORMAT='JSON');
+        CREATE STREAM r (k STRING KEY, b INT) WITH (KAFKA_TOPIC='r', VALUE_FORMAT='JSON');
+        CREATE STREAM j WITH (KAFKA_TOPIC='j') AS
+          SELECT l.k, a, b FROM l LEFT JOIN r WITHIN 5 MILLISECONDS GRACE PERIOD 1 MILLISECOND ON l.k = r.k;",
+    );
+    world.put_at("l", 10, vec![Value::text("x")], Some(vec![Value::Int(1)]));
+    world.rest(0, 16);
+    assert_eq!(world.told("j"), [""; 0]);
+    world.rest(0, 17);
+    assert_eq!(world.told("j"), ["x: 1,- at 10"]);
+}

@@ -113,6 +113,14 @@ impl World {
         self.settle();
     }
 
+    /// Time goes on by the clock for a rule of one partition, with no record.
+    pub(super) fn rest(&mut self, rule: usize, time: i64) {
+        let running = &mut self.rules[rule];
+        let emissions = running.rule.on_idle(time, &mut running.at_source).unwrap();
+        running.perform(emissions, &mut self.topics);
+        self.settle();
+    }
+
     /// All records of a topic in short: their keys and values, times and windows.
     pub(super) fn told(&self, topic: &str) -> Vec<String> {
         let list = |values: &[Value]| {
@@ -196,6 +204,11 @@ impl Running {
         } else {
             return false;
         };
+        self.perform(emissions, topics);
+        true
+    }
+
+    fn perform(&mut self, emissions: Vec<Emission>, topics: &mut BTreeMap<String, Vec<Stored>>) {
         for emission in emissions {
             match emission {
                 Emission::Repartition { key, message } => self.sent.push((key, message)),
@@ -208,7 +221,6 @@ impl Running {
                 }
             }
         }
-        true
     }
 
     fn next(&self, topics: &BTreeMap<String, Vec<Stored>>) -> Option<(usize, SourceRecord)> {
