@@ -40,14 +40,30 @@ pub use millstream_ports::{
     Sample, SampleKind, Shape, Tally, TopicSpec, Utf8, World,
 };
 pub use millstream_runtime::{
-    AfterRetries, CallbackResult, Completion, Context, ContextError, Delivery, EdgePolicies, EmitError,
-    Emitter, GroupBuilder, GroupGraph, Join, Lookup, Loop, MemoryBudget, Next, Output, Policies, Policy,
-    Processor, ProcessorError, Retry, Running, SessionTable, Settings, Snapshot, Status, Stepped, Stop,
-    Table, TableClient, TableSnapshot, Timer, View, ViewError, Visiting, Visitor, When, Window, WindowTable,
-    dead_letter_header,
+    AfterRetries, CallbackResult, Completion, Context, ContextError, DeadLetter, DeadLetters, Delivery,
+    EdgePolicies, EmitError, Emitter, GroupBuilder, GroupGraph, Join, LetterFilter, Lookup, Loop,
+    MemoryBudget, Next, Output, Policies, Policy, Processor, ProcessorError, Replayed, Replays, Retry,
+    Running, SessionTable, Settings, Snapshot, Status, Stepped, Stop, Table, TableClient, TableSnapshot,
+    Timer, View, ViewError, Visiting, Visitor, When, Window, WindowTable, dead_letter_header,
 };
 pub use millstream_sled_table::{SledTable, SledTables};
 pub use millstream_topology::Partitioner;
+
+/// Rules in SQL, inside one's own program: [`Engine`](rules::Engine) runs them on a world, [`Trial`](rules::Trial) in memory,
+/// and both take functions written in Rust.
+pub mod rules {
+    pub use millstream_avro_codec::AvroRows;
+    pub use millstream_json_codec::JsonRows;
+    pub use millstream_model::{Decimal, Type, Value};
+    pub use millstream_ports::{DelimitedRows, KafkaRows, NoRows, RowFormat};
+    pub use millstream_rule_engine::{
+        DeployError, Engine, Formats, Message, RunningRule, Trial, TrialError, delivered,
+    };
+    pub use millstream_sql::{
+        Catalog, Diagnostic, Failure, Function, Functions, Guarantee, Rule, Shape, Source, Verdict, explain,
+        render,
+    };
+}
 
 /// Testing one's own groups in memory: [`Tester`](testing::Tester) steps a group on a world with no broker.
 pub mod testing {

@@ -1,18 +1,19 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::io::{BufRead, BufReader};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::{Child, Command, Stdio, id};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use millstream::{
-    Bytes, FjallTables, GroupGraph, KafkaLog, KafkaWorld, Partition, Processor, Settings, SledTables, Table,
-    TopicName, TopicSpec, World,
+    Bytes, FjallTables, GroupGraph, KafkaLog, KafkaWorld, Output, Partition, Processor, Settings, SledTables,
+    Table, TopicName, TopicSpec, World,
 };
 use millstream_fjall_table::FjallTable;
 use millstream_model::NoHeaders;
-use millstream_ports::{Outlet, PortError, SendRecord, TableStore, Tag};
+use millstream_ports::{Outlet, PortError, SendRecord, Start, TableStore, Tag, Tail};
 
 use crate::{bytes_in, key, memory_mb};
 
@@ -40,8 +41,13 @@ pub(crate) fn run(store: &str) {
     thread::sleep(Duration::from_secs(4));
     cold.child.kill().unwrap();
     cold.child.wait().unwrap();
+    // What a process finds to do as soon as it can; others read its first output.
+    let outputs = Outputs::follow(&group, world.clone());
+    write(&world, &TopicName::new(format!("{group}-in")).unwrap(), PARTITIONS as usize, b'x');
+    outputs.begin();
     let mut killed = Member::start(store, &group, folder.path());
     killed.tell("after a kill, 100,000 updates after the store was written");
+    println!("  its first new output was read {:.2} s after its process was started", outputs.first());
     killed.stop();
     let mut clean = Member::start(store, &group, folder.path());
     clean.tell("after a clean stop");
@@ -63,6 +69,7 @@ fn fill<W: World>(group: &str, world: &W) {
         name
     };
     topic(format!("{group}-in"), "delete");
+    topic(format!("{group}-out"), "delete");
     let changelog = topic(format!("{group}-table"), "compact");
     write(world, &changelog, KEYS, b'v');
 }
@@ -82,6 +89,39 @@ fn write<W: World>(world: &W, topic: &TopicName, count: usize, fill: u8) {
         outlet.send(&record).unwrap();
     }
     outlet.settle().unwrap();
+}
+
+/// Waits for the group's next output as any other program would.
+struct Outputs {
+    begun: std::sync::mpsc::Sender<Instant>,
+    reader: thread::JoinHandle<f64>,
+}
+
+impl Outputs {
+    fn follow<W: World>(group: &str, world: W) -> Self {
+        let topic = TopicName::new(format!("{group}-out")).unwrap();
+        let (begun, begins) = std::sync::mpsc::channel::<Instant>();
+        let mut tail = world.tail("outputs", &[topic]).unwrap();
+        for partition in (0..PARTITIONS).map(Partition::new) {
+            while tail.add(0, partition, Start::Latest).is_err() {
+                thread::sleep(Duration::from_millis(10));
+            }
+        }
+        let reader = thread::spawn(move || {
+            let begun = begins.recv().unwrap();
+            while tail.poll(Duration::from_millis(20), 1, |_| ControlFlow::Break(())).unwrap() == 0 {}
+            begun.elapsed().as_secs_f64()
+        });
+        Self { begun, reader }
+    }
+
+    fn begin(&self) {
+        self.begun.send(Instant::now()).unwrap();
+    }
+
+    fn first(self) -> f64 {
+        self.reader.join().unwrap()
+    }
 }
 
 struct Member {
@@ -129,11 +169,16 @@ pub(crate) fn member(store: &str, folder: &str) {
 
 fn work<S: TableStore>(world: KafkaWorld<S>, begun: Instant) {
     let group = env::var("GROUP").unwrap();
-    let table = Table::new(Bytes);
-    let kept = table.clone();
+    let (table, out) = (Table::new(Bytes), Output::new(format!("{group}-out"), Bytes, Bytes));
+    let (kept, told) = (table.clone(), out.clone());
     let graph = GroupGraph::define(group.as_str())
-        .input(format!("{group}-in"), Bytes, Bytes, move |context, _, value| Ok(context.set(&kept, &value)?))
+        .input(format!("{group}-in"), Bytes, Bytes, move |context, key: &[u8], value: &[u8]| {
+            context.set(&kept, &value)?;
+            // The updates before the kill are told to nobody.
+            if value.first() == Some(&b'x') { Ok(context.emit(&told, &key, &value)?) } else { Ok(()) }
+        })
         .persist(&table)
+        .output(&out)
         .build()
         .unwrap();
     let settings = Settings { workers: 2, ..Settings::default() };

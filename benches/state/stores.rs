@@ -4,6 +4,7 @@ use std::time::Instant;
 use millstream::{FjallTables, Offset, Partition, SledTables, TopicName};
 use millstream_ports::{TableId, TableStore};
 
+use crate::recovery::cpu_seconds;
 use crate::{bytes_in, key, memory_mb};
 
 const KEYS: usize = 1_000_000;
@@ -29,11 +30,11 @@ pub(crate) fn run(store: &str, batch: usize, sorted: bool) {
 fn measure<S: TableStore>(open: impl Fn() -> S, folder: &Path, batch: usize, sorted: bool) {
     let store = open();
     for (round, value) in [("new keys", 0), ("updates", 1), ("updates again", 2)] {
-        let begun = Instant::now();
+        let begun = Begun::now();
         write(&store, batch, sorted, value);
         tell(round, begun, folder);
     }
-    let begun = Instant::now();
+    let begun = Begun::now();
     let mut out = Vec::new();
     for number in 0..KEYS {
         out.clear();
@@ -64,10 +65,20 @@ fn write<S: TableStore>(store: &S, batch: usize, sorted: bool, fill: u8) {
     }
 }
 
-fn tell(what: &str, begun: Instant, folder: &Path) {
-    let rate = KEYS as f64 / begun.elapsed().as_secs_f64();
+/// A moment, and what the process had used of its processors by then.
+struct Begun(Instant, f64);
+
+impl Begun {
+    fn now() -> Self {
+        Self(Instant::now(), cpu_seconds())
+    }
+}
+
+fn tell(what: &str, begun: Begun, folder: &Path) {
+    let rate = KEYS as f64 / begun.0.elapsed().as_secs_f64();
+    let micros = (cpu_seconds() - begun.1) * 1e6 / KEYS as f64;
     println!(
-        "{what:14} {rate:>9.0}/s  {} MB in memory, {} MB on disk",
+        "{what:14} {rate:>9.0}/s, {micros:.1} CPU µs each  {} MB in memory, {} MB on disk",
         memory_mb("VmRSS:"),
         bytes_in(folder) >> 20
     );

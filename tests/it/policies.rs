@@ -17,6 +17,7 @@ pub fn run(stack: &Stack) {
     undecodable_records_are_dead_letters(stack);
     a_failing_callback_stops_the_processor_and_loses_nothing(stack);
     panics_are_set_aside_like_errors(stack);
+    letters_are_listed_and_replayed_by_the_program(stack);
 }
 
 fn send(stack: &Stack, topic: &str, records: &[(&str, &[u8])]) {
@@ -144,4 +145,45 @@ fn panics_are_set_aside_like_errors(stack: &Stack) {
         }
         running.stop().unwrap();
     }
+}
+
+/// Whether what was set aside can be processed now.
+static IS_IN_FASHION: AtomicBool = AtomicBool::new(false);
+
+fn letters_are_listed_and_replayed_by_the_program(stack: &Stack) {
+    let name = "replayed";
+    create(stack, name);
+    send(stack, "replayed_in", &[("a", b"one"), ("b", b"two")]);
+    let callback: fn(&mut Context<'_>, &str) -> CallbackResult = |_, value| match value {
+        "two" if !IS_IN_FASHION.load(Ordering::SeqCst) => Err("two is out of fashion".into()),
+        _ => Ok(()),
+    };
+    let policies = Policies { callback: Policy::DeadLetter, ..Policies::default() };
+    let running = start(stack, name, policies, callback);
+    until("the letter is there", || read_all(stack, "replayed-dead-letters").len() == 1);
+    let letters = |deed: &[&str]| {
+        let arguments = [&["dead-letters"], deed, &["--topic", "replayed-dead-letters"]].concat();
+        stack.run_well("stream", "replayed_", &arguments)
+    };
+    let listed = letters(&["list", "--stage", "callback"]);
+    assert!(
+        listed.contains(r#"0@0 from replayed_in/0@1 callback: two is out of fashion key "b""#),
+        "{listed}"
+    );
+    assert!(listed.ends_with("1 dead letters in replayed-dead-letters\n"), "{listed}");
+    assert!(letters(&["list", "--message", "indigo"]).starts_with("0 dead letters"));
+    IS_IN_FASHION.store(true, Ordering::SeqCst);
+    let dry = letters(&["replay", "--dry-run"]);
+    assert!(
+        dry.contains("to be replayed 0@0") && dry.ends_with("1 would be replayed, 0 can't be\n"),
+        "{dry}"
+    );
+    assert!(letters(&["replay", "--at", "0@0"]).ends_with("1 replayed, 0 can't be\n"));
+    assert!(letters(&["replay"]).ends_with("0 replayed, 0 can't be\n"), "each once");
+    assert!(letters(&["list", "--all"]).contains("(replayed)"));
+    until("it is processed", || values(stack, "replayed_out") == ["one", "two"]);
+    let replayed = &read_all(stack, "replayed_in")[2];
+    assert_eq!(replayed.header(dead_letter_header::REPLAYED_FROM), Some("replayed-dead-letters/0@0"));
+    assert_eq!(replayed.header(dead_letter_header::MESSAGE), None);
+    running.stop().unwrap();
 }

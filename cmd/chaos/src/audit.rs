@@ -9,6 +9,7 @@ use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 
 use crate::load::Model;
 use crate::member::OUTPUT;
+use crate::quiet::Quiet;
 
 /// What readers of committed records have seen of the outputs.
 #[derive(Default)]
@@ -129,7 +130,7 @@ impl Audit {
 }
 
 /// A reader of committed records, in no group; it may tell of the ends that it comes to.
-pub(crate) fn reader(brokers: &str, knows_ends: bool) -> anyhow::Result<BaseConsumer> {
+pub(crate) fn reader(brokers: &str, knows_ends: bool) -> anyhow::Result<BaseConsumer<Quiet>> {
     Ok(ClientConfig::new()
         .set("bootstrap.servers", brokers)
         .set("group.id", "chaos-audit")
@@ -138,7 +139,7 @@ pub(crate) fn reader(brokers: &str, knows_ends: bool) -> anyhow::Result<BaseCons
         .set("enable.partition.eof", if knows_ends { "true" } else { "false" })
         .set("fetch.wait.max.ms", "50")
         .set("reconnect.backoff.max.ms", "500")
-        .create()?)
+        .create_with_context(Quiet)?)
 }
 
 fn locked(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {

@@ -10,6 +10,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 use crate::member::INPUT;
+use crate::quiet::Quiet;
 use crate::random::Random;
 
 /// Time between two bursts of records.
@@ -30,7 +31,7 @@ pub(crate) struct Load {
 
 impl Load {
     pub(crate) fn start(brokers: &str, rate: u64, keys: u64, seed: u64) -> anyhow::Result<Self> {
-        let producer: BaseProducer = ClientConfig::new()
+        let producer: BaseProducer<Quiet> = ClientConfig::new()
             .set("bootstrap.servers", brokers)
             .set("enable.idempotence", "true")
             .set("partitioner", "murmur2")
@@ -38,7 +39,7 @@ impl Load {
             .set("message.timeout.ms", PATIENCE.as_millis().to_string())
             .set("queue.buffering.max.messages", "2000000")
             .set("reconnect.backoff.max.ms", "500")
-            .create()?;
+            .create_with_context(Quiet)?;
         let (stop, written) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let (stopped, count) = (stop.clone(), written.clone());
         let mut source = Source { producer, random: Random::new(seed), keys, model: Model::new(), count };
@@ -63,7 +64,7 @@ impl Load {
 }
 
 struct Source {
-    producer: BaseProducer,
+    producer: BaseProducer<Quiet>,
     random: Random,
     keys: u64,
     model: Model,

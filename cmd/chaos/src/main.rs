@@ -11,6 +11,7 @@ mod faults;
 mod instances;
 mod load;
 mod member;
+mod quiet;
 mod random;
 mod run;
 mod settings;

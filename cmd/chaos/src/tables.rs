@@ -13,6 +13,7 @@ use rdkafka::{Message, Offset, TopicPartitionList};
 use crate::audit::reader;
 use crate::load::Model;
 use crate::member::{GROUP, TABLE};
+use crate::quiet::Quiet;
 
 /// How long the changelog may take to be read.
 const READ_WAIT: Duration = Duration::from_mins(2);
@@ -79,7 +80,7 @@ fn read_changelog(brokers: &str, partitions: u32) -> anyhow::Result<Vec<Rows>> {
 }
 
 /// Takes in a record; answers whether it was a partition's end instead.
-fn reaches_end(consumer: &BaseConsumer, rows: &mut [Rows]) -> anyhow::Result<bool> {
+fn reaches_end(consumer: &BaseConsumer<Quiet>, rows: &mut [Rows]) -> anyhow::Result<bool> {
     let message = match consumer.poll(Duration::from_secs(1)) {
         None => return Ok(false),
         Some(Err(KafkaError::PartitionEOF(_))) => return Ok(true),

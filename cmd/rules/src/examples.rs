@@ -1,5 +1,6 @@
 //! `rules test`: runs the examples that stand beside rule files, in memory.
 
+mod script;
 mod yaml;
 
 use std::io::{Write, stdout};
@@ -16,18 +17,24 @@ const STACK_BYTES: usize = 64 << 20;
 
 /// Runs the examples of rule files, says how each came out, and fails if one did not come out as expected.
 pub(crate) fn test(files: &[PathBuf], is_verbose: bool) -> anyhow::Result<()> {
-    let mut cases = Vec::new();
+    let (mut cases, mut scripts) = (Vec::new(), Vec::new());
     for file in files {
+        scripts.extend(script::tests(file).with_context(|| file.display().to_string())?);
         let beside = file.with_extension("test.yaml");
         if beside.exists() {
             cases.extend(examples(file, &beside).with_context(|| beside.display().to_string())?);
         }
     }
-    anyhow::ensure!(!cases.is_empty(), "there are no examples: none of the files has a .test.yaml beside it");
+    anyhow::ensure!(
+        !cases.is_empty() || !scripts.is_empty(),
+        "there are no examples: none of the files has a .test.yaml beside it, or a --@test in it"
+    );
     let registry = Registry::in_memory()?;
-    let worker = std::thread::Builder::new()
-        .stack_size(STACK_BYTES)
-        .spawn(move || tried(&cases, &registry, is_verbose));
+    let worker = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || -> anyhow::Result<_> {
+        let (passed, failed) = tried(&cases, &registry, is_verbose)?;
+        let (more, worse) = script::tried(&scripts, &registry)?;
+        Ok((passed + more, failed + worse))
+    });
     let (passed, failed) =
         worker?.join().map_err(|_| anyhow!("the examples could not be run to their end"))??;
     writeln!(stdout(), "{passed} passed, {failed} failed")?;

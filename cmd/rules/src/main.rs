@@ -1,8 +1,11 @@
 //! Runs SQL rules over Kafka topics.
 
 mod conform;
+mod console;
 mod examples;
+mod serve;
 mod settings;
+mod wiring;
 
 use std::io::{IsTerminal, Write, stderr, stdout};
 use std::path::{Path, PathBuf};
@@ -13,20 +16,18 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Parser;
-use millstream_avro_codec::{AvroRows, Registry};
-use millstream_http_api::{Access, Console, Peers, Routes, Server, Site, WatchedGroup};
-use millstream_json_codec::JsonRows;
-use millstream_kafka_log::{KafkaLog, KafkaWorld};
-use millstream_ports::{DelimitedRows, KafkaRows, Meter, NoRows};
-use millstream_rule_engine::{DeployError, Engine, Formats, RunningRule, delivered};
-use millstream_runtime::{Settings, Status, Stop};
+use millstream_http_api::{Console, Peers, Routes, Server, Site, WatchedGroup};
+use millstream_ports::Meter;
+use millstream_rule_engine::{DeployError, Engine, RunningRule};
+use millstream_runtime::{Status, Stop};
 use millstream_settings::SettingsError;
-use millstream_sled_table::{SledTable, SledTables};
 use millstream_sql::{Rule, explain, render};
 use millstream_telemetry::{Exporter, Verbosity, init_logs};
 use mimalloc::MiMalloc;
 
-use settings::{Arguments, Deed, RuleSettings};
+use console::{Access, Asked};
+use settings::{Arguments, ConsoleDeed, Deed, RuleSettings};
+use wiring::RuleWorld;
 
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
@@ -37,7 +38,10 @@ fn main() -> ExitCode {
     match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(stderr(), "{}", told(&error));
+            // What the console has shown is not said again.
+            if !error.is::<console::Told>() {
+                let _ = writeln!(stderr(), "{}", told(&error));
+            }
             ExitCode::from(if error.is::<SettingsError>() { 2 } else { 1 })
         }
     }
@@ -59,16 +63,23 @@ fn told(error: &anyhow::Error) -> String {
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    if let Deed::Conform { file, report, case } = &arguments.deed {
+    let deed = &arguments.deed();
+    if let Deed::Conform { file, report, case } = deed {
         return conform::conform(file, report.as_deref(), case.as_deref(), arguments.verbose);
     }
-    if let Deed::Test { paths } = &arguments.deed {
+    if let Deed::Test { paths } = deed {
         return examples::test(&files(paths)?, arguments.verbose);
     }
+    if let Deed::Console(asked) = deed {
+        return console(arguments, asked);
+    }
     let settings = RuleSettings::of(arguments)?;
+    if let Deed::Serve { .. } = deed {
+        return serve::run(&settings);
+    }
     let mut engine = engine(&settings)?;
-    match &arguments.deed {
-        Deed::Conform { .. } | Deed::Test { .. } => Ok(()),
+    match deed {
+        Deed::Conform { .. } | Deed::Test { .. } | Deed::Serve { .. } | Deed::Console(_) => Ok(()),
         Deed::Explain { paths } => {
             let rules = planned(&mut engine, paths)?;
             write!(stdout(), "{}", explain(&rules))?;
@@ -90,29 +101,35 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
 }
 
-fn engine(settings: &RuleSettings) -> anyhow::Result<Engine<KafkaWorld<SledTable>>> {
-    let kafka = KafkaLog::new(settings.all.brokers()?).with_properties(settings.all.kafka_properties())?;
-    let registry = Registry::new(settings.all.registry_url()?.reveal())?;
-    let tables = SledTables::at(&settings.state_dir);
-    let world = KafkaWorld::new(kafka, move |id| tables.open(id));
-    let formats = Formats::default()
-        .with("AVRO", Arc::new(AvroRows::new(&registry)))
-        .with("JSON", Arc::new(JsonRows::new()))
-        .with("JSON_SR", Arc::new(JsonRows::with_schemas(Arc::new(registry.clone()))))
-        .with("DELIMITED", Arc::new(DelimitedRows))
-        .with("NONE", Arc::new(NoRows))
-        .with("KAFKA", Arc::new(KafkaRows));
-    let each = Settings {
-        workers: settings.workers,
-        commit_interval: Some(Duration::from_millis(settings.commit_interval_ms)),
-        ..Settings::default()
+fn engine(settings: &RuleSettings) -> anyhow::Result<Engine<RuleWorld>> {
+    Ok(Engine::new(wiring::world(settings)?, wiring::formats(settings)?, wiring::each(settings)))
+}
+
+/// A console over the server that is named; else over the one that runs here, and where none does over one of its own.
+fn console(arguments: &Arguments, asked: &ConsoleDeed) -> anyhow::Result<()> {
+    let access = Access { basic: asked.basic_auth.clone(), bearer: asked.bearer_token.clone() };
+    let (execute, file) = (asked.execute.clone(), asked.file.clone());
+    let over = |url: String, access: Access| {
+        console::run(Asked { url, access, is_json: asked.is_json(), execute, file })
     };
-    let each = delivered(&each, Some(settings.guarantee));
-    Ok(Engine::new(world, formats, each))
+    let near = "http://127.0.0.1:8088";
+    match &asked.server {
+        Some(url) => over(url.clone(), access),
+        None if console::answers(near, &access) => over(near.to_owned(), access),
+        None => {
+            let settings = RuleSettings::of(arguments)?;
+            let serving = serve::start(&settings, "127.0.0.1:0")?;
+            let own = Access {
+                basic: settings.server.basic_auth.clone(),
+                bearer: settings.server.bearer_token.clone(),
+            };
+            over(format!("http://{}", serving.api.address()), own)
+        }
+    }
 }
 
 /// Every rule of every file, in the order of the files' names.
-fn planned(engine: &mut Engine<KafkaWorld<SledTable>>, paths: &[PathBuf]) -> anyhow::Result<Vec<Rule>> {
+fn planned(engine: &mut Engine<RuleWorld>, paths: &[PathBuf]) -> anyhow::Result<Vec<Rule>> {
     let mut rules = Vec::new();
     for file in files(paths)? {
         let text =
@@ -166,7 +183,10 @@ fn serve(settings: &RuleSettings, statuses: Vec<Arc<Status>>) -> anyhow::Result<
     let Some(address) = &settings.http_address else { return Ok(None) };
     let meters = statuses.iter().map(|status| status.clone() as Arc<dyn Meter>).collect();
     let exporter = Exporter::new(meters);
-    let console = Console::new("rules", Peers::new(&Access::default()).map_err(anyhow::Error::msg)?);
+    let console = Console::new(
+        "rules",
+        Peers::new(&millstream_http_api::Access::default()).map_err(anyhow::Error::msg)?,
+    );
     for status in &statuses {
         console.watch(WatchedGroup { status: status.clone(), owners: None });
     }

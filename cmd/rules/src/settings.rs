@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use millstream_settings::{Key, Settings, SettingsError, Sources};
 use millstream_sql::Guarantee;
 
@@ -10,7 +10,7 @@ use millstream_sql::Guarantee;
 #[command(name = "rules", version)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
-    pub(crate) deed: Deed,
+    deed: Option<Deed>,
     /// Kafka's brokers, host:port with commas between
     #[arg(long, global = true, value_name = "LIST")]
     brokers: Option<String>,
@@ -25,8 +25,46 @@ pub(crate) struct Arguments {
     pub(crate) verbose: bool,
 }
 
-#[derive(Subcommand)]
+impl Arguments {
+    /// What is asked for; nothing at all asks for the console.
+    pub(crate) fn deed(&self) -> Deed {
+        self.deed.clone().unwrap_or_else(|| Deed::Console(ConsoleDeed::default()))
+    }
+}
+
+/// The console's own arguments.
+#[derive(Args, Clone, Default)]
+pub(crate) struct ConsoleDeed {
+    /// The server that is asked; by default the one on this machine, and where none runs one of its own
+    #[arg(long, value_name = "URL")]
+    pub(crate) server: Option<String>,
+    /// How answers are shown: tabular or json
+    #[arg(long, value_name = "HOW", value_parser = ["tabular", "json"], default_value = "tabular")]
+    output: String,
+    /// Carry out these statements, and end
+    #[arg(short, long, value_name = "STATEMENTS")]
+    pub(crate) execute: Option<String>,
+    /// Carry out the statements of a file, and end
+    #[arg(short, long, value_name = "FILE", conflicts_with = "execute")]
+    pub(crate) file: Option<PathBuf>,
+    /// Name and password that the server asks for, with a colon between
+    #[arg(long, value_name = "NAME:PASSWORD", env = "RULES_BASIC_AUTH", hide_env_values = true)]
+    pub(crate) basic_auth: Option<String>,
+    /// The token that the server asks for
+    #[arg(long, value_name = "TOKEN", env = "RULES_BEARER_TOKEN", hide_env_values = true)]
+    pub(crate) bearer_token: Option<String>,
+}
+
+impl ConsoleDeed {
+    pub(crate) fn is_json(&self) -> bool {
+        self.output == "json"
+    }
+}
+
+#[derive(Clone, Subcommand)]
 pub(crate) enum Deed {
+    /// Type statements and see what comes of them; what `rules` does by itself too
+    Console(ConsoleDeed),
     /// Run every statement of files, or of the .sql files in folders, until SIGINT or SIGTERM
     Run {
         /// Files and folders
@@ -45,6 +83,24 @@ pub(crate) enum Deed {
         #[arg(long, value_name = "NAME")]
         processing_guarantee: Option<String>,
     },
+    /// Run statements as people and programs send them, with ksqlDB's REST API, until SIGINT or SIGTERM
+    Serve {
+        /// Where the API is served
+        #[arg(long, value_name = "ADDRESS")]
+        listen: Option<String>,
+        /// What servers that share statements and work have in common
+        #[arg(long, value_name = "NAME")]
+        service_id: Option<String>,
+        /// Where the rules' tables are kept
+        #[arg(long, value_name = "FOLDER")]
+        state_dir: Option<PathBuf>,
+        /// Threads a rule, each with partitions of its own
+        #[arg(long, value_name = "N")]
+        workers: Option<usize>,
+        /// Where metrics and health are served; 'off' for nowhere
+        #[arg(long, value_name = "ADDRESS")]
+        http: Option<String>,
+    },
     /// Run cases of statements, inputs and expected outputs in memory, and say how many come out as expected
     Conform {
         /// A file with one case in JSON a line
@@ -56,7 +112,7 @@ pub(crate) enum Deed {
         #[arg(long, value_name = "ID")]
         case: Option<String>,
     },
-    /// Run the examples beside rule files: for each X.sql, those in X.test.yaml
+    /// Run the examples beside rule files, for each X.sql those in X.test.yaml, and the scripts that have --@test in them
     Test {
         /// Rule files, and folders of them
         #[arg(required = true)]
@@ -83,7 +139,23 @@ pub(crate) struct RuleSettings {
     pub(crate) workers: usize,
     pub(crate) commit_interval_ms: u64,
     pub(crate) guarantee: Guarantee,
+    pub(crate) memory_budget_bytes: Option<usize>,
     pub(crate) http_address: Option<String>,
+    pub(crate) server: ServerChoice,
+}
+
+/// What a server of statements runs with beside.
+pub(crate) struct ServerChoice {
+    /// Where the API is served.
+    pub(crate) listen: String,
+    /// What servers that share statements and work have in common.
+    pub(crate) service_id: String,
+    /// Name and password that must be shown, with a colon between.
+    pub(crate) basic_auth: Option<String>,
+    /// A token that must be shown.
+    pub(crate) bearer_token: Option<String>,
+    /// Whether the address may be one that everybody reaches, though nothing must be shown.
+    pub(crate) is_open: bool,
 }
 
 impl RuleSettings {
@@ -92,11 +164,19 @@ impl RuleSettings {
             .config(arguments.config.clone())
             .flag(Key::KafkaBrokers.name(), arguments.brokers.as_ref())
             .flag(Key::SchemaRegistryUrl.name(), arguments.registry.as_ref());
-        if let Deed::Run { state_dir, workers, http, processing_guarantee, .. } = &arguments.deed {
+        if let Deed::Run { state_dir, workers, http, processing_guarantee, .. } = &arguments.deed() {
             sources = sources
                 .flag("rules.state_dir", state_dir.as_ref().map(|path| path.display()))
                 .flag("rules.workers", workers.as_ref())
                 .flag("rules.processing_guarantee", processing_guarantee.as_ref())
+                .flag("rules.http_address", http.as_ref());
+        }
+        if let Deed::Serve { listen, service_id, state_dir, workers, http } = &arguments.deed() {
+            sources = sources
+                .flag("rules.listen", listen.as_ref())
+                .flag("rules.service_id", service_id.as_ref())
+                .flag("rules.state_dir", state_dir.as_ref().map(|path| path.display()))
+                .flag("rules.workers", workers.as_ref())
                 .flag("rules.http_address", http.as_ref());
         }
         let all = Settings::load(sources)?;
@@ -110,6 +190,14 @@ impl RuleSettings {
             state_dir: all.get::<PathBuf>("rules.state_dir")?.unwrap_or_else(default_state_dir),
             workers: all.get("rules.workers")?.unwrap_or(1),
             commit_interval_ms: all.get("rules.commit_interval_ms")?.unwrap_or(500),
+            server: ServerChoice {
+                listen: all.get("rules.listen")?.unwrap_or_else(|| "127.0.0.1:8088".to_owned()),
+                service_id: all.get("rules.service_id")?.unwrap_or_else(|| "default".to_owned()),
+                basic_auth: all.get("rules.basic_auth")?,
+                bearer_token: all.get("rules.bearer_token")?,
+                is_open: all.get("rules.allow_everybody")?.unwrap_or(false),
+            },
+            memory_budget_bytes: all.get("rules.memory_budget_bytes")?,
             http_address: (http != "off").then_some(http),
             all,
         })
@@ -129,7 +217,11 @@ impl FromStr for Named {
 
 /// State outlives the process and the machine's restart, so it is kept where a user's state belongs.
 fn default_state_dir() -> PathBuf {
+    state_base().map_or_else(|| PathBuf::from("state"), |base| base.join("millstream"))
+}
+
+/// Where a user's state belongs.
+pub(crate) fn state_base() -> Option<PathBuf> {
     let given = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let base = given("XDG_STATE_HOME").or_else(|| Some(given("HOME")?.join(".local/state")));
-    base.map_or_else(|| PathBuf::from("state"), |base| base.join("millstream"))
+    given("XDG_STATE_HOME").or_else(|| Some(given("HOME")?.join(".local/state")))
 }

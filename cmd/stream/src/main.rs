@@ -3,6 +3,7 @@
 mod dead_letters;
 mod ending;
 mod health;
+mod letters;
 mod lines;
 mod rates;
 mod repl;
@@ -53,6 +54,10 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Some(Deed::Topics { partitions, .. }) => {
             init_logs(settings.verbosity);
             topics::create(&settings, *partitions)
+        }
+        Some(Deed::DeadLetters { verb }) => {
+            init_logs(settings.verbosity);
+            letters::run(&settings, verb, arguments.verbose)
         }
         None => process(arguments, &settings),
     }

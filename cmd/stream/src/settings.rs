@@ -75,6 +75,11 @@ pub(crate) enum Deed {
         #[arg(long, default_value_t = 6, value_name = "N")]
         partitions: u32,
     },
+    /// List records that were set aside since they could not be processed, and replay them, of this group or any other
+    DeadLetters {
+        #[command(subcommand)]
+        verb: crate::letters::Verb,
+    },
 }
 
 /// Where metrics and health are served.
@@ -95,7 +100,9 @@ pub(crate) struct StreamSettings {
     pub(crate) topics: FilterTopics,
     pub(crate) state_dir: PathBuf,
     pub(crate) workers: Option<NonZeroUsize>,
+    pub(crate) standbys: u32,
     pub(crate) commit_interval_ms: Option<u64>,
+    pub(crate) memory_budget_bytes: Option<usize>,
     pub(crate) http: HttpAddress,
     pub(crate) access: Access,
     /// Where other instances and people reach this one, where that is not where it listens.
@@ -127,7 +134,9 @@ impl StreamSettings {
             topics: topics(&all, &group)?,
             state_dir: all.get::<PathBuf>("stream.state_dir")?.unwrap_or_else(default_state_dir),
             workers: all.get("stream.workers")?,
+            standbys: all.get("stream.standbys")?.unwrap_or(0),
             commit_interval_ms: all.get("stream.commit_interval_ms")?,
+            memory_budget_bytes: all.get("stream.memory_budget_bytes")?,
             http: http_address(&all)?,
             access: access(&all)?,
             advertised_url: all.get("stream.advertised_url")?,
@@ -240,6 +249,7 @@ mod tests {
             ("product-stream", "product-stream-filter")
         );
         assert_eq!((all.case, all.http, all.workers), (Case::Insensitive, HttpAddress::Default(HTTP), None));
+        assert_eq!(all.standbys, 0);
     }
 
     #[test]

@@ -8,7 +8,9 @@ use millstream_avro_codec::{Avro, AvroBorrowed, Forwarding, Registry, value_subj
 use millstream_http_api::{KeyForm, ServedTable};
 use millstream_kafka_log::{KafkaLog, KafkaWorld};
 use millstream_ports::{Codec, Nullable, PortError, TopicSpec, Utf8, World};
-use millstream_runtime::{Emitter, Output, Owners, Processor, ProcessorError, Running, Settings};
+use millstream_runtime::{
+    Emitter, MemoryBudget, Output, Owners, Processor, ProcessorError, Running, Settings,
+};
 use millstream_sled_table::{SledTable, SledTables};
 use millstream_storefront::wire::{PRODUCT_SCHEMA, PRODUCT_STATE_SCHEMA, ProductStateWire};
 use millstream_storefront::{FILTER_KEY, FilterParts, ProductShape, ProductStateShape, filter_graph};
@@ -113,7 +115,7 @@ impl Stream {
     /// What the group has set aside, where its policies set anything aside.
     pub(crate) fn dead_letters(&self) -> Option<LetterTopic<StreamWorld>> {
         let topic = self.spec.dead_letters.clone()?;
-        Some(LetterTopic { world: self.world.clone(), topic })
+        Some(LetterTopic::new(self.world.clone(), topic))
     }
 
     /// The group table as it is served over HTTP.
@@ -163,6 +165,8 @@ fn processor(
     let tuned = Settings {
         workers: settings.workers.map_or(defaults.workers, NonZeroUsize::get),
         commit_interval: settings.commit_interval_ms.map(Duration::from_millis),
+        memory: settings.memory_budget_bytes.map_or_else(|| defaults.memory.clone(), MemoryBudget::of_bytes),
+        standbys: settings.standbys,
         ..defaults
     };
     Ok((Processor::new(world.clone(), graph).settings(tuned), spec))

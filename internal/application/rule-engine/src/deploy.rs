@@ -1,10 +1,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use millstream_model::TopicName;
+use millstream_model::{TopicName, Value};
 use millstream_ports::{Delivery, PortError, TopicSpec, World};
 use millstream_runtime::{Processor, ProcessorError, Running, Settings};
-use millstream_sql::{Catalog, Diagnostic, Functions, Guarantee, Rule, Source, SourceKind, Verdict, plan};
+use millstream_sql::{
+    Catalog, Diagnostic, Failure, Functions, Guarantee, Rule, Source, SourceKind, Verdict, plan,
+};
 use thiserror::Error;
 
 use crate::formats::Formats;
@@ -81,6 +83,25 @@ impl<W: World> Engine<W> {
     /// An engine on `world`; `settings` are each rule's.
     pub fn new(world: W, formats: Formats, settings: Settings) -> Self {
         Self { world, formats, settings, catalog: Catalog::new().using(Functions::with(&outside())) }
+    }
+
+    /// Adds a function written in Rust, for the files planned from now on: see [`Functions::register`].
+    ///
+    /// # Errors
+    /// When the signature can't be read.
+    pub fn register(
+        &mut self,
+        name: &str,
+        about: &str,
+        signature: &str,
+        call: impl Fn(&[Value]) -> Result<Value, Failure> + Send + Sync + 'static,
+    ) -> Result<(), Failure> {
+        self.catalog.register(name, about, signature, call)
+    }
+
+    /// The sources and functions known by now.
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
     }
 
     /// Plans a file. Later files see the sources of earlier ones.

@@ -24,22 +24,38 @@ pub(crate) struct Read {
 
 type Bytes = Option<Vec<u8>>;
 
+/// What codecs are for.
+enum Deed<'u> {
+    Write,
+    /// Reading, of all columns of a value or of those that are used.
+    Read(Option<&'u [bool]>),
+}
+
 impl Halves {
     pub(crate) fn reading(source: &Source, formats: &Formats) -> Result<Self, PortError> {
-        Self::of(source, formats, false)
+        Self::of(source, formats, &Deed::Read(None))
+    }
+
+    /// As [`Halves::reading`], where only some of the value's columns are looked at.
+    pub(crate) fn reading_of(source: &Source, formats: &Formats, used: &[bool]) -> Result<Self, PortError> {
+        Self::of(source, formats, &Deed::Read(Some(used)))
     }
 
     pub(crate) fn writing(source: &Source, formats: &Formats) -> Result<Self, PortError> {
-        Self::of(source, formats, true)
+        Self::of(source, formats, &Deed::Write)
     }
 
-    fn of(source: &Source, formats: &Formats, writes: bool) -> Result<Self, PortError> {
+    fn of(source: &Source, formats: &Formats, deed: &Deed<'_>) -> Result<Self, PortError> {
         let half = |name: &str, side, columns: &[_], options: &FormatOptions| {
             // Without columns there is nothing to read or write, nor to register.
             let name = if columns.is_empty() { "NONE" } else { name };
             let format = formats.get(name)?;
             let spec = RowSpec { topic: &source.topic, side, columns, options };
-            if writes { format.writer(spec) } else { format.reader(spec) }
+            match (deed, side) {
+                (Deed::Write, _) => format.writer(spec),
+                (Deed::Read(Some(used)), Side::Value) => format.reader_of(spec, used),
+                (Deed::Read(_), _) => format.reader(spec),
+            }
         };
         let key = half(&source.key_format, Side::Key, &source.key, &source.key_options)?;
         let value = half(&source.value_format, Side::Value, &source.value, &source.value_options)?;

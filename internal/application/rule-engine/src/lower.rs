@@ -1,9 +1,10 @@
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use millstream_model::{Headers, Timestamp, Value, decode_value, encode_value};
 use millstream_ports::{Bytes, Nullable, PortError};
 use millstream_runtime::{CallbackResult, Context, GroupGraph, Loop, Output, Policies, Policy, Table};
-use millstream_sql::{Emission, Intake, OnError, Rule, SinkRow, SourceRecord, State, StepError};
+use millstream_sql::{Emission, Entry, Intake, OnError, Rule, SinkRow, SourceRecord, State, StepError};
 
 use crate::failures::Failures;
 use crate::formats::Formats;
@@ -20,6 +21,8 @@ struct Lowered {
     again: Loop<Bytes, Bytes>,
     out: SinkEdge,
     failures: Failures,
+    /// By source.
+    keeps_key: Vec<bool>,
 }
 
 /// Turns a rule into a group graph: its sources are the inputs, its repartitioned records go over the loop, its state is
@@ -29,7 +32,8 @@ pub(crate) fn lower(rule: Rule, formats: &Formats) -> Result<GroupGraph, PortErr
         .query
         .sources()
         .into_iter()
-        .map(|source| Halves::reading(source, formats))
+        .enumerate()
+        .map(|(side, source)| Halves::reading_of(source, formats, &rule.uses(side)))
         .collect::<Result<Vec<_>, _>>()?;
     let sink = Halves::writing(&rule.sink, formats)?;
     let topics: Vec<_> = rule.query.sources().iter().map(|source| source.topic.clone()).collect();
@@ -46,6 +50,9 @@ pub(crate) fn lower(rule: Rule, formats: &Formats) -> Result<GroupGraph, PortErr
     let (table, again) = (Table::new(Bytes), Loop::new(Bytes, Bytes));
     let lowered = Arc::new(Lowered {
         failures: Failures::of(&rule.sink.name),
+        keeps_key: (0..topics.len())
+            .map(|side| rule.query.entries.get(side).is_some_and(is_plain) && rule.keeps_key(side))
+            .collect(),
         rule,
         sources,
         sink,
@@ -72,6 +79,25 @@ pub(crate) fn lower(rule: Rule, formats: &Formats) -> Result<GroupGraph, PortErr
         });
     }
     graph.build().map_err(|error| PortError::stop("the rule makes no group").because(error))
+}
+
+/// Whether a source's keys are written so that equal keys have equal bytes, whoever writes them.
+fn is_plain(entry: &Entry) -> bool {
+    entry.source.key_format == "KAFKA"
+}
+
+/// What chooses the partition of a state's key: a single value as Kafka's own serializers write it, so that a row whose
+/// topic is keyed by that value is where its state is; anything else as it is.
+fn route(key: &[u8]) -> Cow<'_, [u8]> {
+    let Ok(Value::Struct(values)) = decode_value(key) else { return Cow::Borrowed(key) };
+    match values.as_slice() {
+        [Value::String(text)] => Cow::Owned(text.as_bytes().to_vec()),
+        [Value::Int(number)] => Cow::Owned(number.to_be_bytes().to_vec()),
+        [Value::Bigint(number)] => Cow::Owned(number.to_be_bytes().to_vec()),
+        [Value::Double(number)] => Cow::Owned(number.to_be_bytes().to_vec()),
+        [Value::Bytes(bytes)] => Cow::Owned(bytes.to_vec()),
+        _ => Cow::Borrowed(key),
+    }
 }
 
 /// The consumer group of a rule that runs by itself.
@@ -106,7 +132,8 @@ impl Lowered {
         let emissions = match self.rule.admits(side, &intake, &mut told) {
             None => told,
             Some(admission) => {
-                let mut state = TableState { table: &self.table, context };
+                let keeps_key = self.keeps_key.get(side).copied().unwrap_or_default();
+                let mut state = TableState { table: &self.table, context, keeps_key };
                 self.rule.on_intake(side, intake, admission, &mut state)?
             }
         };
@@ -117,7 +144,7 @@ impl Lowered {
         let emissions = self.rule.on_repartitioned(
             key,
             decode_value(message)?,
-            &mut TableState { table: &self.table, context },
+            &mut TableState { table: &self.table, context, keeps_key: false },
         )?;
         self.perform(context, emissions)
     }
@@ -128,7 +155,8 @@ impl Lowered {
                 Emission::Repartition { key, message } => {
                     let mut bytes = Vec::new();
                     encode_value(&message, &mut bytes);
-                    context.loopback(&self.again, &key.as_slice(), &bytes.as_slice())?;
+                    let partition = context.home(&route(&key)).unwrap_or(context.partition());
+                    context.loopback_to(&self.again, partition, &key.as_slice(), &bytes.as_slice())?;
                 }
                 Emission::Sink(row) => self.write(context, &row)?,
                 Emission::Failed(failure) => self.failures.note(&failure),
@@ -148,6 +176,8 @@ impl Lowered {
 struct TableState<'t, 'c, 'r> {
     table: &'t Table<Bytes>,
     context: &'c mut Context<'r>,
+    /// Rows of a key come from where the key belongs, all of them or none.
+    keeps_key: bool,
 }
 
 impl State for TableState<'_, '_, '_> {
@@ -168,5 +198,12 @@ impl State for TableState<'_, '_, '_> {
             }
         };
         put.map_err(|error| StepError::State(error.into()))
+    }
+
+    /// Where there is one partition everything is at home. Elsewhere rows that did not come by their key are sent even
+    /// where they are at home by chance, lest they run ahead of those that are not.
+    fn is_home(&self, key: &[u8]) -> bool {
+        let home = || self.context.home(&route(key)) == Some(self.context.partition());
+        self.context.loop_width() == Some(1) || (self.keeps_key && home())
     }
 }

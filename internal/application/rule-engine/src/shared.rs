@@ -68,6 +68,7 @@ pub(crate) fn share(group: &Group, rules: Vec<Rule>, formats: &Formats) -> Resul
         }
         shared.add(member, formats)?;
     }
+    shared.narrow(formats)?;
     let graph = graph.input(
         &group.topic,
         Nullable(Bytes),
@@ -88,6 +89,18 @@ impl Shared {
         }
         let (halves, entry) = (Halves::reading(&entry.source, formats)?, entry.clone());
         self.readings.push(Reading { halves, entry, members: vec![member] });
+        Ok(())
+    }
+
+    /// Reads what any of the rules looks at, and no more.
+    fn narrow(&mut self, formats: &Formats) -> Result<(), PortError> {
+        for reading in &mut self.readings {
+            let each = reading.members.iter().map(|member| member.rule.uses(0));
+            let either =
+                |one: Vec<bool>, two: Vec<bool>| one.iter().zip(two).map(|(one, two)| *one || two).collect();
+            let used = each.reduce(either).unwrap_or_default();
+            reading.halves = Halves::reading_of(&reading.entry.source, formats, &used)?;
+        }
         Ok(())
     }
 

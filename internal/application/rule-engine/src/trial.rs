@@ -3,7 +3,8 @@ use std::collections::BTreeMap;
 use millstream_model::{Headers, Value};
 use millstream_ports::{CodecError, PortError};
 use millstream_sql::{
-    Catalog, Diagnostic, Emission, Functions, Insertion, Rule, SinkRow, SourceRecord, State, StepError, plan,
+    Catalog, Diagnostic, Emission, Failure, Functions, Insertion, Rule, SinkRow, Source, SourceRecord, State,
+    StepError, plan,
 };
 use thiserror::Error;
 
@@ -42,6 +43,14 @@ pub enum TrialError {
         sink: String,
         /// Why.
         source: CodecError,
+    },
+    /// A record is not of its source's formats.
+    #[error("a record of {source_name} can't be read: {reason}")]
+    Read {
+        /// The source.
+        source_name: String,
+        /// Why.
+        reason: CodecError,
     },
     /// A step could not be taken.
     #[error(transparent)]
@@ -94,6 +103,20 @@ impl Trial {
         Self { formats, catalog, queries: Vec::new(), written: Vec::new() }
     }
 
+    /// Adds a function written in Rust, for the statements done from now on: see [`Functions::register`].
+    ///
+    /// # Errors
+    /// When the signature can't be read.
+    pub fn register(
+        &mut self,
+        name: &str,
+        about: &str,
+        signature: &str,
+        call: impl Fn(&[Value]) -> Result<Value, Failure> + Send + Sync + 'static,
+    ) -> Result<(), Failure> {
+        self.catalog.register(name, about, signature, call)
+    }
+
     /// The sources known by now.
     pub fn catalog(&self) -> &Catalog {
         &self.catalog
@@ -134,6 +157,49 @@ impl Trial {
         let (topic, headers) = (sink.topic.clone(), Headers::default());
         self.written.push(Message { topic, key, value, timestamp: timestamp.unwrap_or(0), headers });
         Ok(())
+    }
+
+    /// The row that an INSERT … VALUES would write.
+    ///
+    /// # Errors
+    /// All mistakes found in it.
+    pub fn insertion(&self, text: &str) -> Result<Insertion, TrialError> {
+        let mut catalog = self.catalog.clone();
+        let (plan, mistakes) = plan(text, &mut catalog, &self.formats);
+        match plan.insertions.into_iter().next().filter(|_| mistakes.is_empty()) {
+            Some(insertion) => Ok(insertion),
+            None => Err(TrialError::Mistakes(mistakes)),
+        }
+    }
+
+    /// The source that a CREATE would declare, were there nothing but the types that are known.
+    ///
+    /// # Errors
+    /// All mistakes found in it.
+    pub fn declared(&self, text: &str) -> Result<Source, TrialError> {
+        let mut catalog = self.catalog.clone();
+        let names: Vec<_> = catalog.sources().map(|source| source.name.clone()).collect();
+        for name in &names {
+            catalog.forget(name);
+        }
+        let (_, mistakes) = plan(text, &mut catalog, &self.formats);
+        let declared = catalog.sources().next().cloned().filter(|_| mistakes.is_empty());
+        declared.ok_or(TrialError::Mistakes(mistakes))
+    }
+
+    /// The key and the value of a record, as a source has them.
+    ///
+    /// # Errors
+    /// When its bytes are not of the source's formats.
+    pub fn row(
+        &self,
+        source: &Source,
+        message: &Message,
+    ) -> Result<(Vec<Value>, Option<Vec<Value>>), TrialError> {
+        let halves = Halves::reading(source, &self.formats)?;
+        let read = halves.read(message.key.as_deref(), message.value.as_deref());
+        let read = read.map_err(|reason| TrialError::Read { source_name: source.name.clone(), reason })?;
+        Ok((read.key, read.value))
     }
 
     /// Runs all queries on these records, and answers everything that was written.

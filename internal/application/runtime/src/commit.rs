@@ -8,7 +8,7 @@ use crate::effects::Effect;
 use crate::layer::TableAccess as _;
 use crate::partition::{Phase, Plan};
 use crate::refused::{Refusal, Refused};
-use crate::timers::Timers;
+use crate::timers::{Timers, is_reserved};
 use crate::visit::Visit;
 
 /// Values that are looked at between two batches, to see whether their time is over.
@@ -140,7 +140,11 @@ fn send_changelogs<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result<(
     let Some(changelog) = &plan.graph.spec.changelog else { return Ok(()) };
     for task in desk.owned() {
         let (partition, tag) = (task.partition, Tag(task.partition.index()));
-        for (key, value, timestamp) in task.own_layer().iter().flat_map(|layer| layer.dirty()) {
+        let Some(layer) = task.own_layer() else { continue };
+        // That a timer has called counts only behind what it did: of entries on their way the first ones arrive.
+        let is_reserved = |(key, ..): &(&[u8], _, _)| is_reserved(key);
+        let reserved = layer.dirty().filter(is_reserved);
+        for (key, value, timestamp) in layer.dirty().filter(|entry| !is_reserved(entry)).chain(reserved) {
             log.send(&SendRecord {
                 topic: changelog,
                 partition: Some(partition),
@@ -177,6 +181,10 @@ fn hand_to_stores<W: World>(log: &W::Group, desk: &mut Desk<W>) -> Result<(), Po
 pub(crate) fn write_behind<W: World>(desk: &mut Desk<W>) -> Result<bool, PortError> {
     let plan = desk.plan.clone();
     let (settings, now, mut wrote) = (&plan.settings, desk.world.elapsed(), false);
+    // Where a table is still being read, that comes first, as long as there is room in memory.
+    if desk.owned().any(|task| task.recovering_since().is_some()) && !settings.memory.is_full() {
+        return Ok(false);
+    }
     let running = desk.owned().filter(|task| task.phase == Phase::Running);
     for table in running.flat_map(|task| &mut task.tables) {
         let is_full = settings.memory.is_full();

@@ -61,6 +61,8 @@ pub struct Context<'a> {
     pub(crate) table: Option<&'a mut dyn TableAccess>,
     pub(crate) joins: Vec<&'a mut dyn TableAccess>,
     pub(crate) lookups: &'a [Arc<dyn ReadTable>],
+    /// How many partitions each destination has.
+    pub(crate) widths: &'a [u32],
     pub(crate) broken: Option<PortError>,
     pub(crate) rules: &'a Rulebook,
     pub(crate) layers: &'a [Middleware],

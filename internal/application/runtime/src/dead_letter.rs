@@ -1,6 +1,13 @@
 use millstream_model::{Headers, RecordView};
 
+pub use letter::{DeadLetter, LetterFilter};
+pub use letters::{DeadLetters, Replayed, Replays};
+
 use crate::processor::ProcessorError;
+
+mod letter;
+mod letters;
+mod marks;
 
 /// Headers of a dead letter, after those the record came with.
 pub mod header {

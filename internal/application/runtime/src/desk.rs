@@ -35,6 +35,8 @@ pub(crate) struct Desk<W: World> {
     pub(crate) failure: Option<ProcessorError>,
     deferral: Deferral,
     completed: Receiver<Completed>,
+    /// Whether a record may have been deferred since this was last looked at.
+    has_deferred: bool,
     pub(crate) visits: VecDeque<Visit>,
     /// What must be sent before anything else is.
     pub(crate) refusal: Option<Refusal>,
@@ -66,6 +68,7 @@ impl<W: World> Desk<W> {
             failure: None,
             deferral,
             completed,
+            has_deferred: false,
             visits: VecDeque::new(),
             refusal: None,
         }
@@ -101,8 +104,10 @@ impl<W: World> Desk<W> {
     /// Processes one record; breaks off when the processor must stop, or enough is deferred.
     pub(crate) fn process(&mut self, record: &RecordView<'_>) -> ControlFlow<()> {
         match self.take(record) {
-            Ok(()) if self.plan.settings.deferred_max > self.deferred() => ControlFlow::Continue(()),
-            Ok(()) => ControlFlow::Break(()),
+            Ok(()) if self.has_deferred && self.deferred() >= self.plan.settings.deferred_max => {
+                ControlFlow::Break(())
+            }
+            Ok(()) => ControlFlow::Continue(()),
             Err(error) => {
                 self.failure.get_or_insert(error);
                 ControlFlow::Break(())
@@ -152,7 +157,7 @@ impl<W: World> Desk<W> {
             }
             (Err(error), _) => {
                 self.reject(record.partition, mark);
-                self.failed(record, error, attempt, aside.policy)
+                self.failed(record, &error, attempt, aside.policy)
             }
         }
     }
@@ -164,8 +169,8 @@ impl<W: World> Desk<W> {
 
     /// What the record at hand wrote counts.
     fn accept(&mut self, partition: Partition) {
-        let plan = self.plan.clone();
-        let Some(task) = self.task(partition) else { return };
+        let Self { plan, tasks, .. } = self;
+        let Some(task) = tasks.get_mut(partition.index()).and_then(Option::as_mut) else { return };
         let PartitionTask { tables, timers, .. } = task;
         let Some(table) = tables.first_mut() else { return };
         if let Some(timers) = timers {
@@ -186,12 +191,13 @@ impl<W: World> Desk<W> {
     fn lane(&mut self, record: OwnedRecord, mark: Mark, outstanding: usize, tried: u32) -> Lane {
         let effects = self.effects.split_off(mark);
         let layer = self.task(record.partition).and_then(PartitionTask::own_layer);
-        let staged = layer.map(|layer| layer.take_staged()).unwrap_or_default();
+        let staged = layer.map(crate::layer::TableLayer::take_staged).unwrap_or_default();
         Lane { record, outstanding, effects, staged, behind: VecDeque::new(), tried }
     }
 
     fn defer(&mut self, number: u64, lane: Lane) {
         let (topic, offset) = (lane.record.topic, lane.record.offset);
+        self.has_deferred = true;
         if let Some(task) = self.task(lane.record.partition) {
             task.ledger.taken(topic, offset);
             task.held.defer(number, lane);
@@ -213,13 +219,13 @@ impl<W: World> Desk<W> {
     fn failed(
         &mut self,
         record: &RecordView<'_>,
-        error: StepError,
+        error: &StepError,
         attempt: Attempt,
         policy: Option<Policy>,
     ) -> Result<(), ProcessorError> {
         let rules = &self.plan.graph.rules;
-        let policy = match &error {
-            _ if may_pass(&error) => Policy::Retry(Retry::WHILE_IT_LASTS),
+        let policy = match error {
+            _ if may_pass(error) => Policy::Retry(Retry::WHILE_IT_LASTS),
             StepError::Decode(_) => rules.decode(record.topic),
             StepError::Callback(_) => policy.unwrap_or(rules.callback(record.topic)),
         };
@@ -232,7 +238,7 @@ impl<W: World> Desk<W> {
                 Ok(())
             }
             Verdict::End(end) => {
-                self.set_aside(record, &error, end)?;
+                self.set_aside(record, error, end)?;
                 self.done(record)
             }
         }
@@ -262,7 +268,8 @@ impl<W: World> Desk<W> {
     }
 
     /// Whether as many records wait as may.
-    pub(crate) fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&mut self) -> bool {
+        self.has_deferred = self.deferred() > 0;
         let settings = &self.plan.settings;
         let held = || self.tasks.iter().flatten().map(|task| &task.held).filter(|held| !held.is_empty());
         self.deferred() >= settings.deferred_max

@@ -44,7 +44,8 @@ impl<V> Table<V> {
     }
 
     /// Lets each value go when it was last set so long ago, by the time of the partition's records: a record whose time is
-    /// that much later never sees it. It is deleted from the changelog too, soon after.
+    /// that much later never sees it. It is deleted from the changelog too, soon after, along with later records; views see it
+    /// until then. The time of a partition is not kept: after a restart it begins anew with its first records.
     #[must_use]
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = Some(ttl);

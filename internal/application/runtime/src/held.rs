@@ -177,9 +177,10 @@ impl Held {
         }
     }
 
-    /// The retried records that are due.
-    pub(crate) fn take_due(&mut self, now: Duration) -> Vec<Retrying> {
-        let (due, later) = std::mem::take(&mut self.retrying).into_iter().partition(|one| one.due <= now);
+    /// The retried records that are due; of those that were overtaken alone, if so told.
+    pub(crate) fn take_due(&mut self, now: Duration, overtaken_alone: bool) -> Vec<Retrying> {
+        let is_due = |one: &Retrying| one.due <= now && (one.was_overtaken || !overtaken_alone);
+        let (due, later) = std::mem::take(&mut self.retrying).into_iter().partition(is_due);
         self.retrying = later;
         due
     }

@@ -63,7 +63,9 @@ mod windows;
 mod worker;
 
 pub use context::{Context, ContextError};
-pub use dead_letter::header as dead_letter_header;
+pub use dead_letter::{
+    DeadLetter, DeadLetters, LetterFilter, Replayed, Replays, header as dead_letter_header,
+};
 pub use deferral::Completion;
 pub use edges::{Join, Lookup, Loop, Output, Table};
 pub use emitter::{EmitError, Emitter};

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What tables may use unless told otherwise.
-const DEFAULT_BYTES: usize = 256 << 20;
+const DEFAULT_BYTES: usize = 512 << 20;
 
 /// The least that a table's cache keeps, however many tables share the budget.
 const CACHE_BYTES_MIN: usize = 64 << 10;
@@ -10,8 +10,8 @@ const CACHE_BYTES_MIN: usize = 64 << 10;
 /// The memory of all tables that share it, in bytes. Clones are the same budget: processors whose settings have clones of
 /// one share it, and a process that runs many hands one to all.
 ///
-/// First come the caches of the stores themselves, then writes that wait for their stores, up to half of what is left, and
-/// the tables' caches get the rest, each the same. Where more writes would wait than may, stores are brought forward before
+/// First come the caches of the stores themselves, then writes that wait for their stores, up to three quarters of what is
+/// left, and the tables' caches get the rest, each the same. Where more writes would wait than may, stores are brought forward before
 /// more is read.
 #[derive(Clone, Debug)]
 pub struct MemoryBudget(Arc<Shared>);
@@ -49,11 +49,13 @@ impl MemoryBudget {
 
     /// Whether as much waits for the stores as may.
     pub(crate) fn is_full(&self) -> bool {
-        self.waiting_bytes() > self.beside_stores() / 2
+        self.waiting_bytes() > self.beside_stores() / 4 * 3
     }
 
     fn beside_stores(&self) -> usize {
-        self.0.bytes.saturating_sub(self.0.store_bytes.load(Ordering::Relaxed))
+        // Stores that want more than there is must not leave writes nowhere to wait.
+        let left = self.0.bytes.saturating_sub(self.0.store_bytes.load(Ordering::Relaxed));
+        left.max(self.0.bytes / 4)
     }
 
     /// Another table, whose store keeps `store_bytes` for itself.
@@ -113,10 +115,10 @@ mod tests {
         assert_eq!(one.cache_bytes(), 80 << 20);
         let two = budget.join(20 << 20);
         assert_eq!((one.cache_bytes(), two.cache_bytes()), (30 << 20, 30 << 20));
-        one.set_waiting(30 << 20);
-        assert_eq!((two.cache_bytes(), budget.is_full()), (15 << 20, false));
-        one.set_waiting((30 << 20) + 1);
-        assert!(budget.is_full(), "half of what the stores leave");
+        one.set_waiting(45 << 20);
+        assert_eq!((two.cache_bytes(), budget.is_full()), ((15 << 20) / 2, false));
+        one.set_waiting((45 << 20) + 1);
+        assert!(budget.is_full(), "three quarters of what the stores leave");
         drop(one);
         assert_eq!((two.cache_bytes(), budget.waiting_bytes(), budget.is_full()), (80 << 20, 0, false));
     }

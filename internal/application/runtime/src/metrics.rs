@@ -16,6 +16,10 @@ const WAITING: (&str, &str) =
     ("millstream_waiting_records", "Records that wait behind others that are deferred or retried.");
 const TIMERS: (&str, &str) = ("millstream_timers", "Timers that are set.");
 const COMMITS: (&str, &str) = ("millstream_commits_total", "Commits of input offsets.");
+const REPAIRED: (&str, &str) = (
+    "millstream_tables_repaired_total",
+    "Tables' partitions whose store was damaged, and that were built anew from their changelogs.",
+);
 const LAG: (&str, &str) =
     ("millstream_lag_records", "Records that wait in the inputs of an owned partition.");
 const RUNNING: (&str, &str) =
@@ -29,6 +33,8 @@ const REPLAY_RATE: (&str, &str) =
 const RECOVERY_LEFT: (&str, &str) =
     ("millstream_recovery_left_seconds", "Time that the rest of a recovery takes at the rate it has.");
 const FAILED: (&str, &str) = ("millstream_processor_failed", "1 once the processor can't go on.");
+const TURN: (&str, &str) =
+    ("millstream_turn_seconds", "The longest time that a worker has been at one turn, such as a batch.");
 const STALLED: (&str, &str) =
     ("millstream_processor_stalled", "1 while a record is tried again and its partition waits for it.");
 
@@ -86,6 +92,7 @@ pub(crate) fn samples(group: &str, now: &Snapshot, out: &mut Vec<Sample>) {
         (DEAD_LETTERS, now.dead_letters),
         (RETRIED, now.retried),
         (COMMITS, now.commits),
+        (REPAIRED, now.tables_repaired),
     ];
     for (name, count) in counters {
         add(name, SampleKind::Counter, Vec::new(), float(count));
@@ -95,6 +102,9 @@ pub(crate) fn samples(group: &str, now: &Snapshot, out: &mut Vec<Sample>) {
     }
     add(FAILED, SampleKind::Gauge, Vec::new(), f64::from(u8::from(now.failure.is_some())));
     add(STALLED, SampleKind::Gauge, Vec::new(), f64::from(u8::from(now.stalled.is_some())));
+    if let Some(turn) = now.turn {
+        add(TURN, SampleKind::Gauge, Vec::new(), turn.as_secs_f64());
+    }
     measures(now, &mut add);
     for partition in &now.partitions {
         for (name, value) in gauges(partition) {

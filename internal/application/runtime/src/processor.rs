@@ -16,7 +16,7 @@ use crate::status::Status;
 use crate::stepped::Stepped;
 use crate::stop::Stop;
 use crate::view::{FollowedTable, Follower, ReadTable, TableReader};
-use crate::visit::{Visiting, Visitor};
+use crate::visit::{Argument, Visiting, Visitor};
 use crate::worker::Worker;
 
 /// How often topics are looked at before what is wrong with them counts.
@@ -76,7 +76,7 @@ pub struct Settings {
     /// Time between commits; `None` goes by the delivery. At least once it is 500 ms. Exactly once it is 100 ms, since outputs
     /// can be read once they are committed.
     pub commit_interval: Option<Duration>,
-    /// The memory of its tables and lookups: 256 MiB unless told otherwise. Processors of one process share it where their
+    /// The memory of its tables and lookups: 512 MiB unless told otherwise. Processors of one process share it where their
     /// settings have clones of one budget.
     pub memory: MemoryBudget,
     /// Uncommitted table writes, in bytes a worker, at which a commit comes early.
@@ -383,7 +383,8 @@ impl Running {
         visitor: &Visitor<K, A>,
         argument: A,
     ) -> Result<Visiting, PortError> {
-        self.table.visit(&visitor.name, Arc::new(argument))
+        let argument: Argument = Arc::new(argument);
+        self.table.visit(&visitor.name, &argument)
     }
 
     /// The request that stops it.

@@ -51,7 +51,7 @@ impl TableClient {
         (Self { group: group.clone(), workers: senders }, receivers)
     }
 
-    pub(crate) fn visit(&self, name: &str, argument: Argument) -> Result<Visiting, PortError> {
+    pub(crate) fn visit(&self, name: &str, argument: &Argument) -> Result<Visiting, PortError> {
         let names = &self.group.names;
         let visitor = names.visitors.iter().position(|known| known == name).ok_or_else(|| {
             PortError::stop(format!(
@@ -61,7 +61,9 @@ impl TableClient {
         })?;
         let ask = |worker: &SyncSender<Query>| {
             let (reply, answer) = sync_channel(1);
-            worker.try_send(Query::Visit(Visit::new(visitor, argument.clone(), reply))).map_err(refused)?;
+            worker
+                .try_send(Query::Visit(Visit::new(visitor, argument.clone(), reply)))
+                .map_err(|error| refused(&error))?;
             Ok(answer)
         };
         Ok(Visiting::new(self.workers.iter().map(ask).collect::<Result<_, PortError>>()?))
@@ -94,11 +96,11 @@ fn ask<T>(
     query: impl FnOnce(SyncSender<Result<T, PortError>>) -> Query,
 ) -> Result<T, PortError> {
     let (reply, answer) = sync_channel(1);
-    worker.try_send(query(reply)).map_err(refused)?;
+    worker.try_send(query(reply)).map_err(|error| refused(&error))?;
     answer.recv_timeout(ANSWER_WAIT).map_err(|_| PortError::retry("the processor did not answer in time"))?
 }
 
-fn refused(error: TrySendError<Query>) -> PortError {
+fn refused(error: &TrySendError<Query>) -> PortError {
     match error {
         TrySendError::Full(_) => PortError::retry("too many questions wait for the group table"),
         TrySendError::Disconnected(_) => PortError::stop("the processor has stopped"),

@@ -20,6 +20,13 @@ impl<W: World> Kept<W> {
         self.standbys.as_ref().map_or_else(|| Ok(Vec::new()), take)
     }
 
+    /// The worker owns nothing any more, and keeps no table.
+    pub(crate) fn forget(&self) {
+        if let Some(standbys) = &self.standbys {
+            locked(standbys).forget(self.worker);
+        }
+    }
+
     /// Takes the tables of a partition that goes. Without standbys their stores are closed, since others may wait for them.
     fn keep(&self, partition: Partition, tables: Vec<PartitionTable<W::Store>>) {
         if let Some(standbys) = &self.standbys {

@@ -7,6 +7,7 @@ use millstream_ports::{Action, GroupLog, PortError, Start, TableId, TableStore, 
 use crate::desk::Desk;
 use crate::layer::TableLayer;
 use crate::partition::{PartitionTable, PartitionTask, Phase, Plan};
+use crate::status::WorkerStatus;
 
 /// Changelog records read at a time.
 const BATCH_RECORDS_MAX: usize = 20_000;
@@ -55,10 +56,10 @@ impl<W: World> Recovery<W> {
 
     fn open_stores(&mut self, desk: &mut Desk<W>) -> Result<bool, PortError> {
         let mut opened = false;
-        let Desk { world, plan, tasks, .. } = desk;
+        let Desk { world, plan, tasks, status, .. } = desk;
         let now = world.elapsed();
         for task in tasks.iter_mut().flatten().filter(|task| task.phase == Phase::Opening) {
-            match self.open(world, plan, task) {
+            match self.open(world, plan, task, status) {
                 Ok(()) => (task.phase, opened) = (Phase::Recovering(now), true),
                 Err(error) if error.action() == Action::Retry => {
                     tracing::debug!(partition = %task.partition, %error, "waiting for the table's store");
@@ -69,10 +70,18 @@ impl<W: World> Recovery<W> {
         Ok(opened)
     }
 
-    fn open(&mut self, world: &W, plan: &Plan, task: &mut PartitionTask<W::Store>) -> Result<(), PortError> {
+    fn open(
+        &mut self,
+        world: &W,
+        plan: &Plan,
+        task: &mut PartitionTask<W::Store>,
+        status: &mut WorkerStatus,
+    ) -> Result<(), PortError> {
         // A partition that comes back keeps its stores; only what was written meanwhile is read.
         for (place, topic) in self.topics.iter().enumerate().skip(task.tables.len()) {
-            task.tables.push(PartitionTable::new(open_layer(world, plan, (place, topic), task.partition)?));
+            let layer = open_layer(world, plan, (place, topic), task.partition)?;
+            status.tables_repaired += u64::from(layer.store().was_damaged());
+            task.tables.push(PartitionTable::new(layer));
         }
         let Some(tail) = &mut self.tail else { return Ok(()) };
         for (topic, table) in task.tables.iter_mut().enumerate() {

@@ -107,6 +107,11 @@ impl<W: World> Standbys<W> {
         self.held.insert(partition, Standby { tables, following: 0 });
     }
 
+    /// A worker left the group, with all it had.
+    pub(crate) fn forget(&mut self, worker: usize) {
+        self.owned.retain(|_, owner| *owner != worker);
+    }
+
     fn drop_standby(&mut self, partition: Partition) -> Result<Option<Tables<W>>, PortError> {
         let Some(standby) = self.held.remove(&partition) else { return Ok(None) };
         for topic in 0..self.topics.len() {

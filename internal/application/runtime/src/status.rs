@@ -1,5 +1,5 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use millstream_model::{Partition, RecordView, TopicName};
 use millstream_ports::{GroupLog, Meter, Sample, World};
@@ -14,6 +14,9 @@ use crate::partition::{PartitionTask, Phase};
 /// Time between two publications of a worker's figures.
 const PUBLISH_INTERVAL: Duration = Duration::from_millis(100);
 
+/// Time without a turn after which a worker is taken to hang: in a callback, or in the brokers' hands.
+const TURN_MAX: Duration = Duration::from_secs(30);
+
 /// What a worker counts while it works; nobody else sees it before it is published.
 pub(crate) struct WorkerStatus {
     records_in: Vec<u64>,
@@ -22,6 +25,9 @@ pub(crate) struct WorkerStatus {
     pub(crate) dead_letters: u64,
     pub(crate) retried: u64,
     pub(crate) commits: u64,
+    /// Stores that were found damaged while they were open, and those that began anew after damage.
+    pub(crate) repairs: u64,
+    pub(crate) tables_repaired: u64,
     pub(crate) measures: Measures,
     warned: bool,
     published: Option<Duration>,
@@ -38,6 +44,8 @@ impl WorkerStatus {
             dead_letters: 0,
             retried: 0,
             commits: 0,
+            repairs: 0,
+            tables_repaired: 0,
             measures: Measures::new(inputs, destinations),
             warned: false,
             published: None,
@@ -84,6 +92,8 @@ pub struct Snapshot {
     pub timers: u64,
     /// Commits of input offsets.
     pub commits: u64,
+    /// Tables' partitions whose store was found damaged and set aside; they are built anew from their changelogs.
+    pub tables_repaired: u64,
     /// How long things take, how large and how old they are.
     pub measures: Measures,
     /// Owned partitions, by number.
@@ -92,6 +102,8 @@ pub struct Snapshot {
     pub standbys: Vec<StandbyStatus>,
     /// What a record waits for before it is tried again, such as a schema registry that does not answer.
     pub stalled: Option<String>,
+    /// The longest time that a worker has been at one turn, in which it processes a batch or waits for the brokers.
+    pub turn: Option<Duration>,
     /// Why the processor can't go on.
     pub failure: Option<String>,
 }
@@ -171,9 +183,12 @@ struct Figures {
     waiting: u64,
     timers: u64,
     commits: u64,
+    tables_repaired: u64,
     measures: Measures,
     partitions: Vec<PartitionStatus>,
     stalled: Option<String>,
+    /// When its last turn ended.
+    turned: Option<Instant>,
 }
 
 impl Status {
@@ -226,9 +241,11 @@ impl Status {
             waiting,
             timers,
             commits: counted.commits,
+            tables_repaired: counted.tables_repaired,
             measures,
             partitions,
             stalled,
+            turned: Some(Instant::now()),
         };
         if let Some(slot) = self.workers.get(instance) {
             *locked(slot) = figures;
@@ -272,10 +289,12 @@ impl Status {
             waiting: sum(|figures| figures.waiting),
             timers: sum(|figures| figures.timers),
             commits: sum(|figures| figures.commits),
+            tables_repaired: sum(|figures| figures.tables_repaired),
             measures,
             partitions,
             standbys: locked(&self.standbys).clone(),
             stalled: all.iter().find_map(|figures| figures.stalled.clone()),
+            turn: all.iter().filter_map(|figures| figures.turned).map(|turned| turned.elapsed()).max(),
             failure: locked(&self.failure).clone(),
         }
     }
@@ -302,7 +321,9 @@ impl Status {
         let now = self.snapshot();
         let recovering = now.partitions.iter().filter(|partition| !partition.is_running);
         let remaining: u64 = recovering.clone().map(|partition| partition.remaining).sum();
-        match (now.failure.or(now.stalled), recovering.count()) {
+        let hangs = now.turn.filter(|turn| *turn > TURN_MAX);
+        let hangs = hangs.map(|turn| format!("a worker has been at one batch for {} s", turn.as_secs()));
+        match (now.failure.or(now.stalled).or(hangs), recovering.count()) {
             (Some(reason), _) => Err(reason),
             (None, 0) if now.partitions.is_empty() => Err("no partition is assigned yet".to_owned()),
             (None, 0) => Ok(()),
@@ -322,7 +343,7 @@ fn counts<W: World>(desk: &mut Desk<W>) -> [u64; 3] {
     let deferred = desk.deferred();
     let held: usize = desk.owned().map(|task| task.held.count()).sum();
     let timers: usize =
-        desk.owned().filter_map(|task| task.timers.as_ref()).map(|timers| timers.count()).sum();
+        desk.owned().filter_map(|task| task.timers.as_ref()).map(crate::timers::Timers::count).sum();
     [deferred, held.saturating_sub(deferred), timers].map(|count| u64::try_from(count).unwrap_or(u64::MAX))
 }
 

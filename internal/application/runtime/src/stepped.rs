@@ -9,7 +9,7 @@ use crate::query::{self, TableClient};
 use crate::standby::{SharedStandbys, locked};
 use crate::status::Status;
 use crate::view::{Follower, ReadTable};
-use crate::visit::{Visiting, Visitor};
+use crate::visit::{Argument, Visiting, Visitor};
 use crate::worker::Worker;
 
 /// A processor that works only while it is stepped, on the caller's thread: what a test or a simulation needs.
@@ -75,7 +75,8 @@ impl<W: World> Stepped<W> {
         visitor: &Visitor<K, A>,
         argument: A,
     ) -> Result<Visiting, PortError> {
-        self.questions.visit(&visitor.name, Arc::new(argument))
+        let argument: Argument = Arc::new(argument);
+        self.questions.visit(&visitor.name, &argument)
     }
 
     /// The group table's value of `key`, uncommitted ones included, when a worker of this processor owns it.

@@ -38,6 +38,9 @@ impl<K, A> Visitor<K, A> {
 /// What the callback is given, whatever it is.
 pub(crate) type Argument = Arc<dyn Any + Send + Sync>;
 
+/// A key and where it is.
+pub(crate) type Key = (Partition, Box<[u8]>);
+
 /// A visit as a worker carries it out.
 pub(crate) struct Visit {
     /// The visitor's place in the graph.
@@ -45,9 +48,9 @@ pub(crate) struct Visit {
     pub(crate) argument: Argument,
     reply: SyncSender<Result<u64, PortError>>,
     /// The keys to come; `None` before they were looked up.
-    pub(crate) todo: Option<VecDeque<(Partition, Box<[u8]>)>>,
+    pub(crate) todo: Option<VecDeque<Key>>,
     /// Visited, and not committed yet.
-    pub(crate) uncommitted: Vec<(Partition, Box<[u8]>)>,
+    pub(crate) uncommitted: Vec<Key>,
     pub(crate) committed: u64,
     /// How often the key at hand was tried again, and until when it waits.
     pub(crate) tried: (u32, Duration),
@@ -88,11 +91,12 @@ impl Visit {
 pub struct Visiting {
     workers: Vec<Receiver<Result<u64, PortError>>>,
     visited: u64,
+    has_failed: bool,
 }
 
 impl Visiting {
     pub(crate) fn new(workers: Vec<Receiver<Result<u64, PortError>>>) -> Self {
-        Self { workers, visited: 0 }
+        Self { workers, visited: 0, has_failed: false }
     }
 
     /// Waits until every key that the partitions of this process held when it began was visited, and what the callback did
@@ -111,7 +115,7 @@ impl Visiting {
                 Err(RecvTimeoutError::Disconnected) => return Err(stopped()),
             }
         }
-        Ok(Some(self.visited))
+        if self.has_failed { Err(PortError::stop("the visit has failed")) } else { Ok(Some(self.visited)) }
     }
 
     /// As [`Visiting::wait`], without waiting.
@@ -126,11 +130,12 @@ impl Visiting {
                 Err(TryRecvError::Disconnected) => return Err(stopped()),
             }
         }
-        Ok(Some(self.visited))
+        if self.has_failed { Err(PortError::stop("the visit has failed")) } else { Ok(Some(self.visited)) }
     }
 
     fn count(&mut self, visited: Result<u64, PortError>) -> Result<(), PortError> {
         self.workers.pop();
+        self.has_failed |= visited.is_err();
         self.visited += visited?;
         Ok(())
     }

@@ -27,6 +27,9 @@ const DEFERRED_WAIT: Duration = Duration::from_millis(1);
 /// Waiting while there is work beside processing, such as a recovery.
 const BUSY_WAIT: Duration = Duration::from_millis(5);
 
+/// Damaged tables that a worker repairs before it takes the disk to be broken.
+const REPAIRS_MAX: u64 = 100;
+
 /// A member of the group, and the owner of its partitions' state. It works step by step, on one thread.
 pub(crate) struct Worker<W: World> {
     instance: usize,
@@ -115,17 +118,45 @@ impl<W: World> Worker<W> {
                 self.desk.status.measures.aborts += 1;
                 true
             }
+            Err(ProcessorError::Port(error)) if error.action() == Action::DeadLetter => {
+                self.begin_anew(error)?;
+                true
+            }
             outcome => outcome?,
         };
         status.publish(self.instance, &mut self.desk, &self.log);
         Ok(came_up)
     }
 
+    /// A table's store is damaged: leaves the group as after a crash, and joins it again. The store is then opened anew, which
+    /// sets it aside, and the table is read from its changelog.
+    fn begin_anew(&mut self, error: PortError) -> Result<(), ProcessorError> {
+        if self.desk.status.repairs >= REPAIRS_MAX {
+            return Err(ProcessorError::Port(error));
+        }
+        tracing::error!(%error, "a table is damaged; the worker begins anew, and builds it from its changelog");
+        if let Err(error) = self.close(false) {
+            tracing::warn!(%error, "not all was stored; it is read from the changelog");
+        }
+        let Self { instance, desk, .. } = self;
+        self.kept.forget();
+        desk.tasks.clear();
+        let spec = &desk.plan.graph.spec;
+        self.log =
+            desk.world.join_group(&spec.group, *instance, &spec.inputs, desk.plan.settings.delivery)?;
+        let mut fresh = Desk::new(desk.world.clone(), desk.plan.clone());
+        std::mem::swap(&mut fresh.status, &mut desk.status);
+        fresh.status.repairs += 1;
+        self.desk = fresh;
+        self.recovery = Recovery::new(&self.desk, self.instance)?;
+        Ok(())
+    }
+
     fn turn(&mut self) -> Result<bool, ProcessorError> {
         let recovered = self.recovery.step(&mut self.log, &mut self.desk, Duration::ZERO)?;
         let stored = write_behind(&mut self.desk)?;
         let rang = self.desk.ring_all()?;
-        let went_on = self.desk.go_on()?;
+        let went_on = self.desk.go_on(self.is_settling || self.is_stopping)?;
         let visited = self.desk.visit_some()?;
         let is_busy = recovered || stored || rang || went_on || visited;
         let wait = if is_busy { Duration::ZERO } else { self.wait() };
@@ -139,11 +170,16 @@ impl<W: World> Worker<W> {
         if let Some(failure) = self.desk.failure.take() {
             return Err(failure);
         }
-        send(&mut self.log, &mut self.desk)?;
-        self.measure_batch();
-        expire(&mut self.desk)?;
         let came_up = polled != Polled::Records(0);
-        self.take_note(polled)?;
+        match polled {
+            Polled::Records(_) => {
+                send(&mut self.log, &mut self.desk)?;
+                self.measure_batch();
+                expire(&mut self.desk)?;
+            }
+            // Where partitions are lost, nothing can be sent for them any more.
+            event => self.take_note(event)?,
+        }
         let committed = self.commit_when_due()?;
         Ok(is_busy || came_up || committed)
     }
@@ -240,12 +276,13 @@ impl<W: World> Worker<W> {
             }
         }
         let stored = settle_stores(&mut self.desk);
+        let mut flushed = Ok(());
         for task in self.desk.owned().filter(|task| task.phase == Phase::Running) {
             if let Some(layer) = task.own_layer() {
-                millstream_ports::TableStore::flush(layer.store())?;
+                flushed = flushed.and(millstream_ports::TableStore::flush(layer.store()));
             }
         }
         self.log.leave();
-        committed.and(stored)
+        committed.and(stored).and(flushed)
     }
 }

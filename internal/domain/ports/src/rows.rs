@@ -86,6 +86,15 @@ pub trait RowFormat: Send + Sync {
     /// When the format can't hold a column's type.
     fn reader(&self, spec: RowSpec<'_>) -> Result<Arc<dyn RowCodec>, PortError>;
 
+    /// As [`RowFormat::reader`], for rows of which only the columns marked in `used` are looked at: others may be null. A
+    /// format that finds columns by name should not read them at all.
+    ///
+    /// # Errors
+    /// As [`RowFormat::reader`].
+    fn reader_of(&self, spec: RowSpec<'_>, _used: &[bool]) -> Result<Arc<dyn RowCodec>, PortError> {
+        self.reader(spec)
+    }
+
     /// A codec that writes these columns to a topic; a format with schemas registers theirs.
     ///
     /// # Errors

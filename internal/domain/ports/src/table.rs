@@ -47,6 +47,11 @@ pub trait TableStore: Send + Sync + 'static {
         self.range(&KeyRange::prefix(prefix), each)
     }
 
+    /// Whether what was there was found damaged when it was opened, so that it began anew.
+    fn was_damaged(&self) -> bool {
+        false
+    }
+
     /// Memory that it may keep for itself while it is open, in bytes.
     fn memory_bytes(&self) -> usize {
         0

@@ -89,6 +89,15 @@ impl Aggregate {
         )
     }
 
+    /// Whether taking a row out leads back to just the state that there would be without it, in whatever order rows came.
+    pub(crate) fn undoes_exactly(&self) -> bool {
+        match self.does {
+            Does::Count => true,
+            Does::Sum | Does::SumList | Does::Avg => *self.summed() != Type::Double,
+            _ => false,
+        }
+    }
+
     /// Bounds how many values `COLLECT_LIST` and `COLLECT_SET` keep; further ones are passed over.
     #[must_use]
     pub fn with_limit(self, limit: usize) -> Self {

@@ -1,8 +1,9 @@
 use std::collections::BTreeMap;
 
-use millstream_model::{Column, FormatOptions, Type};
+use millstream_model::{Column, FormatOptions, Type, Value};
 
 use crate::ast::{SourceKind, WindowShape};
+use crate::eval::Failure;
 use crate::format::Half;
 use crate::functions::Functions;
 use crate::parse::Types;
@@ -151,6 +152,20 @@ impl Catalog {
         Self { functions, ..self }
     }
 
+    /// Adds a function to those that statements can call: see [`Functions::register`].
+    ///
+    /// # Errors
+    /// When the signature can't be read.
+    pub fn register(
+        &mut self,
+        name: &str,
+        about: &str,
+        signature: &str,
+        call: impl Fn(&[Value]) -> Result<Value, Failure> + Send + Sync + 'static,
+    ) -> Result<(), Failure> {
+        self.functions.register(name, about, signature, call)
+    }
+
     /// The functions that statements can call.
     pub fn functions(&self) -> &Functions {
         &self.functions
@@ -173,6 +188,11 @@ impl Catalog {
 
     pub(crate) fn insert(&mut self, source: Source) {
         self.sources.insert(source.name.clone(), source);
+    }
+
+    /// Knows a source no more, whatever reads it.
+    pub fn forget(&mut self, name: &str) {
+        self.remove(name);
     }
 
     pub(crate) fn remove(&mut self, name: &str) {

@@ -165,7 +165,20 @@ impl Functions {
     /// Adds a function written in Rust, or another way to call one of its name.
     ///
     /// The signature is a list of parameters and a result, as in `price DOUBLE, factors DOUBLE... -> DOUBLE`; a single
-    /// capital letter stands for one type wherever it is written.
+    /// capital letter stands for one type wherever it is written. Nulls are among the arguments. What `call` gives must be of
+    /// the result's type; what it refuses, or gives of another type, is null in the row, and told.
+    ///
+    /// ```
+    /// use millstream_model::Value;
+    /// use millstream_sql::Functions;
+    /// let mut functions = Functions::default();
+    /// functions.register("initials", "First letters of words.", "text STRING -> STRING", |values| match values {
+    ///     [Value::String(text)] => Ok(Value::text(text.split(' ').filter_map(|word| word.chars().next()).collect::<String>())),
+    ///     _ => Ok(Value::Null),
+    /// })?;
+    /// assert!(functions.get("INITIALS").is_some());
+    /// # Ok::<(), millstream_sql::Failure>(())
+    /// ```
     ///
     /// # Errors
     /// When the signature can't be read.
@@ -178,7 +191,15 @@ impl Functions {
     ) -> Result<(), Failure> {
         let wrong = || Failure::new(format!("the signature '{signature_text}' of {name} can't be read"));
         let signature = signature(signature_text).ok_or_else(wrong)?;
-        let variant = Variant { signature, typing: None, body: Body::Shared(Arc::new(call)) };
+        let (name_known, returns) = (name.to_uppercase(), signature.returns.clone());
+        let checked = move |values: &[Value]| {
+            let value = call(values)?;
+            if returns.holds(&value) {
+                return Ok(value);
+            }
+            Err(Failure::new(format!("{name_known} is declared to give {returns}, and gave something else")))
+        };
+        let variant = Variant { signature, typing: None, body: Body::Shared(Arc::new(checked)) };
         self.extend(&name.to_uppercase(), "OTHER", about, vec![variant]);
         Ok(())
     }

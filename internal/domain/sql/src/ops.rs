@@ -9,6 +9,7 @@ mod intake;
 mod meet;
 mod session;
 mod table_join;
+mod uses;
 mod windows;
 
 use millstream_model::{Headers, Value, decode_value, encode_value};
@@ -99,6 +100,12 @@ pub trait State {
     /// # Errors
     /// When the state can't be written.
     fn put(&mut self, key: &[u8], value: Option<&Value>) -> Result<(), StepError>;
+
+    /// Whether what belongs to `key` is kept in this state, so that a row need not be sent there. The answer is the same
+    /// for every row of one source's partition that has this key.
+    fn is_home(&self, _key: &[u8]) -> bool {
+        false
+    }
 }
 
 type Emissions = Vec<Emission>;
@@ -178,8 +185,7 @@ impl<'a> Run<'a> {
                 self.push(next, event)
             }
             Act::Exchange { key, on_null, by_end } => {
-                self.exchange(key.as_deref(), *on_null, *by_end, event, next);
-                Ok(())
+                self.exchange(key.as_deref(), *on_null, *by_end, event, next)
             }
             Act::Subscribe { .. } => self.subscribe(wire, event),
             Act::Group { .. } => self.group(wire, &event),
@@ -211,21 +217,26 @@ impl<'a> Run<'a> {
         by_end: bool,
         mut event: Event,
         next: Option<Wire>,
-    ) {
-        let Some(next) = next else { return };
+    ) -> Done {
+        let Some(next) = next else { return Ok(()) };
         if let Some(key) = key {
-            let Some(row) = event.row.as_deref() else { return };
+            let Some(row) = event.row.as_deref() else { return Ok(()) };
             event.key = evaluated(key, row, &mut self.out);
         }
         if on_null == OnNull::Drop && event.key.iter().all(Value::is_null) {
-            return;
+            return Ok(());
         }
         let key = event.place(by_end);
-        self.send(next, key, event);
+        self.send(next, key, event)
     }
 
-    fn send(&mut self, wire: Wire, key: Vec<u8>, event: Event) {
+    /// Hands a row to a step at where `key` belongs: here, or by a record.
+    fn send(&mut self, wire: Wire, key: Vec<u8>, event: Event) -> Done {
+        if self.state.is_home(&key) {
+            return self.arrive(wire, &key, event);
+        }
         self.out.push(Emission::Repartition { key, message: event.sent(wire) });
+        Ok(())
     }
 
     /// As many rows as the longest list has elements; shorter lists end in nulls.

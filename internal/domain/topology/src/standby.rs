@@ -6,8 +6,8 @@ use millstream_ports::GroupMember;
 /// Which processes stand by for each partition: `copies` of them, or all others where there are fewer, the likeliest heir
 /// first.
 ///
-/// The group gives what a lost process had to the members that have the fewest, one partition after another, and the first
-/// standby follows that. It is a guess where several are lost at once or members join meanwhile: then the heir may be one
+/// The group gives what a lost process had to the members that have the fewest, one partition after another from the highest
+/// number down, as librdkafka's cooperative assignor does; the first standby follows that. It is a guess where several are lost at once or members join meanwhile: then the heir may be one
 /// that has to read the whole table. Whoever computes this from the same members gets the same.
 ///
 /// **Invariant:** a partition's standbys are distinct, and its owner's process is none of them.
@@ -23,7 +23,7 @@ fn heirs<'a>(owner: &str, members: &'a [GroupMember], copies: u32) -> Vec<(Parti
         .filter(|member| member.process == owner)
         .flat_map(|member| &member.partitions)
         .collect();
-    orphans.sort();
+    orphans.sort_by(|one, other| other.cmp(one));
     let others = members.iter().filter(|member| member.process != owner);
     let mut loads: Vec<_> = others.map(|member| (member.partitions.len(), member.process.as_str())).collect();
     let mut all = Vec::new();
@@ -64,8 +64,8 @@ mod tests {
     fn what_a_process_has_is_spread_over_the_others() {
         let three = [member("a", &[0, 3]), member("b", &[1, 4]), member("c", &[2, 5])];
         let of = |said: [&str; 6]| (0..).zip(said.map(ToOwned::to_owned)).collect::<Vec<_>>();
-        assert_eq!(told(&three, 1), of(["b", "a", "a", "c", "c", "b"]));
-        assert_eq!(told(&three, 2), of(["b c", "a c", "a b", "c b", "c a", "b a"]));
+        assert_eq!(told(&three, 1), of(["c", "c", "b", "b", "a", "a"]));
+        assert_eq!(told(&three, 2), of(["c b", "c a", "b a", "b c", "a c", "a b"]));
         assert_eq!(told(&three, 0), of([""; 6]));
         let idle = [member("a", &[0, 1]), member("b", &[])];
         assert_eq!(told(&idle, 1), [(0, "b".to_owned()), (1, "b".to_owned())], "who has nothing takes all");

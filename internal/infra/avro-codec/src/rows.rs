@@ -1,7 +1,8 @@
 mod read;
 mod write;
 
-use std::sync::Arc;
+use std::cell::RefCell;
+use std::sync::{Arc, OnceLock};
 
 use millstream_model::{Column, Decimal, Type, Value};
 use millstream_ports::{CodecError, FoundColumns, PortError, RowCodec, RowFormat, RowSpec, Side};
@@ -53,6 +54,9 @@ struct AvroCodec {
     writer: Option<(u32, WriterSchema)>,
     /// What a given schema has besides the columns, with its defaults.
     more: Vec<(Column, Value)>,
+    /// Which columns are looked at; all where nothing is said.
+    used: Vec<bool>,
+    fields: FieldMaps,
 }
 
 impl RowFormat for AvroRows {
@@ -70,7 +74,13 @@ impl RowFormat for AvroRows {
     }
 
     fn reader(&self, spec: RowSpec<'_>) -> Result<Arc<dyn RowCodec>, PortError> {
+        self.reader_of(spec, &[])
+    }
+
+    fn reader_of(&self, spec: RowSpec<'_>, used: &[bool]) -> Result<Arc<dyn RowCodec>, PortError> {
         Ok(Arc::new(AvroCodec {
+            used: used.to_vec(),
+            fields: FieldMaps::default(),
             source: Source::of(&self.registry),
             columns: spec.columns.to_vec(),
             is_bare: spec.is_bare(),
@@ -98,6 +108,8 @@ impl RowFormat for AvroRows {
             is_bare: spec.is_bare(),
             writer: Some((id, parsed)),
             more,
+            used: Vec::new(),
+            fields: FieldMaps::default(),
         }))
     }
 }
@@ -129,7 +141,10 @@ impl RowCodec for AvroCodec {
             [only] if self.is_bare(schema, &only.ty) => {
                 schema.read(id, datum, read::Typed(&only.ty)).map(|value| vec![value])
             }
-            columns => schema.read(id, datum, read::Fields(columns)),
+            columns => match self.fields.get(id) {
+                Some(fields) => schema.read(id, datum, read::Mapped { columns, fields }),
+                None => self.learn(id, schema, datum),
+            },
         }
     }
 
@@ -151,7 +166,37 @@ impl RowCodec for AvroCodec {
     }
 }
 
+/// Where the fields of the first few schemas that were met go. They do not change, so that nothing locks.
+#[derive(Default)]
+struct FieldMaps([OnceLock<(u32, FieldMap)>; 8]);
+
+/// By field in the order of the schema: the column that it is, where that is looked at.
+type FieldMap = Box<[Option<usize>]>;
+
+impl FieldMaps {
+    fn get(&self, id: u32) -> Option<&[Option<usize>]> {
+        let mut known = self.0.iter().map_while(OnceLock::get);
+        known.find(|(known, _)| *known == id).map(|(_, map)| &**map)
+    }
+
+    fn add(&self, id: u32, map: &FieldMap) {
+        // Where another thread was first, or all places are taken, names are looked up again.
+        let _ = self.0.iter().any(|place| place.set((id, map.clone())).is_ok());
+    }
+}
+
 impl AvroCodec {
+    /// Reads a record of a schema whose fields are not known yet, by their names.
+    fn learn(&self, id: u32, schema: &WriterSchema, datum: &[u8]) -> Result<Vec<Value>, CodecError> {
+        let found = RefCell::new(Vec::new());
+        let learning = read::Learning { columns: &self.columns, used: &self.used, found: &found };
+        let row = schema.read(id, datum, learning)?;
+        if schema.is_one_record() && !found.borrow().is_empty() {
+            self.fields.add(id, &found.into_inner().into_boxed_slice());
+        }
+        Ok(row)
+    }
+
     /// Whether a datum is the column itself and not a record with a field of its name: so a single key is written here, but
     /// others may write either, and the schema tells.
     fn is_bare(&self, schema: &WriterSchema, ty: &Type) -> bool {

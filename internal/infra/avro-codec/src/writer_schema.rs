@@ -29,6 +29,11 @@ impl WriterSchema {
         self.layout.is_record()
     }
 
+    /// Whether its values are records of the same fields, maybe null.
+    pub(crate) fn is_one_record(&self) -> bool {
+        self.layout.is_one_record()
+    }
+
     /// The columns of its records, names in capitals; of another schema, one column without a name.
     ///
     /// # Errors

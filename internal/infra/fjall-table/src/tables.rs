@@ -3,10 +3,11 @@ use std::path::{Path, PathBuf};
 
 use millstream_ports::{Action, PortError, TableId};
 
+use crate::grants::Grants;
 use crate::table::FjallTable;
 
-/// Memory that one partition's database may use as page cache, in bytes. The runtime keeps hot entries itself.
-const CACHE_BYTES: u64 = 16 << 20;
+/// Memory for the databases of a folder, in bytes. The runtime keeps hot entries itself.
+const MEMORY_BYTES: u64 = 128 << 20;
 
 /// A folder of tables: one database a partition, at `<root>/<owner>/<table>/<partition>`.
 ///
@@ -15,19 +16,20 @@ const CACHE_BYTES: u64 = 16 << 20;
 #[derive(Clone, Debug)]
 pub struct FjallTables {
     root: PathBuf,
-    cache_bytes: u64,
+    memory: Grants,
 }
 
 impl FjallTables {
     /// Tables below `root`, which is created when first needed.
     pub fn at(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), cache_bytes: CACHE_BYTES }
+        Self { root: root.into(), memory: Grants::of_bytes(MEMORY_BYTES) }
     }
 
-    /// Sets the page cache of each partition's database, in bytes.
+    /// Sets the memory that all databases of the folder share for caches and buffers, in bytes: 128 MiB unless told otherwise.
+    /// One gets up to 16 MiB, and no less than one.
     #[must_use]
-    pub fn cache_bytes(mut self, bytes: u64) -> Self {
-        self.cache_bytes = bytes;
+    pub fn memory_bytes(mut self, bytes: u64) -> Self {
+        self.memory = Grants::of_bytes(bytes);
         self
     }
 
@@ -37,10 +39,10 @@ impl FjallTables {
     /// [`Action::Retry`] while another owner has it open, [`Action::Stop`] when the folder can't be written.
     pub fn open(&self, id: &TableId) -> Result<FjallTable, PortError> {
         let folder = self.root.join(&id.owner).join(id.table.as_str()).join(id.partition.to_string());
-        match FjallTable::open(&folder, self.cache_bytes) {
+        match FjallTable::open(&folder, self.memory.grant()) {
             Err(error) if error.action() == Action::DeadLetter => {
                 set_aside(&folder, &error)?;
-                FjallTable::open(&folder, self.cache_bytes)
+                FjallTable::open(&folder, self.memory.grant()).map(FjallTable::after_damage)
             }
             opened => opened,
         }

@@ -52,6 +52,12 @@ impl Complaints {
         }
     }
 
+    /// What a person has to mend, if the brokers don't let the client in: then it waits for nothing.
+    pub(crate) fn refusal(&self) -> Option<Code> {
+        let closed = [Code::Authentication, Code::SaslAuthenticationFailed, Code::SSL];
+        self.heard().iter().map(|(code, _)| *code).find(|code| closed.contains(code))
+    }
+
     fn heard(&self) -> MutexGuard<'_, Vec<(Code, String)>> {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -100,7 +106,10 @@ mod tests {
         complaints.hear(&transport, "b:9092 refused");
         complaints.hear(&KafkaError::Global(Code::AllBrokersDown), "2/2 brokers are down");
         assert_eq!(complaints.to_string(), " (b:9092 refused; 2/2 brokers are down)");
+        assert_eq!(complaints.refusal(), None, "they may come up");
+        complaints.hear(&KafkaError::Global(Code::Authentication), "wrong");
+        assert_eq!(complaints.refusal(), Some(Code::Authentication));
         complaints.settle();
-        assert_eq!(complaints.to_string(), "");
+        assert_eq!((complaints.to_string(), complaints.refusal()), (String::new(), None));
     }
 }

@@ -58,6 +58,8 @@ fn action(code: Code) -> Action {
         | Code::NotEnoughReplicas
         | Code::NotEnoughReplicasAfterAppend
         | Code::WaitingForCoordinator => Action::Retry,
+        // Another record would have been taken.
+        Code::MessageSizeTooLarge => Action::DeadLetter,
         _ => Action::Stop,
     }
 }
@@ -70,6 +72,7 @@ fn remedy(code: Code) -> Option<&'static str> {
         Code::Authentication | Code::SaslAuthenticationFailed => {
             "check the kafka properties sasl.mechanism, sasl.username and sasl.password"
         }
+        Code::SSL => "check the kafka properties security.protocol and ssl.ca.location",
         Code::MessageSizeTooLarge => {
             "raise message.max.bytes among the kafka properties and max.message.bytes of the topic"
         }
@@ -115,7 +118,7 @@ mod tests {
             (KafkaError::ConsumerCommit(Code::UnknownMemberId), Action::Retry),
             (KafkaError::AdminOp(Code::OperationTimedOut), Action::Retry),
             (KafkaError::ConsumerCommit(Code::FencedInstanceId), Action::Stop),
-            (KafkaError::MessageProduction(Code::MessageSizeTooLarge), Action::Stop),
+            (KafkaError::MessageProduction(Code::MessageSizeTooLarge), Action::DeadLetter),
             (KafkaError::ClientCreation("no such mechanism".to_owned()), Action::Stop),
         ] {
             assert_eq!(port_error("x", &error).action(), expected, "{error}");

@@ -64,6 +64,12 @@ impl KafkaLog {
             (0..POLLS_FOR_COMPLAINTS).for_each(|_| drop(probe.poll(Duration::ZERO)));
             let complaints = &probe.context().complaints;
             let brokers = self.brokers();
+            if let Some(code) = complaints.refusal() {
+                return refusal(
+                    format!("the brokers at {brokers} do not let this client in{complaints}"),
+                    code,
+                );
+            }
             let attempt = format!("could not reach the brokers at {brokers}; is Kafka up there?{complaints}");
             PortError::retry(port_error(attempt, &error).to_string())
         })?;

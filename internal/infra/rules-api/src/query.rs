@@ -40,12 +40,12 @@ pub(crate) fn told(desk: &Desk, request: &StatementRequest, layout: Layout) -> R
             Ok(typed(layout, Body::from(body + &page.tail(None))))
         }
         Answer::Flow { columns, flow } => {
-            following(desk, Page::new(layout, columns, id.clone()), flow, (id, end))
+            following(desk, Page::new(layout, columns, id.clone()).live(), flow, (id, end))
                 .map(|body| typed(layout, body))
         }
         Answer::Printing(flow) => {
             let column = Column::new("RECORD", Type::String);
-            let page = Page::new(Layout::Text, vec![column], id.clone());
+            let page = Page::new(Layout::Text, vec![column], id.clone()).live();
             following(desk, page, flow, (id, end)).map(|body| typed(Layout::Text, body))
         }
         _ => {

@@ -14,8 +14,11 @@ pub(crate) fn value(value: &Value, ty: &Type) -> Json {
         (Value::Bigint(value), _) => json!(value),
         (Value::Double(value), _) => Number::from_f64(*value).map_or(Json::Null, Json::Number),
         (Value::Decimal(_), _) => {
+            // A number where that says the same; a reader's double would round what has more digits.
             let text = text_of(value, ty);
-            serde_json::from_str(&text).unwrap_or(Json::String(text))
+            let number =
+                text.parse::<f64>().ok().filter(|_| text.bytes().filter(u8::is_ascii_digit).count() <= 15);
+            number.and_then(Number::from_f64).map_or(Json::String(text), Json::Number)
         }
         (Value::String(text), _) => json!(&**text),
         (Value::Bytes(bytes), _) => json!(base64_text(bytes)),

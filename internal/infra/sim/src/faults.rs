@@ -1,4 +1,4 @@
-/// What goes wrong, by chance: each figure says how often in a thousand. The default is that nothing does.
+/// What goes wrong, by chance: each figure says how often in a thousand, unless it says otherwise. The default is that nothing does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
     /// What decides when.
@@ -20,6 +20,10 @@ pub struct Faults {
     pub short_polls: u32,
     /// A store can't write a batch.
     pub failing_stores: u32,
+    /// A store finds that it is damaged, and is new when it is opened again.
+    pub damaged_stores: u32,
     /// A store can't be opened yet.
     pub busy_stores: u32,
+    /// Records with more bytes in key and value are refused, as by a producer that is told their limit.
+    pub record_bytes_max: Option<usize>,
 }

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use millstream_model::{Headers, Offset, Partition, TopicName};
-use millstream_ports::{Outlet, PortError, SendRecord, Tag, Tally};
+use millstream_ports::{Action, Outlet, PortError, SendRecord, Tag, Tally};
 
 use crate::inside::Inside;
 use crate::topic::SimRecord;
@@ -63,6 +63,11 @@ impl Sender {
         transaction: Option<usize>,
     ) -> Result<(), PortError> {
         inside.check_alive(process)?;
+        let bytes = record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len);
+        if inside.faults.record_bytes_max.is_some_and(|most| bytes > most) {
+            let said = format!("could not send to topic '{}': {bytes} bytes are too many", record.topic);
+            return Err(PortError::new(Action::DeadLetter, said));
+        }
         let partition = self.partition(inside, record)?;
         let timestamp = record.timestamp.unwrap_or_else(|| inside.now());
         let kept = SimRecord {

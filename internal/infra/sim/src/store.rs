@@ -1,9 +1,10 @@
 use std::collections::BTreeMap;
 
 use millstream_model::Offset;
-use millstream_ports::{KeyRange, PortError, TableId, TableStore};
+use millstream_ports::{Action, KeyRange, PortError, TableId, TableStore};
 
 use crate::chance::Chance;
+use crate::inside::Inside;
 use crate::world::Sim;
 
 /// A table's partition on a disk that does not exist.
@@ -12,6 +13,7 @@ pub(crate) struct Table {
     pub(crate) owner: Option<usize>,
     pub(crate) entries: BTreeMap<Vec<u8>, Vec<u8>>,
     offset: Option<Offset>,
+    is_damaged: bool,
     /// What each batch since the last flush has replaced.
     undo: Vec<Undo>,
 }
@@ -59,26 +61,47 @@ impl Table {
 pub struct SimStore {
     sim: Sim,
     id: TableId,
+    was_damaged: bool,
 }
 
 impl SimStore {
     pub(crate) fn open(sim: &Sim, id: &TableId) -> Result<Self, PortError> {
-        sim.with(|inside, process| {
+        let was_damaged = sim.with(|inside, process| {
             inside.check_alive(process)?;
             let is_busy = inside.hits(|faults| faults.busy_stores);
             let table = inside.tables.entry(id.clone()).or_default();
             if is_busy || table.owner.is_some() {
                 return Err(PortError::retry(format!("{}/{} has another owner", id.table, id.partition)));
             }
+            let was_damaged = table.is_damaged;
+            if was_damaged {
+                *table = Table::default();
+            }
             table.owner = Some(process);
-            Ok(())
+            Ok(was_damaged)
         })?;
-        Ok(Self { sim: sim.clone(), id: id.clone() })
+        Ok(Self { sim: sim.clone(), id: id.clone(), was_damaged })
+    }
+
+    /// Once damaged, it stays so until it is opened again.
+    fn find_damage(&self, inside: &mut Inside) -> Result<(), PortError> {
+        let is_hit = inside.hits(|faults| faults.damaged_stores);
+        let table = inside.tables.get_mut(&self.id);
+        let is_damaged = table.is_some_and(|table| {
+            table.is_damaged |= is_hit;
+            table.is_damaged
+        });
+        if is_damaged {
+            Err(PortError::new(Action::DeadLetter, "the table's store is damaged"))
+        } else {
+            Ok(())
+        }
     }
 
     fn read<T>(&self, read: impl FnOnce(&Table) -> T) -> Result<T, PortError> {
         self.sim.with(|inside, process| {
             inside.check_alive(process)?;
+            self.find_damage(inside)?;
             inside.tables.get(&self.id).map(read).ok_or_else(|| PortError::stop("the table is gone"))
         })
     }
@@ -86,6 +109,7 @@ impl SimStore {
     fn write(&self, write: impl FnOnce(&mut Table)) -> Result<(), PortError> {
         self.sim.with(|inside, process| {
             inside.effect(process)?;
+            self.find_damage(inside)?;
             if inside.hits(|faults| faults.failing_stores) {
                 return Err(PortError::stop("the table's storage failed"));
             }
@@ -145,6 +169,10 @@ impl TableStore for SimStore {
             let keys: Vec<_> = table.entries.keys().cloned().collect();
             table.apply(&mut keys.iter().map(|key| (key.as_slice(), None)), None);
         })
+    }
+
+    fn was_damaged(&self) -> bool {
+        self.was_damaged
     }
 
     fn flush(&self) -> Result<(), PortError> {

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use millstream_model::{Headers, Offset, Partition, Timestamp, TopicName};
 use millstream_ports::{Codec, CodecError, PortError};
-use millstream_runtime::{GroupGraph, Output, Processor, ProcessorError, Settings, Status, Stepped, Table};
+use millstream_runtime::{
+    GroupGraph, Output, Processor, ProcessorError, Settings, Status, Stepped, Table, Visitor,
+};
 use thiserror::Error;
 
 use crate::topic::SimRecord;
@@ -204,6 +206,26 @@ impl Tester {
     pub fn advance(&mut self, time: Duration) -> Result<(), TestError> {
         self.sim.advance(time);
         self.run()
+    }
+
+    /// Calls a visitor back for every key that the table holds, and runs; answers how many they were.
+    ///
+    /// # Errors
+    /// As [`Tester::run`], or when the group has no such visitor.
+    pub fn visit<K, A: Send + Sync + 'static>(
+        &mut self,
+        visitor: &Visitor<K, A>,
+        argument: A,
+    ) -> Result<u64, TestError> {
+        let mut visiting = self.running()?.visit(visitor, argument)?;
+        for _ in 0..STEPS_MAX {
+            self.run()?;
+            if let Some(visited) = visiting.poll()? {
+                return Ok(visited);
+            }
+            self.sim.advance(self.settings.commit_interval());
+        }
+        Err(TestError::Endless)
     }
 
     /// Ends the processor in good order. The next step starts it again, from what it left.

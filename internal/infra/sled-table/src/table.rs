@@ -1,10 +1,13 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
 use millstream_model::Offset;
 use millstream_ports::{Action, KeyRange, PortError, TableStore};
+
+use crate::damage;
+use crate::grants::Grant;
 
 /// Entries' keys begin with this byte, so that no key of a user meets one of ours.
 const ENTRY: u8 = b'e';
@@ -25,16 +28,20 @@ const LOCK_WAIT: Duration = Duration::from_millis(25);
 #[derive(Debug)]
 pub struct SledTable {
     database: sled::Db,
+    folder: PathBuf,
+    memory: Grant,
+    was_damaged: bool,
 }
 
 impl SledTable {
     /// Opens a database; [`Action::DeadLetter`] says that what is there is damaged or not ours.
-    pub(crate) fn open(folder: &Path, cache_bytes: u64) -> Result<Self, PortError> {
+    pub(crate) fn open(folder: &Path, memory: Grant) -> Result<Self, PortError> {
         // sled makes the folder itself, but not always those above it.
         std::fs::create_dir_all(folder).map_err(|error| {
             PortError::stop(format!("can't create the state folder {}", folder.display())).because(error)
         })?;
-        let config = sled::Config::new().path(folder).cache_capacity(cache_bytes).flush_every_ms(Some(500));
+        let config =
+            sled::Config::new().path(folder).cache_capacity(memory.bytes()).flush_every_ms(Some(500));
         let mut tries = 0;
         let database = loop {
             match open_database(&config, folder) {
@@ -45,17 +52,40 @@ impl SledTable {
                 opened => break opened?,
             }
         };
-        let table = Self { database };
+        let table = Self { database, folder: folder.to_owned(), memory, was_damaged: false };
         table.check_format(folder)?;
         Ok(table)
     }
 
+    /// What was here before was set aside.
+    pub(crate) fn after_damage(self) -> Self {
+        Self { was_damaged: true, ..self }
+    }
+
+    /// Works on the database. sled finds some damage by a panic; that too is an answer.
+    fn guarded<T>(&self, work: impl FnOnce() -> sled::Result<T>) -> Result<T, PortError> {
+        match catch_unwind(AssertUnwindSafe(work)) {
+            Ok(Ok(done)) => Ok(done),
+            Ok(Err(error)) if is_damaged(&error) => Err(self.damaged(&error.to_string()).because(error)),
+            Ok(Err(error)) => Err(failed(error)),
+            Err(_) => Err(self.damaged("sled panicked on it")),
+        }
+    }
+
+    fn damaged(&self, reason: &str) -> PortError {
+        let action = if damage::mark(&self.folder, reason) { Action::DeadLetter } else { Action::Stop };
+        PortError::new(action, format!("the table at {} is damaged", self.folder.display()))
+    }
+
     fn check_format(&self, folder: &Path) -> Result<(), PortError> {
-        match self.database.get(FORMAT_KEY).map_err(failed)? {
+        if let Some(reason) = damage::reason(folder) {
+            let said = format!("the table at {} was found damaged before: {reason}", folder.display());
+            return Err(PortError::new(Action::DeadLetter, said));
+        }
+        match self.guarded(|| self.database.get(FORMAT_KEY))? {
             Some(format) if format == FORMAT => Ok(()),
             None if self.database.is_empty() => {
-                self.database.insert(FORMAT_KEY, FORMAT).map_err(failed)?;
-                Ok(())
+                self.guarded(|| self.database.insert(FORMAT_KEY, FORMAT)).map(drop)
             }
             _ => Err(PortError::new(
                 Action::DeadLetter,
@@ -86,6 +116,14 @@ fn is_lock(error: &std::io::Error) -> bool {
         || said.contains("WouldBlock")
 }
 
+fn is_damaged(error: &sled::Error) -> bool {
+    match error {
+        sled::Error::Corruption { .. } | sled::Error::ReportableBug(_) => true,
+        sled::Error::Io(error) => is_damage(error),
+        _ => false,
+    }
+}
+
 fn is_damage(error: &std::io::Error) -> bool {
     use std::io::ErrorKind;
     matches!(
@@ -107,7 +145,7 @@ fn entry_key(key: &[u8]) -> Vec<u8> {
 
 impl TableStore for SledTable {
     fn get(&self, key: &[u8], out: &mut Vec<u8>) -> Result<bool, PortError> {
-        let value = self.database.get(entry_key(key)).map_err(failed)?;
+        let value = self.guarded(|| self.database.get(entry_key(key)))?;
         out.extend(value.iter().flat_map(|value| value.iter()));
         Ok(value.is_some())
     }
@@ -125,15 +163,13 @@ impl TableStore for SledTable {
             }
         }
         batch.insert(OFFSET_KEY, &next.0.to_be_bytes());
-        self.database.apply_batch(batch).map_err(failed)
+        self.guarded(|| self.database.apply_batch(batch))
     }
 
     fn changelog_offset(&self) -> Result<Option<Offset>, PortError> {
-        let Some(bytes) = self.database.get(OFFSET_KEY).map_err(failed)? else { return Ok(None) };
-        let bytes = bytes
-            .as_ref()
-            .try_into()
-            .map_err(|_| PortError::stop("the table's changelog offset is damaged"))?;
+        let Some(bytes) = self.guarded(|| self.database.get(OFFSET_KEY))? else { return Ok(None) };
+        let bytes =
+            bytes.as_ref().try_into().map_err(|_| self.damaged("its changelog offset is no number"))?;
         Ok(Some(Offset(i64::from_be_bytes(bytes))))
     }
 
@@ -142,8 +178,8 @@ impl TableStore for SledTable {
             return Ok(());
         }
         let end = range.to().map_or_else(|| vec![ENTRY + 1], entry_key);
-        for entry in self.database.range(entry_key(range.from())..end) {
-            let (key, value) = entry.map_err(failed)?;
+        let mut entries = self.database.range(entry_key(range.from())..end);
+        while let Some((key, value)) = self.guarded(|| entries.next().transpose())? {
             if !each(key.get(1..).unwrap_or_default(), &value) {
                 break;
             }
@@ -152,19 +188,24 @@ impl TableStore for SledTable {
     }
 
     fn count(&self) -> Result<u64, PortError> {
-        self.database
-            .scan_prefix([ENTRY])
-            .keys()
-            .try_fold(0, |count, key| key.map(|_| count + 1).map_err(failed))
+        let mut keys = self.database.scan_prefix([ENTRY]).keys();
+        self.guarded(|| keys.try_fold(0, |count, key| key.map(|_| count + 1)))
     }
 
     fn clear(&self) -> Result<(), PortError> {
-        self.database.clear().map_err(failed)?;
-        self.database.insert(FORMAT_KEY, FORMAT).map_err(failed)?;
-        Ok(())
+        self.guarded(|| self.database.clear())?;
+        self.guarded(|| self.database.insert(FORMAT_KEY, FORMAT)).map(drop)
     }
 
     fn flush(&self) -> Result<(), PortError> {
-        self.database.flush().map(drop).map_err(failed)
+        self.guarded(|| self.database.flush()).map(drop)
+    }
+
+    fn was_damaged(&self) -> bool {
+        self.was_damaged
+    }
+
+    fn memory_bytes(&self) -> usize {
+        usize::try_from(self.memory.bytes()).unwrap_or(usize::MAX)
     }
 }

@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use millstream_model::{Headers, Timestamp};
+use millstream_model::{Headers, Partition, Timestamp};
 use millstream_ports::Codec;
 
 use super::{Context, ContextError, decoded};
@@ -72,7 +72,7 @@ impl Context<'_> {
     pub fn forward<K: Codec, V: Codec>(&mut self, output: &Output<K, V>) -> Result<(), ContextError> {
         let mut has_headers = false;
         self.record.headers.each(&mut |_, _| has_headers = true);
-        let headers = has_headers.then(|| Headers::copy_of(self.record.headers)).unwrap_or_default();
+        let headers = if has_headers { Headers::copy_of(self.record.headers) } else { Headers::default() };
         let headers = self.with_carried(&headers);
         let (key, value) = (self.record.key, self.record.value);
         let draft = self.draft("output", &output.topic, Some(&headers))?;
@@ -107,8 +107,44 @@ impl Context<'_> {
         value: &V::Value<'_>,
         headers: &Headers,
     ) -> Result<(), ContextError> {
+        self.send_back(edge, (None, headers), key, value)
+    }
+
+    /// Sends a record to the group itself, to a partition such as [`Context::home`] says of another key.
+    ///
+    /// # Errors
+    /// As [`Context::loopback`].
+    pub fn loopback_to<K: Codec, V: Codec>(
+        &mut self,
+        edge: &Loop<K, V>,
+        partition: Partition,
+        key: &K::Value<'_>,
+        value: &V::Value<'_>,
+    ) -> Result<(), ContextError> {
+        self.send_back(edge, (Some(partition), &Headers::default()), key, value)
+    }
+
+    /// The partition of the group's loop that a record with this key would go to; none where the group has no loop.
+    pub fn home(&self, key: &[u8]) -> Option<Partition> {
+        let width = self.loop_width()?;
+        Some(Partition::new(self.names.partitioner.partition(key, width)))
+    }
+
+    /// How many partitions the group's loop has; none where it has no loop.
+    pub fn loop_width(&self) -> Option<u32> {
+        let place = *self.names.places.get(self.names.loopback.as_str())?;
+        self.widths.get(place).copied()
+    }
+
+    fn send_back<K: Codec, V: Codec>(
+        &mut self,
+        edge: &Loop<K, V>,
+        (partition, headers): (Option<Partition>, &Headers),
+        key: &K::Value<'_>,
+        value: &V::Value<'_>,
+    ) -> Result<(), ContextError> {
         let headers = self.with_carried(headers);
-        let draft = self.draft("loop", &self.names.loopback, Some(&headers))?;
+        let draft = Draft { partition, ..self.draft("loop", &self.names.loopback, Some(&headers))? };
         let added = self.effects.add(
             &draft,
             |out| edge.key.encode(key, out).map(|()| !edge.key.is_absent(key)),

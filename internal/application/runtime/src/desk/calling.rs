@@ -19,11 +19,14 @@ pub(super) type Called = (Result<(), StepError>, Aside);
 impl<W: World> Desk<W> {
     /// Calls the step of a record's input.
     pub(super) fn call_step(&mut self, record: &RecordView<'_>) -> Result<Called, ProcessorError> {
-        let plan = self.plan.clone();
-        let Some(step) = plan.graph.steps.get(record.topic) else {
-            return Err(ProcessorError::Port(PortError::stop("a record came from a topic that is no input")));
+        let Self { world, plan, tasks, effects, deferral, .. } = self;
+        let (Some(step), Some(task)) = (plan.graph.steps.get(record.topic), task(tasks, record.partition))
+        else {
+            return Err(ProcessorError::Port(PortError::stop(
+                "a record came from a topic or a partition that is no input",
+            )));
         };
-        self.call(record, |context| step(context, record))
+        guarded(world, plan, task, effects, Some(deferral), record, |context| step(context, record))
     }
 
     /// Calls what a completion wants done.
@@ -102,6 +105,7 @@ fn guarded<W: World, S: TableStore>(
         table,
         joins,
         lookups: &plan.lookups,
+        widths: &plan.widths,
         broken: None,
         rules: &graph.rules,
         layers: &graph.layers,

@@ -9,7 +9,7 @@ use crate::layer::TableAccess;
 use crate::partition::{PartitionTask, Phase};
 use crate::policy::Verdict;
 use crate::processor::ProcessorError;
-use crate::visit::Visit;
+use crate::visit::{Key, Visit};
 
 /// Keys visited in one go, before the log is looked after again.
 const KEYS_MAX: usize = 500;
@@ -46,7 +46,7 @@ impl<W: World> Desk<W> {
     }
 
     /// The keys of all partitions, once they are recovered.
-    fn all_keys(&mut self) -> Result<Option<VecDeque<(Partition, Box<[u8]>)>>, PortError> {
+    fn all_keys(&mut self) -> Result<Option<VecDeque<Key>>, PortError> {
         if self.owned().any(|task| task.phase != Phase::Running) {
             return Ok(None);
         }

@@ -11,8 +11,8 @@ const RECORDS_MAX: usize = 2_000;
 
 impl<W: World> Desk<W> {
     /// Goes on with what was deferred and is completed, what failed and is due, and what waited for either. Answers whether
-    /// there was any.
-    pub(crate) fn go_on(&mut self) -> Result<bool, ProcessorError> {
+    /// there was any. While a commit waits for what is deferred, nothing is begun that may be deferred too.
+    pub(crate) fn go_on(&mut self, is_settling: bool) -> Result<bool, ProcessorError> {
         let mut went_on = false;
         while let Ok(completed) = self.completed.try_recv() {
             went_on |= self.complete(completed)?;
@@ -20,8 +20,8 @@ impl<W: World> Desk<W> {
         for place in 0..self.tasks.len() {
             let partition = Partition::new(u32::try_from(place).unwrap_or(u32::MAX));
             if self.running(partition).is_some_and(|task| !task.held.is_empty()) {
-                went_on |= self.retry_due(partition)?;
-                went_on |= self.work_off(partition)?;
+                went_on |= self.retry_due(partition, is_settling)?;
+                went_on |= !is_settling && self.work_off(partition)?;
             }
         }
         Ok(went_on)
@@ -55,7 +55,7 @@ impl<W: World> Desk<W> {
             Err(error) => {
                 self.reject(partition, mark);
                 let attempt = Attempt { tried, was_overtaken: true };
-                self.failed(&record.view(), error, attempt, aside.policy)?;
+                self.failed(&record.view(), &error, attempt, aside.policy)?;
             }
         }
         if let Some(task) = self.task(partition) {
@@ -64,9 +64,10 @@ impl<W: World> Desk<W> {
         Ok(true)
     }
 
-    fn retry_due(&mut self, partition: Partition) -> Result<bool, ProcessorError> {
+    fn retry_due(&mut self, partition: Partition, is_settling: bool) -> Result<bool, ProcessorError> {
         let now = self.world.elapsed();
-        let due = self.running(partition).map(|task| task.held.take_due(now)).unwrap_or_default();
+        let due =
+            self.running(partition).map(|task| task.held.take_due(now, is_settling)).unwrap_or_default();
         let any = !due.is_empty();
         for Retrying { record, tried, was_overtaken, .. } in due {
             self.run(&record.view(), Attempt { tried, was_overtaken })?;

@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 use std::ops::Bound;
 
+use foldhash::fast::RandomState;
 use millstream_ports::KeyRange;
 
 use crate::layer::{Entries, Value, size};
@@ -17,7 +18,9 @@ pub(super) struct Overlay {
 impl Overlay {
     /// Empty, and as ready for ranges as this one.
     pub(super) fn successor(&self) -> Self {
-        Self { order: self.order.as_ref().map(|_| BTreeSet::new()), ..Self::default() }
+        // It will hold about as much: a map that grows moves all that it has.
+        let entries = Entries::with_capacity_and_hasher(self.entries.len(), RandomState::default());
+        Self { entries, order: self.order.as_ref().map(|_| BTreeSet::new()), bytes: 0 }
     }
 
     /// What its entries take, the newest write of each key counted.

@@ -264,6 +264,17 @@ impl<S: TableStore> TableCopy<S> {
         Ok(all)
     }
 
+    /// A copy is read by many threads, so that its store is not set aside under them.
+    fn unrepaired(&self, error: PortError) -> PortError {
+        match error.action() {
+            Action::DeadLetter => {
+                let said = format!("the copy of '{}' is damaged; a restart builds it anew", self.topic);
+                PortError::stop(said).because(error)
+            }
+            Action::Retry | Action::Stop => error,
+        }
+    }
+
     fn load(&self, key: &[u8]) -> Result<Option<Arc<[u8]>>, PortError> {
         // The hash says where most clients put the key; whoever wrote the table may have used another.
         let width = u32::try_from(self.stores.len()).unwrap_or(u32::MAX);
@@ -285,7 +296,7 @@ impl<S: TableStore> ReadTable for TableCopy<S> {
         }
         // Held while the store is read, so that no older value is cached over a newer one.
         let mut cached = self.cached.write().unwrap_or_else(PoisonError::into_inner);
-        let value = self.load(key)?;
+        let value = self.load(key).map_err(|error| self.unrepaired(error))?;
         cached.insert(key, value.clone(), self.share.cache_bytes());
         Ok(value)
     }

@@ -10,12 +10,19 @@
     reason = "tests"
 )]
 
+mod around;
+mod deferral;
 mod edges;
 mod figures;
 mod policies;
+mod repairs;
+mod replays;
+mod retries;
 mod simulation;
 mod snapshots;
 mod stalled;
 mod standbys;
 mod threads;
+mod timers;
+mod visits;
 mod windows;

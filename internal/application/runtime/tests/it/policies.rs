@@ -1,9 +1,9 @@
 //! What becomes of records that can't be processed.
 
 use millstream_model::{Headers, Partition, Timestamp};
-use millstream_ports::{DecimalText, Utf8};
+use millstream_ports::{DecimalText, Meter, Utf8};
 use millstream_runtime::{
-    GroupBuilder, GroupGraph, Loop, Output, Policies, Policy, ProcessorError, Table,
+    GroupBuilder, GroupGraph, Loop, Output, Policies, Policy, Processor, ProcessorError, Settings, Table,
     dead_letter_header as header,
 };
 use millstream_sim::{Sim, SimRecord, TestError, Tester};
@@ -112,6 +112,28 @@ fn a_callback_that_fails_stops_the_group_by_default_before_its_record() {
     );
     assert_eq!(tester.sim().read("summing-table").len(), 1);
     assert_eq!(tester.sim().read("summing-loop"), []);
+}
+
+#[test]
+fn a_processor_that_can_not_go_on_says_so_everywhere() {
+    let sim = Sim::live();
+    for topic in ["numbers", "sums"] {
+        sim.create(topic, 1);
+    }
+    sim.write("numbers", b"k", Some(b"-1"));
+    let graph = summing().build().unwrap();
+    let settings = Settings { workers: 3, ..Settings::default() };
+    let running = Processor::new(sim, graph).settings(settings).start().unwrap();
+    let (status, stopper) = (running.status(), running.stopper());
+    let failed = running.join().unwrap_err().to_string();
+    assert!(failed.contains("-1 is negative"), "{failed}");
+    assert!(stopper.is_set(), "its other workers have ended too");
+    assert!(status.ready().unwrap_err().contains("-1 is negative"));
+    let mut samples = Vec::new();
+    status.samples(&mut samples);
+    let value = |name: &str| samples.iter().find(|sample| sample.name == name).unwrap().value;
+    assert!((value("millstream_processor_failed") - 1.0).abs() < f64::EPSILON);
+    assert!((value("millstream_retries_total") - 0.0).abs() < f64::EPSILON);
 }
 
 #[test]

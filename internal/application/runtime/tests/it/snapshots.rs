@@ -47,7 +47,9 @@ fn written(sim: &Sim) -> BTreeMap<usize, Vec<Vec<u8>>> {
 
 fn counts(keys: &[Vec<u8>]) -> BTreeMap<&[u8], i64> {
     let mut counts = BTreeMap::new();
-    keys.iter().for_each(|key| *counts.entry(key.as_slice()).or_default() += 1);
+    for key in keys {
+        *counts.entry(key.as_slice()).or_default() += 1;
+    }
     counts
 }
 

@@ -80,7 +80,7 @@ fn tell(context: &mut Context<'_>, key: &str, told: &str) -> millstream_runtime:
 }
 
 fn line(told: &mut String, window: Window, value: i64) -> ControlFlow<()> {
-    told.push_str(&format!("{window} {value}, "));
+    told.extend([window.to_string(), format!(" {value}, ")]);
     ControlFlow::Continue(())
 }
 
@@ -148,7 +148,7 @@ proptest! {
             }
             counts.retain(|(_, start), _| start + SIZE + RETENTION > now);
             let own = counts.iter().filter(|((other, _), _)| *other == key);
-            own.map(|((_, start), count)| format!("{start}..{} {count}, ", start + SIZE)).collect()
+            own.map(|((_, start), count)| format!("{start}..{} {count}, ", start + SIZE)).collect::<Vec<_>>().concat()
         })?;
     }
 
@@ -168,7 +168,7 @@ proptest! {
             }
             all.sort_unstable();
             let own = all.iter().filter(|(other, ..)| *other == key);
-            own.map(|(_, start, end, count)| format!("{start}..{end} {count}, ")).collect()
+            own.map(|(_, start, end, count)| format!("{start}..{end} {count}, ")).collect::<Vec<_>>().concat()
         })?;
     }
 }

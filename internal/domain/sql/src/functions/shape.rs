@@ -5,7 +5,7 @@ mod read;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use millstream_model::{Column, Type};
+use millstream_model::{Column, Type, Value};
 
 pub(crate) use read::signature;
 
@@ -63,6 +63,31 @@ pub(crate) enum Given {
 /// The types found for the letters of a signature.
 pub(crate) type Filled = BTreeMap<char, Type>;
 
+/// Whether a value is of a type.
+fn is_of(value: &Value, ty: &Type) -> bool {
+    match (value, ty) {
+        (Value::Null, _)
+        | (Value::Boolean(_), Type::Boolean)
+        | (Value::Int(_), Type::Int)
+        | (Value::Bigint(_), Type::Bigint)
+        | (Value::Double(_), Type::Double)
+        | (Value::Decimal(_), Type::Decimal { .. })
+        | (Value::String(_), Type::String)
+        | (Value::Bytes(_), Type::Bytes)
+        | (Value::Timestamp(_), Type::Timestamp)
+        | (Value::Date(_), Type::Date)
+        | (Value::Time(_), Type::Time) => true,
+        (Value::Array(all), Type::Array(element)) => all.iter().all(|value| is_of(value, element)),
+        (Value::Map(all), Type::Map(of, to)) => {
+            all.iter().all(|(key, value)| is_of(key, of) && is_of(value, to))
+        }
+        (Value::Struct(all), Type::Struct(fields)) => {
+            fields.len() == all.len() && fields.iter().zip(all).all(|(field, value)| is_of(value, &field.ty))
+        }
+        _ => false,
+    }
+}
+
 impl Signature {
     /// The parameter of each of `count` arguments; none where the number does not fit.
     pub(crate) fn spread(&self, count: usize) -> Option<Vec<&Parameter>> {
@@ -94,6 +119,23 @@ impl Shape {
             Self::Struct(fields) => fields.iter().any(|(_, field)| field.has_holes()),
             Self::Lambda(of, to) => to.has_holes() || of.iter().any(Self::has_holes),
             Self::Exact(_) | Self::Decimal | Self::Unit => false,
+        }
+    }
+
+    /// Whether a value can be of this; where the shape has holes, anything fits them.
+    pub(crate) fn holds(&self, value: &Value) -> bool {
+        match (self, value) {
+            (_, Value::Null) | (Self::Any | Self::Generic(_), _) | (Self::Decimal, Value::Decimal(_)) => true,
+            (Self::Exact(ty), value) => is_of(value, ty),
+            (Self::Array(element), Value::Array(all)) => all.iter().all(|value| element.holds(value)),
+            (Self::Map(of, to), Value::Map(all)) => {
+                all.iter().all(|(key, value)| of.holds(key) && to.holds(value))
+            }
+            (Self::Struct(fields), Value::Struct(all)) => {
+                fields.len() == all.len()
+                    && fields.iter().zip(all).all(|((_, shape), value)| shape.holds(value))
+            }
+            _ => false,
         }
     }
 

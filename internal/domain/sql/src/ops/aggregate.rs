@@ -48,6 +48,20 @@ impl Sum {
     }
 
     fn fold(&mut self, calls: &[Aggregate], arguments: &[Value]) -> Done {
+        self.each(calls, arguments, Aggregate::add)
+    }
+
+    /// Takes a row out that was counted in.
+    fn unfold(&mut self, calls: &[Aggregate], arguments: &[Value]) -> Done {
+        self.each(calls, arguments, Aggregate::undo)
+    }
+
+    fn each(
+        &mut self,
+        calls: &[Aggregate],
+        arguments: &[Value],
+        change: impl Fn(&Aggregate, Value, &[Value]) -> Value,
+    ) -> Done {
         if self.states.len() != calls.len() || arguments.len() != calls.len() {
             return Err(StepError::Damaged("a group's state"));
         }
@@ -55,7 +69,7 @@ impl Sum {
         let added = calls.iter().zip(states).zip(arguments);
         self.states = added
             .map(|((call, state), arguments)| match arguments {
-                Value::Struct(arguments) => Ok(call.add(state, arguments)),
+                Value::Struct(arguments) => Ok(change(call, state, arguments)),
                 _ => Err(StepError::Damaged("an aggregate's arguments")),
             })
             .collect::<Result<_, _>>()?;
@@ -87,11 +101,11 @@ impl Run<'_> {
             };
             self.state.put(&place, now.as_ref().map(|now| Value::Bytes(now.as_slice().into())).as_ref())?;
             if let Some(before) = before.filter(|before| Some(before) != now.as_ref()) {
-                self.send(next, before, Event { row: None, ..event.clone() });
+                self.send(next, before, Event { row: None, ..event.clone() })?;
             }
         }
         if let Some(now) = now {
-            self.send(next, now, counted);
+            self.send(next, now, counted)?;
         }
         Ok(())
     }
@@ -102,6 +116,9 @@ impl Run<'_> {
             return Err(StepError::Damaged("an aggregation"));
         };
         match (kind, window) {
+            (SourceKind::Table, _) if calls.iter().all(Aggregate::undoes_exactly) => {
+                self.replace(wire, calls, key, event)
+            }
             (SourceKind::Table, _) => self.recount(wire, calls, key, event),
             (SourceKind::Stream, None) => {
                 let place = Self::place(wire, b'a', key);
@@ -127,11 +144,13 @@ impl Run<'_> {
         event: &Event,
     ) -> Done {
         let now = self.stream_time(wire, event.time)?;
+        self.forget_closed(wire, windows, now)?;
         if let WindowShape::Session { gap_ms } = windows.shape {
             self.in_session(wire, (calls, windows, gap_ms), key, event, now)?;
         } else {
             let place = Self::place(wire, b'w', key);
             let mut all = self.windows(&place)?;
+            let was_known = !all.is_empty();
             all.retain(|(bounds, _)| !windows.is_closed(bounds.end, now));
             for bounds in windows.of(event.time) {
                 if windows.is_closed(bounds.end, now) {
@@ -149,6 +168,9 @@ impl Run<'_> {
                     self.tell_window(wire, windows, Event { before: Before::of(before), ..row })?;
                 }
                 all.insert(at, (bounds, sum));
+            }
+            if !was_known {
+                self.note_windows(wire, windows, key, &all)?;
             }
             self.put_windows(&place, all)?;
         }
@@ -173,10 +195,7 @@ impl Run<'_> {
 
     /// The windows that wait to be closed, by their ends.
     fn closing(wire: Wire, windows: Windows) -> Agenda {
-        let (WindowShape::Tumbling { size_ms: width }
-        | WindowShape::Hopping { size_ms: width, .. }
-        | WindowShape::Session { gap_ms: width }) = windows.shape;
-        Agenda::new(Self::place(wire, b'p', &[]), width)
+        Agenda::new(Self::place(wire, b'p', &[]), windows.width_ms())
     }
 
     fn tell_closed(&mut self, wire: Wire, windows: Windows, now: i64) -> Done {
@@ -185,6 +204,37 @@ impl Run<'_> {
             let (_, row) = Event::received(row, &self.rule.query)?;
             // It was never told before.
             self.push(self.behind(wire), Event { before: Before::Nothing, ..row })?;
+        }
+        Ok(())
+    }
+
+    /// Notes when the first of a group's windows is closed, so that it is forgotten then though nothing comes for it.
+    pub(super) fn note_windows(
+        &mut self,
+        wire: Wire,
+        windows: Windows,
+        key: &[u8],
+        all: &[(Bounds, Sum)],
+    ) -> Done {
+        let Some(first) = all.iter().map(|(bounds, _)| bounds.end).min() else { return Ok(()) };
+        Self::open(wire, windows).add(self.state, first, &Value::Bytes(key.into()), Value::Null)
+    }
+
+    /// The groups that have windows, by when the first of them ends.
+    fn open(wire: Wire, windows: Windows) -> Agenda {
+        Agenda::new(Self::place(wire, b'o', &[]), windows.width_ms())
+    }
+
+    /// Forgets the windows that are closed, of all groups.
+    fn forget_closed(&mut self, wire: Wire, windows: Windows, now: i64) -> Done {
+        let due = Self::open(wire, windows).take(self.state, |end| windows.is_closed(end, now))?;
+        for (key, _) in due {
+            let Value::Bytes(key) = key else { return Err(StepError::Damaged("a group's windows")) };
+            let place = Self::place(wire, b'w', &key);
+            let mut all = self.windows(&place)?;
+            all.retain(|(bounds, _)| !windows.is_closed(bounds.end, now));
+            self.note_windows(wire, windows, &key, &all)?;
+            self.put_windows(&place, all)?;
         }
         Ok(())
     }
@@ -206,6 +256,30 @@ impl Run<'_> {
             Value::Struct(vec![Value::Bigint(bounds.start), Value::Bigint(bounds.end), sum.value()])
         };
         self.put_list(place, all.into_iter().map(entry).collect())
+    }
+
+    /// A table's group keeps what each row gives, by the row's key: what a row gave before is taken out, and what it gives
+    /// now is counted in. A record that is delivered twice replaces itself.
+    fn replace(&mut self, wire: Wire, calls: &[Aggregate], key: &[u8], event: &Event) -> Done {
+        let id = value_bytes(&Value::Struct(event.key.clone()));
+        let member = Self::place(wire, b'm', &[key, &id].concat());
+        let place = Self::place(wire, b'a', key);
+        let known = self.state.get(&place)?.map(Sum::of).transpose()?;
+        let before = known.as_ref().map(|sum| row_of(calls, sum, key, None)).transpose()?;
+        let mut sum = known.unwrap_or_else(|| Sum::begin(calls));
+        match self.state.get(&member)? {
+            Some(Value::Struct(arguments)) => sum.unfold(calls, &arguments)?,
+            Some(_) => return Err(StepError::Damaged("a group's state")),
+            None => {}
+        }
+        if let Some(arguments) = &event.row {
+            sum.fold(calls, arguments)?;
+        }
+        self.state.put(&member, event.row.clone().map(Value::Struct).as_ref())?;
+        sum.time = sum.time.max(event.time);
+        let row = told(calls, &sum, key, None, event)?;
+        self.state.put(&place, Some(&sum.value()))?;
+        self.push(self.behind(wire), Event { before: Before::of(before), ..row })
     }
 
     /// A table's group keeps what each row gives, by the row's key, in the order in which each last came. A row that comes

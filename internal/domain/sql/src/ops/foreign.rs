@@ -26,12 +26,12 @@ impl Run<'_> {
             // The last that is heard of the row from there is that it is gone, unless it is told from elsewhere now.
             let is_gone = now.is_none() && !(*is_outer && event.row.is_some());
             let leaving = Event { row: None, key: marked(&event.key, is_gone), ..event.clone() };
-            self.send(Wire { side: 2, ..refer }, before, leaving);
+            self.send(Wire { side: 2, ..refer }, before, leaving)?;
         }
         match now {
             Some(now) => {
                 let key = marked(&event.key, has_moved);
-                self.send(refer, now, Event { key, ..event });
+                self.send(refer, now, Event { key, ..event })?;
             }
             None if *is_outer && !(has_moved && event.row.is_none()) => {
                 let row = event.row.as_deref();

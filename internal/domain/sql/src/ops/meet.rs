@@ -82,6 +82,7 @@ impl Run<'_> {
         let other = Events { wire, meeting, is_left: !is_left, key };
         // Each side forgets by its own time: one that is far ahead does not make the other forget.
         let (own_now, other_now) = self.side_times(wire, event.time)?;
+        self.forget_events(&own, own_now)?;
         self.keep_event(&own, kept(row.clone(), event.time), event.time, own_now)?;
         let (from, to) = meeting.reach(is_left, event.time);
         let mut is_met = false;
@@ -128,7 +129,7 @@ impl Run<'_> {
     fn keep_event(&mut self, of: &Events<'_>, event: Value, time: i64, now: i64) -> Done {
         let oldest = now.saturating_sub(of.meeting.kept_ms());
         let mut buckets = self.list(&of.index())?;
-        let known = buckets.clone();
+        let (known, was_known) = (buckets.clone(), !buckets.is_empty());
         let is_old = |bucket: &Value| of.end(bucket) <= oldest;
         for bucket in known.iter().filter(|bucket| is_old(bucket)) {
             self.put_list(&of.place(bucket), Vec::new())?;
@@ -147,7 +148,34 @@ impl Run<'_> {
                 self.put_list(&of.place(&bucket), all)?;
             }
         }
+        if !was_known {
+            self.note_events(of, &buckets)?;
+        }
         if buckets == known { Ok(()) } else { self.put_list(&of.index(), buckets) }
+    }
+
+    /// Notes when the first of a key's events are too old, so that they go then though nothing comes for it.
+    fn note_events(&mut self, of: &Events<'_>, buckets: &[Value]) -> Done {
+        let Some(first) = buckets.first() else { return Ok(()) };
+        of.kept().add(self.state, of.end(first), &Value::Bytes(of.key.into()), Value::Null)
+    }
+
+    /// Lets go of what is too old of one side, of all keys.
+    fn forget_events(&mut self, of: &Events<'_>, now: i64) -> Done {
+        let oldest = now.saturating_sub(of.meeting.kept_ms());
+        for (key, _) in of.kept().take(self.state, |end| end <= oldest)? {
+            let Value::Bytes(key) = key else { return Err(StepError::Damaged("a join's events")) };
+            let of = Events { key: &key, ..*of };
+            let buckets = self.list(&of.index())?;
+            let (old, rest): (Vec<_>, Vec<_>) =
+                buckets.into_iter().partition(|bucket| of.end(bucket) <= oldest);
+            for bucket in &old {
+                self.put_list(&of.place(bucket), Vec::new())?;
+            }
+            self.note_events(&of, &rest)?;
+            self.put_list(&of.index(), rest)?;
+        }
+        Ok(())
     }
 
     /// The events of a key from one time to another, in the order of their times.
@@ -229,6 +257,12 @@ struct Events<'k> {
 impl Events<'_> {
     fn width(&self) -> i64 {
         self.meeting.before_ms.saturating_add(self.meeting.after_ms).max(1)
+    }
+
+    /// The keys that have events, by when the first of them are too old.
+    fn kept(&self) -> Agenda {
+        let side = if self.is_left { b'g' } else { b'h' };
+        Agenda::new(Run::place(self.wire, b'k', &[side]), self.width())
     }
 
     fn bucket(&self, time: i64) -> Value {

@@ -16,6 +16,7 @@ impl Run<'_> {
     ) -> Done {
         let place = Self::place(wire, b'w', key);
         let mut all = self.windows(&place)?;
+        let was_known = !all.is_empty();
         all.retain(|(bounds, _)| !windows.is_closed(bounds.end, now));
         let is_near = |bounds: &Bounds| {
             bounds.start <= event.time.saturating_add(gap_ms)
@@ -59,6 +60,9 @@ impl Run<'_> {
         }
         let at = apart.partition_point(|(bounds, _)| *bounds < merged);
         apart.insert(at, (merged, sum));
+        if !was_known {
+            self.note_windows(wire, windows, key, &apart)?;
+        }
         self.put_windows(&place, apart)
     }
 }

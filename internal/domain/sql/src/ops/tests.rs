@@ -1,4 +1,5 @@
 mod beyond;
+mod forgetting;
 mod joins;
 mod recommendations;
 mod shapes;

@@ -19,6 +19,14 @@ impl Windows {
         all
     }
 
+    /// How long a window is, or how far apart sessions are.
+    pub(super) fn width_ms(self) -> i64 {
+        let (WindowShape::Tumbling { size_ms: width }
+        | WindowShape::Hopping { size_ms: width, .. }
+        | WindowShape::Session { gap_ms: width }) = self.shape;
+        width
+    }
+
     /// Whether a window takes nothing more at this time.
     pub(super) fn is_closed(self, end: i64, now: i64) -> bool {
         match self.shape {

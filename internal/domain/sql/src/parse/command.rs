@@ -56,6 +56,12 @@ fn command(parser: &mut Parser<'_>, source: &str, types: &Types) -> Parsed<Comma
         return assert(parser, source);
     }
     variable(parser).unwrap_or_else(|| {
+        if !peeks(parser, &["CREATE", "INSERT", "DROP", "ALTER", "SET", "UNSET"]) {
+            return Err(expected(
+                parser,
+                "a statement such as CREATE, SELECT, INSERT, SHOW, DESCRIBE or DROP",
+            ));
+        }
         let read = statement(parser, types)?;
         planned(read, here(parser))
     })

@@ -74,6 +74,15 @@ impl Layout {
         }
     }
 
+    /// Whether every value that is a record is one of the same fields.
+    pub(crate) fn is_one_record(&self) -> bool {
+        let is_record = |place| matches!(self.node(place), Node::Record(_));
+        match self.node(0) {
+            Node::Union(branches) => branches.iter().filter(|branch| is_record(branch.place)).count() == 1,
+            _ => is_record(0),
+        }
+    }
+
     #[inline]
     pub(super) fn node(&self, place: Place) -> &Node {
         self.nodes.get(place).unwrap_or(&Node::Null)

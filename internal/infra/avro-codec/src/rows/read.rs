@@ -1,3 +1,4 @@
+use std::cell::RefCell;
 use std::fmt;
 
 use millstream_model::{Column, Decimal, Type, Value};
@@ -27,6 +28,77 @@ impl<'de> Visitor<'de> for Fields<'_> {
         let mut row = vec![Value::Null; self.0.len()];
         while let Some(place) = map.next_key_seed(Name(self.0))? {
             match place.and_then(|index| Some((row.get_mut(index)?, self.0.get(index)?))) {
+                Some((slot, column)) => *slot = map.next_value_seed(Typed(&column.ty))?,
+                None => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(row)
+    }
+}
+
+/// Reads a record of a schema whose fields are known, in the order of the schema: no name is looked at.
+pub(super) struct Mapped<'c> {
+    pub(super) columns: &'c [Column],
+    pub(super) fields: &'c [Option<usize>],
+}
+
+impl<'de> DeserializeSeed<'de> for Mapped<'_> {
+    type Value = Vec<Value>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<Value>, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Mapped<'_> {
+    type Value = Vec<Value>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a record")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Vec<Value>, A::Error> {
+        let mut row = vec![Value::Null; self.columns.len()];
+        let mut fields = self.fields.iter();
+        while map.next_key::<IgnoredAny>()?.is_some() {
+            let place = fields.next().copied().flatten();
+            match place.and_then(|index| Some((row.get_mut(index)?, self.columns.get(index)?))) {
+                Some((slot, column)) => *slot = map.next_value_seed(Typed(&column.ty))?,
+                None => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(row)
+    }
+}
+
+/// Reads a record by its fields' names, and notes which column each of them is, where that is used.
+pub(super) struct Learning<'c> {
+    pub(super) columns: &'c [Column],
+    pub(super) used: &'c [bool],
+    pub(super) found: &'c RefCell<Vec<Option<usize>>>,
+}
+
+impl<'de> DeserializeSeed<'de> for Learning<'_> {
+    type Value = Vec<Value>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<Value>, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Learning<'_> {
+    type Value = Vec<Value>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a record")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Vec<Value>, A::Error> {
+        let mut row = vec![Value::Null; self.columns.len()];
+        while let Some(place) = map.next_key_seed(Name(self.columns))? {
+            let place = place.filter(|place| self.used.get(*place).is_none_or(|used| *used));
+            self.found.borrow_mut().push(place);
+            match place.and_then(|index| Some((row.get_mut(index)?, self.columns.get(index)?))) {
                 Some((slot, column)) => *slot = map.next_value_seed(Typed(&column.ty))?,
                 None => drop(map.next_value::<IgnoredAny>()?),
             }

@@ -16,6 +16,51 @@ fn codec(columns: &[Column]) -> AvroCodec {
         is_bare: false,
         writer: Some((5, WriterSchema::parse(&text).unwrap())),
         more: Vec::new(),
+        used: Vec::new(),
+        fields: FieldMaps::default(),
+    }
+}
+
+#[test]
+fn what_is_not_looked_at_is_not_read_and_names_are_looked_up_once() {
+    let (columns, row) = all_types();
+    let mut bytes = Vec::new();
+    codec(&columns).encode(&row, &mut bytes).unwrap();
+    for unused in 0..columns.len() {
+        let used = (0..columns.len()).map(|place| place != unused).collect();
+        let codec = AvroCodec { used, ..codec(&columns) };
+        let mut expected = row.clone();
+        expected[unused] = Value::Null;
+        // By name, and then by place.
+        assert!(codec.fields.get(5).is_none());
+        assert_eq!(codec.decode(&bytes), Ok(expected.clone()));
+        assert!(codec.fields.get(5).is_some());
+        assert_eq!(codec.decode(&bytes), Ok(expected));
+    }
+}
+
+#[test]
+fn each_schema_has_an_order_of_its_own() {
+    let columns = [Column::new("A", Type::Int), Column::new("B", Type::String)];
+    let registry = Registry::new("http://127.0.0.1:1").unwrap();
+    let reader = AvroCodec { source: Source::of(&registry), ..codec(&columns) };
+    for id in 6..20_u32 {
+        let more = Column::new(format!("M{id}"), Type::String);
+        let order = if id % 2 == 0 {
+            vec![columns[1].clone(), more, columns[0].clone()]
+        } else {
+            vec![columns[0].clone(), columns[1].clone(), more]
+        };
+        let text = schema_of("row", &order).to_string();
+        registry.know(id, &text);
+        let writer = AvroCodec { writer: Some((id, WriterSchema::parse(&text).unwrap())), ..codec(&order) };
+        let value =
+            |column: &Column| if column.ty == Type::Int { Value::Int(7) } else { Value::text(&column.name) };
+        let mut bytes = Vec::new();
+        writer.encode(&order.iter().map(value).collect::<Vec<_>>(), &mut bytes).unwrap();
+        for _ in 0..2 {
+            assert_eq!(reader.decode(&bytes), Ok(vec![Value::Int(7), Value::text("B")]), "{id}");
+        }
     }
 }
 
@@ -130,6 +175,8 @@ fn decimals_are_never_rounded() {
             is_bare: false,
             writer: None,
             more: Vec::new(),
+            used: Vec::new(),
+            fields: FieldMaps::default(),
         };
         assert_eq!(reader.decode(&bytes).ok(), expected.map(|text| vec![number(text)]), "{expected:?}");
     }
@@ -152,6 +199,8 @@ fn keys_are_read_whether_they_are_bare_or_a_record_of_one_field() {
             is_bare,
             writer: None,
             more: Vec::new(),
+            used: Vec::new(),
+            fields: FieldMaps::default(),
         };
         for (id, datum) in [(1, &b"\x04ab"[..]), (2, b"\x02\x04ab"), (3, b"\x04ab")] {
             let mut bytes = Vec::new();
@@ -166,6 +215,8 @@ fn keys_are_read_whether_they_are_bare_or_a_record_of_one_field() {
         is_bare: false,
         writer: None,
         more: Vec::new(),
+        used: Vec::new(),
+        fields: FieldMaps::default(),
     };
     assert_eq!(unused.decode(b"any key"), Ok(Vec::new()));
 }

@@ -1,5 +1,14 @@
 //! What a kill leaves behind.
-#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    missing_docs,
+    reason = "tests"
+)]
+
+mod damage;
 
 use std::env;
 use std::io::{BufRead, BufReader};

@@ -28,6 +28,28 @@ enum Own {
 struct OwnKafka {
     home: TempDir,
     port: u16,
+    secure_port: Option<u16>,
+}
+
+/// The password that the guarded listener wants.
+pub const PASSWORD: &str = "correct-horse-battery";
+
+/// A Kafka with a listener that asks who is there, and speaks TLS alone.
+pub struct Guarded(OwnKafka);
+
+impl Guarded {
+    pub fn start() -> Self {
+        Self(OwnKafka::start(true))
+    }
+
+    pub fn brokers(&self) -> String {
+        format!("127.0.0.1:{}", self.0.secure_port.unwrap())
+    }
+
+    /// The certificate of the authority that its own is by.
+    pub fn authority(&self) -> String {
+        self.0.home.path().join("conf/tls/ca.pem").display().to_string()
+    }
 }
 
 impl Broker {
@@ -36,13 +58,7 @@ impl Broker {
         if let Ok(brokers) = env::var("KAFKA_BROKERS") {
             return Self { brokers, own: Own::Nobody };
         }
-        let begin = |_| {
-            let own = OwnKafka { home: TempDir::new().unwrap(), port: free_pair() };
-            own.script("up").status().unwrap().success().then_some(own)
-        };
-        // Between the search for a free port and its use another may take it.
-        let own = (0..3).find_map(begin);
-        let own = own.expect("Kafka did not come up; run `make prepare`, or name one by KAFKA_BROKERS");
+        let own = OwnKafka::start(false);
         Self { brokers: format!("127.0.0.1:{}", own.port), own: Own::Kafka(own) }
     }
 
@@ -101,6 +117,17 @@ impl Broker {
 }
 
 impl OwnKafka {
+    fn start(is_guarded: bool) -> Self {
+        let begin = |_| {
+            let secure_port = is_guarded.then(free_pair);
+            let own = Self { home: TempDir::new().unwrap(), port: free_pair(), secure_port };
+            own.script("up").status().unwrap().success().then_some(own)
+        };
+        // Between the search for a free port and its use another may take it.
+        let own = (0..3).find_map(begin);
+        own.expect("Kafka did not come up; run `make prepare`, or name one by KAFKA_BROKERS")
+    }
+
     fn script(&self, deed: &str) -> Command {
         let repository = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(3).map(PathBuf::from).unwrap();
         let mut command = Command::new(repository.join("docker/local/kafka.sh"));
@@ -108,7 +135,11 @@ impl OwnKafka {
             .arg(deed)
             .env("MILLSTREAM_STACK_HOME", self.home.path())
             .env("MILLSTREAM_JARS", repository.join(".stack/jars"))
-            .env("KAFKA_PORT", self.port.to_string());
+            .env("KAFKA_PORT", self.port.to_string())
+            .env("KAFKA_SECURE_PASSWORD", PASSWORD);
+        if let Some(port) = self.secure_port {
+            command.env("KAFKA_SECURE_PORT", port.to_string());
+        }
         command
     }
 }

@@ -18,6 +18,7 @@ mod broker;
 mod membership;
 mod outage;
 mod refusals;
+mod security;
 mod transactions;
 
 use std::time::Instant;

@@ -1,9 +1,10 @@
 //! Members that leave with questions open, that are taken for dead, and that are given parts of their inputs only.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use millstream_kafka_log::KafkaGroup;
+use millstream_kafka_log::{KafkaGroup, KafkaWorld};
 use millstream_model::{Offset, Partition, TopicName};
 use millstream_ports::{Action, Delivery, GroupLog, Outlet, Polled, PortError, Start, Tail, World};
 use rdkafka::ClientConfig;
@@ -19,6 +20,7 @@ pub fn run(broker: &Broker) {
     leaves_with_a_question_open(broker);
     one_that_does_not_poll_is_lost(broker);
     one_that_was_replaced_commits_nothing(broker);
+    one_that_is_named_comes_back_without_a_rebalance(broker);
     inputs_that_grow_apart_stop_the_member(broker, 0);
     inputs_that_grow_apart_stop_the_member(broker, 1);
 }
@@ -196,6 +198,53 @@ fn values(world: &impl World, topic: &TopicName, count: usize) -> Vec<String> {
         seen.len() >= count
     });
     seen
+}
+
+/// A member of a name that ends and comes back within its session's time-out has its partitions as before, and the other
+/// member hears nothing of it.
+fn one_that_is_named_comes_back_without_a_rebalance(broker: &Broker) {
+    let (topic, group) = (broker.topic("named", 2, &[]), unique("named"));
+    let join = |name: &str| {
+        let world = KafkaWorld::without_tables(broker.log(&[]).with_instance_id(name));
+        world.join_group(&group, 0, std::slice::from_ref(&topic), Delivery::AtLeastOnce).unwrap()
+    };
+    let (mut first, mut owned) = (join("one"), BTreeSet::new());
+    until("the first has both", || {
+        follow(&mut first, &mut owned);
+        owned.len() == 2
+    });
+    let (mut second, mut others) = (join("other"), BTreeSet::new());
+    until("they share", || {
+        follow(&mut first, &mut owned);
+        follow(&mut second, &mut others);
+        owned.len() == 1 && others.len() == 1
+    });
+    drop(first);
+    let (mut again, mut back) = (join("one"), BTreeSet::new());
+    until("it is back", || {
+        assert!(
+            matches!(poll(&mut second).unwrap(), Polled::Records(_)),
+            "the other is not asked for anything"
+        );
+        follow(&mut again, &mut back);
+        !back.is_empty()
+    });
+    assert_eq!(back, owned, "what it had");
+}
+
+/// One poll, whose event is answered.
+fn follow(member: &mut KafkaGroup, owned: &mut BTreeSet<Partition>) {
+    match poll(member).unwrap() {
+        Polled::Records(_) => {}
+        Polled::Assigned(partitions) => {
+            member.accept(&partitions).unwrap();
+            owned.extend(partitions);
+        }
+        Polled::Revoked(partitions) | Polled::Lost(partitions) => {
+            member.release(&partitions).unwrap();
+            owned.retain(|one| !partitions.contains(one));
+        }
+    }
 }
 
 fn inputs_that_grow_apart_stop_the_member(broker: &Broker, grows: usize) {

@@ -5,11 +5,11 @@ use millstream_ports::TableId;
 use millstream_runtime::{Delivery, Stepped};
 use millstream_sim::Sim;
 
-use super::ledger::{GROUP, KEYS, PARTITIONS, key, looped_key};
+use super::ledger::{GROUP, KEYS, PARTITIONS, key, looped_key, sets_event, sets_wall};
 
 type Lists = BTreeMap<String, Vec<String>>;
 
-/// What every key's list must have, in the order of the inputs: first of `a`, then of `b`, then of the loop.
+/// What every key's list must have, in the order of the inputs: first of `a`, then of `b`, then of the loop and of timers.
 fn model(written: [usize; 2]) -> Lists {
     let mut lists = Lists::new();
     let mut enter = |key: String, entry: String| lists.entry(key).or_default().push(entry);
@@ -18,6 +18,12 @@ fn model(written: [usize; 2]) -> Lists {
     (0..written[0]).for_each(|id| {
         if let Some(other) = looped_key(id) {
             enter(other, format!("l{id}"));
+        }
+        if sets_wall(id) {
+            enter(key(id), format!("w{id}"));
+        }
+        if sets_event(id) {
+            enter(key(id), format!("e{id}"));
         }
     });
     lists
@@ -37,6 +43,7 @@ pub fn check(
     running: &mut [Stepped<Sim>],
     written: [usize; 2],
     delivery: Delivery,
+    visited: &BTreeMap<usize, u64>,
 ) -> Result<(), String> {
     let (model, tables, outputs) = (model(written), tables(running), outputs(sim));
     if tables.keys().ne(model.keys()) {
@@ -49,7 +56,32 @@ pub fn check(
             Delivery::AtLeastOnce => at_least(key, expected, list, &told)?,
         }
     }
+    if delivery == Delivery::ExactlyOnce {
+        visits(&tables, visited)?;
+    }
     changelog(sim, &tables)
+}
+
+/// A visit that came to its end has entered its number in as many lists as it says, and none has entered it twice.
+fn visits(tables: &Lists, visited: &BTreeMap<usize, u64>) -> Result<(), String> {
+    let mut counts = BTreeMap::<&str, u64>::new();
+    for (key, list) in tables {
+        let entries: Vec<_> = list.iter().filter(|entry| entry.starts_with('v')).collect();
+        let distinct: BTreeSet<_> = entries.iter().collect();
+        if distinct.len() < entries.len() {
+            return Err(format!("{key} was visited twice: {list:?}"));
+        }
+        for entry in entries {
+            *counts.entry(entry).or_default() += 1;
+        }
+    }
+    for (number, count) in visited {
+        let entered = counts.get(format!("v{number}").as_str()).copied().unwrap_or(0);
+        if entered != *count {
+            return Err(format!("visit {number} says that it saw {count} keys, and entered {entered}"));
+        }
+    }
+    Ok(())
 }
 
 fn tables(running: &mut [Stepped<Sim>]) -> Lists {
@@ -80,12 +112,17 @@ fn exactly(key: &str, expected: &[String], list: &[String], told: &[(usize, Stri
             return Err(format!("{key} has {list:?} where {expected:?} were written"));
         }
     }
-    let mut loops = [of(expected, 'l'), of(list, 'l')];
-    for list in &mut loops {
-        list.sort();
-    }
-    if loops[0] != loops[1] {
-        return Err(format!("{key} has {:?} from the loop where {:?} were sent", loops[1], loops[0]));
+    for source in ['l', 'w', 'e'] {
+        let mut entries = [of(expected, source), of(list, source)];
+        for list in &mut entries {
+            list.sort();
+        }
+        if entries[0] != entries[1] {
+            return Err(format!(
+                "{key} has {:?} from '{source}' where {:?} were due",
+                entries[1], entries[0]
+            ));
+        }
     }
     let places: Vec<_> = (1..).zip(list.iter().cloned()).collect();
     if places == told { Ok(()) } else { Err(format!("{key} has {list:?}, and told {told:?}")) }
@@ -94,8 +131,10 @@ fn exactly(key: &str, expected: &[String], list: &[String], told: &[(usize, Stri
 /// Each entry at least once, in the list and told, and no other.
 fn at_least(key: &str, expected: &[String], list: &[String], told: &[(usize, String)]) -> Result<(), String> {
     let expected: BTreeSet<_> = expected.iter().collect();
-    let list_set: BTreeSet<_> = list.iter().collect();
-    let told_set: BTreeSet<_> = told.iter().map(|(_, entry)| entry).collect();
+    // A visit that was cut short has entered what it has.
+    let is_due = |entry: &&String| !entry.starts_with('v');
+    let list_set: BTreeSet<_> = list.iter().filter(is_due).collect();
+    let told_set: BTreeSet<_> = told.iter().map(|(_, entry)| entry).filter(is_due).collect();
     if expected != list_set {
         return Err(format!("{key} has {list:?} where {expected:?} were written"));
     }
@@ -109,6 +148,9 @@ fn at_least(key: &str, expected: &[String], list: &[String], told: &[(usize, Str
 fn changelog(sim: &Sim, tables: &Lists) -> Result<(), String> {
     let mut replayed = Lists::new();
     for record in sim.read("ledger-table") {
+        if record.key.as_ref().unwrap().starts_with(b"\0") {
+            continue;
+        }
         replayed.insert(text(&record.key.unwrap()), list(&record.value.unwrap()));
     }
     if replayed == *tables {
@@ -122,7 +164,11 @@ fn changelog(sim: &Sim, tables: &Lists) -> Result<(), String> {
 pub fn check_stores(sim: &Sim) -> Result<(), String> {
     let mut changelogs = vec![BTreeMap::new(); PARTITIONS as usize];
     for (partition, _, record) in sim.read_with_places("ledger-table") {
-        changelogs[partition.index()].insert(record.key.unwrap(), record.value.unwrap());
+        let (changelog, key) = (&mut changelogs[partition.index()], record.key.unwrap());
+        match record.value {
+            Some(value) => changelog.insert(key, value),
+            None => changelog.remove(&key),
+        };
     }
     let table = TopicName::new("ledger-table").unwrap();
     for (partition, changelog) in (0..).map(Partition::new).zip(changelogs) {

@@ -1,11 +1,12 @@
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use millstream_model::Partition;
-use millstream_runtime::{Delivery, MemoryBudget, Processor, Settings, Stepped};
+use millstream_runtime::{Delivery, MemoryBudget, Processor, Settings, Stepped, Visiting};
 use millstream_sim::{Chance, Faults, Sim};
 
 use super::checks::check;
-use super::ledger::{GROUP, PARTITIONS, graph, key};
+use super::ledger::{GROUP, KEYS, PARTITIONS, Shared, graph, key, outside, visitor};
 
 /// Deeds before everything calms down.
 const DEEDS: usize = 120;
@@ -21,6 +22,10 @@ pub struct Run {
     processes: Vec<(Sim, Stepped<Sim>)>,
     /// How many records each input has.
     written: [usize; 2],
+    outside: Shared,
+    visiting: Vec<(usize, Visiting)>,
+    /// How many keys each visit reported that came to its end.
+    visited: BTreeMap<usize, u64>,
     is_told: bool,
 }
 
@@ -39,10 +44,14 @@ impl Run {
             store_batch_bytes: [1, 300, 1 << 20][chance.below(3)],
             store_bytes_max: [1, 500, 1 << 20][chance.below(3)],
             dirty_bytes_max: [300, 1 << 20][chance.below(2)],
+            deferred_max: [1, 3, 1_000][chance.below(3)],
+            waiting_bytes_max: [1, 900, 1 << 20][chance.below(3)],
             standbys: [0, 0, 1, 2][chance.below(4)],
             ..Settings::default()
         };
-        Self { sim, chance, settings, processes: Vec::new(), written: [0; 2], is_told }
+        let (processes, visiting) = (Vec::new(), Vec::new());
+        let (written, outside, visited) = ([0; 2], outside(seed), BTreeMap::new());
+        Self { sim, chance, settings, processes, written, outside, visiting, visited, is_told }
     }
 
     fn tell(&self, said: &str) {
@@ -58,10 +67,13 @@ impl Run {
         }
         self.tell("calm");
         self.sim.set_faults(Faults::default());
+        self.outside.lock().unwrap().flaky = 0;
+        self.come_to_rest()?;
+        self.flush();
         self.come_to_rest()?;
         let processes = std::mem::take(&mut self.processes);
         let mut running: Vec<_> = processes.into_iter().map(|(_, running)| running).collect();
-        check(&self.sim, &mut running, self.written, self.settings.delivery)?;
+        check(&self.sim, &mut running, self.written, self.settings.delivery, &self.visited)?;
         for process in running {
             process.stop().map_err(|error| format!("it did not stop: {error}"))?;
         }
@@ -83,8 +95,11 @@ impl Run {
             repeated_polls: some(500),
             short_polls: some(900),
             failing_stores: some(200),
+            damaged_stores: some(60),
             busy_stores: some(500),
+            record_bytes_max: None,
         };
+        self.outside.lock().unwrap().flaky = some(150);
         let crash_at_effect = self.chance.hits(700).then(|| 1 + self.chance.below(60) as u64);
         let faults = Faults { crash_at_effect, ..faults };
         self.tell(&format!("{:?}\n{faults:?}", self.settings));
@@ -107,6 +122,8 @@ impl Run {
                 self.sim.rebalance(GROUP);
             }
             57 => self.set_faults(),
+            58..64 => self.answer(),
+            64..66 => self.visit(),
             _ => self.step(),
         }
     }
@@ -121,9 +138,48 @@ impl Run {
         }
     }
 
+    /// Moves the time of every partition on, so that all timers are due.
+    fn flush(&mut self) {
+        self.sim.advance(Duration::from_secs(1));
+        (0..KEYS).for_each(|number| self.sim.write("a", key(number).as_bytes(), Some(b"flush")));
+    }
+
+    /// Gives a record the answer it waits for, or none.
+    fn answer(&mut self) {
+        let mut outside = self.outside.lock().unwrap();
+        if outside.awaited.is_empty() {
+            return;
+        }
+        let place = self.chance.below(outside.awaited.len());
+        let completion = outside.awaited.remove(place);
+        self.tell("an answer");
+        if self.chance.hits(200) { drop(completion) } else { completion.complete(()) }
+    }
+
+    fn visit(&mut self) {
+        if self.processes.is_empty() {
+            return;
+        }
+        let place = self.chance.below(self.processes.len());
+        let number = self.visiting.len();
+        self.tell(&format!("visit {number}"));
+        if let Ok(visiting) = self.processes[place].1.visit(&visitor(), number) {
+            self.visiting.push((number, visiting));
+        }
+    }
+
+    /// Notes which visits came to their ends.
+    fn see_visits(&mut self) {
+        for (number, visiting) in &mut self.visiting {
+            if let Ok(Some(count)) = visiting.poll() {
+                self.visited.insert(*number, count);
+            }
+        }
+    }
+
     fn start(&mut self) {
         let process = self.place();
-        let processor = Processor::new(process.clone(), graph()).settings(self.settings.clone());
+        let processor = Processor::new(process.clone(), graph(&self.outside)).settings(self.settings.clone());
         match processor.stepped() {
             Ok(running) => {
                 self.tell("a process starts");
@@ -192,6 +248,12 @@ impl Run {
             for (_, running) in &mut self.processes {
                 came_up |= running.step().map_err(|error| format!("it ended in a calm world: {error}"))?;
             }
+            let awaited = std::mem::take(&mut self.outside.lock().unwrap().awaited);
+            came_up |= !awaited.is_empty();
+            for completion in awaited {
+                completion.complete(());
+            }
+            self.see_visits();
             self.sim.advance(Duration::from_millis(50));
             quiet = if came_up { 0 } else { quiet + 1 };
             if quiet > 5 {

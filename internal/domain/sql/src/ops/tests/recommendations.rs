@@ -17,6 +17,10 @@ impl Shop {
         Self(World::new(RECOMMENDATIONS))
     }
 
+    fn of_one_partition() -> Self {
+        Self(World::of_one_partition(RECOMMENDATIONS))
+    }
+
     fn ask(&mut self, user: &str, prompt: &str) {
         let value = vec![Value::text(prompt), Value::text(user), Value::Timestamp(9)];
         self.0.put("asked", vec![Value::text(prompt)], Some(value));
@@ -169,8 +173,12 @@ proptest! {
     /// Whatever comes in whatever order, and whatever comes again after a crash, each user sees what a look at the tables
     /// themselves gives.
     #[test]
-    fn recommendations_equal_a_naive_join(events in proptest::collection::vec(event(), 0..40)) {
-        let (mut shop, mut naive) = (Shop::new(), Naive::default());
+    fn recommendations_equal_a_naive_join(
+        events in proptest::collection::vec(event(), 0..40),
+        is_one: bool,
+    ) {
+        let shop = if is_one { Shop::of_one_partition() } else { Shop::new() };
+        let (mut shop, mut naive) = (shop, Naive::default());
         for event in &events {
             naive.apply(event);
             match event {

@@ -24,25 +24,33 @@ impl SchemaSource for Schemas {
 }
 
 #[derive(Default)]
-pub(in crate::ops) struct Memory(BTreeMap<Vec<u8>, Value>);
+pub(in crate::ops) struct Memory {
+    entries: BTreeMap<Vec<u8>, Value>,
+    /// Everything is kept here, so that nothing is sent.
+    is_all: bool,
+}
 
 impl Memory {
     pub(in crate::ops) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.entries.is_empty()
     }
 }
 
 impl State for Memory {
     fn get(&mut self, key: &[u8]) -> Result<Option<Value>, StepError> {
-        Ok(self.0.get(key).cloned())
+        Ok(self.entries.get(key).cloned())
     }
 
     fn put(&mut self, key: &[u8], value: Option<&Value>) -> Result<(), StepError> {
         match value {
-            Some(value) => self.0.insert(key.to_vec(), value.clone()),
-            None => self.0.remove(key),
+            Some(value) => self.entries.insert(key.to_vec(), value.clone()),
+            None => self.entries.remove(key),
         };
         Ok(())
+    }
+
+    fn is_home(&self, _: &[u8]) -> bool {
+        self.is_all
     }
 }
 
@@ -84,6 +92,13 @@ impl World {
             failures: Vec::new(),
         };
         Self { topics: BTreeMap::new(), rules: plan.rules.into_iter().map(running).collect() }
+    }
+
+    /// The same with one partition, where every step finds what it keeps.
+    pub(super) fn of_one_partition(text: &str) -> Self {
+        let mut world = Self::new(text);
+        world.rules.iter_mut().for_each(|running| running.at_source.is_all = true);
+        world
     }
 
     /// Writes a record, and lets the rules run until nothing is left to do.
@@ -163,7 +178,8 @@ impl World {
     /// How many entries all state of a rule has.
     pub(super) fn entries(&self, rule: usize) -> usize {
         let running = &self.rules[rule];
-        running.at_source.0.len() + running.at_key.values().map(|memory| memory.0.len()).sum::<usize>()
+        running.at_source.entries.len()
+            + running.at_key.values().map(|memory| memory.entries.len()).sum::<usize>()
     }
 }
 

@@ -1,0 +1,195 @@
+//! What many rules cost: the time that 1,000 idle ones take to start and their memory, and the processor time of 1,000
+//! filters on one topic beside that of one.
+//!
+//! `cargo bench --bench rules` builds the programs, runs `dev up` and `rules run` from a folder of its own, and removes it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::cast_precision_loss,
+    missing_docs,
+    reason = "a benchmark, not shipped"
+)]
+
+use std::fmt::Write as _;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientConfig;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+
+const RULES: usize = 1_000;
+const RECORDS: usize = 400_000;
+/// As Linux counts processor time.
+const TICKS_PER_SECOND: f64 = 100.0;
+const SOURCE: &str = "CREATE STREAM payments (id STRING KEY, account STRING, amount INT) WITH (KAFKA_TOPIC='payments', VALUE_FORMAT='JSON', PARTITIONS=4);";
+
+/// A program, ended with this.
+struct Program(Child);
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = Command::new("kill").args(["-INT", &self.0.id().to_string()]).status();
+        let _ = self.0.wait();
+    }
+}
+
+struct Bench {
+    home: tempfile::TempDir,
+    programs: PathBuf,
+    brokers: String,
+    registry: String,
+}
+
+fn main() {
+    let programs = std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().to_path_buf();
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--release", "-p", "millstream-cmd-rules", "-p", "millstream-cmd-dev"])
+        .status();
+    assert!(built.unwrap().success());
+    let home = tempfile::TempDir::new().unwrap();
+    let log = home.path().join("dev.log");
+    let dev = Command::new(programs.join("dev"))
+        .args(["up", "--kafka-port", "0", "--registry-port", "0", "--data"])
+        .arg(home.path().join("dev"))
+        .stdout(File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    let _dev = Program(dev);
+    let exported = |name: &str| line(&log, &format!("export {name}=")).split_once('=').unwrap().1.to_owned();
+    let (brokers, registry) = (exported("KAFKA_BROKERS"), exported("SCHEMA_REGISTRY_URL"));
+    let bench = Bench { home, programs, brokers, registry };
+    bench.idle();
+    let many = bench.busy(RULES);
+    let one = bench.busy(1);
+    println!("{RULES} filters cost {:.1} times one", many / one);
+}
+
+/// The first line of a file that holds these words, once it is there.
+fn line(path: &Path, words: &str) -> String {
+    let begun = Instant::now();
+    loop {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        if let Some(line) = text.lines().find(|line| line.contains(words)) {
+            return line.to_owned();
+        }
+        assert!(begun.elapsed() < Duration::from_mins(5), "no '{words}' in {text}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn ticks(process: u32) -> f64 {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    let fields: Vec<_> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    let field = |place: usize| fields.get(place).unwrap().parse::<f64>().unwrap();
+    field(11) + field(12)
+}
+
+fn status(process: u32, name: &str) -> String {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    status.lines().find(|line| line.starts_with(name)).unwrap().to_owned()
+}
+
+impl Bench {
+    fn rules(&self, name: &str, count: usize, rule: impl Fn(usize) -> String) -> PathBuf {
+        let mut text = format!("{SOURCE}\n");
+        (0..count).for_each(|number| writeln!(text, "{}", rule(number)).unwrap());
+        let file = self.home.path().join(format!("{name}.sql"));
+        fs::write(&file, text).unwrap();
+        file
+    }
+
+    fn start(&self, file: &Path) -> Program {
+        let log = self.home.path().join("rules.log");
+        let _ = fs::remove_file(&log);
+        let begun = Instant::now();
+        let out = File::create(&log).unwrap();
+        let rules = Command::new(self.programs.join("rules"))
+            .args([
+                "run",
+                "--workers",
+                "1",
+                "--http",
+                "off",
+                "--brokers",
+                &self.brokers,
+                "--registry",
+                &self.registry,
+            ])
+            .arg("--state-dir")
+            .arg(self.home.path().join("state"))
+            .arg(file)
+            .stdin(Stdio::null())
+            .stderr(out.try_clone().unwrap())
+            .stdout(out)
+            .spawn()
+            .unwrap();
+        let program = Program(rules);
+        let said = line(&log, "are running");
+        println!(
+            "{}: '{said}' after {:.2} s",
+            file.file_stem().unwrap().display(),
+            begun.elapsed().as_secs_f64()
+        );
+        program
+    }
+
+    /// Rules that have nothing to do, started for the first time and once more.
+    fn idle(&self) {
+        let file = self.rules("idle", RULES, |number| {
+            format!("CREATE STREAM idle_{number} AS SELECT * FROM payments WHERE amount = {number};")
+        });
+        drop(self.start(&file));
+        let program = self.start(&file);
+        thread::sleep(Duration::from_secs(5));
+        for name in ["VmRSS", "Threads"] {
+            println!("idle: {}", status(program.0.id(), name));
+        }
+    }
+
+    /// Processor time a record, with as many filters as told, of which each takes one record in a thousand.
+    fn busy(&self, count: usize) -> f64 {
+        let file = self.rules(&format!("busy_{count}"), count, |number| {
+            format!("CREATE STREAM busy_{count}_{number} AS SELECT * FROM payments WHERE amount = {number};")
+        });
+        let program = self.start(&file);
+        if count == RULES {
+            self.write();
+        }
+        let spent = until_quiet(program.0.id());
+        println!("busy_{count}: {:.2} µs of processor time a record", spent * 1e6 / RECORDS as f64);
+        spent
+    }
+
+    fn write(&self) {
+        let producer: BaseProducer = ClientConfig::new()
+            .set("bootstrap.servers", &self.brokers)
+            .set("linger.ms", "20")
+            .create()
+            .unwrap();
+        for number in 0..RECORDS {
+            let value = format!(r#"{{"ACCOUNT":"a{}","AMOUNT":{}}}"#, number % 5_000, number % RULES);
+            let key = number.to_string();
+            while producer.send(BaseRecord::to("payments").key(&key).payload(&value)).is_err() {
+                producer.poll(Duration::from_millis(10));
+            }
+        }
+        producer.flush(Duration::from_mins(1)).unwrap();
+    }
+}
+
+/// Waits until a program does next to nothing, and answers the processor time that it has had since its start.
+fn until_quiet(process: u32) -> f64 {
+    let (mut last, mut quiet) = (ticks(process), 0);
+    while quiet < 3 {
+        thread::sleep(Duration::from_secs(1));
+        let now = ticks(process);
+        quiet = if now - last < 8.0 { quiet + 1 } else { 0 };
+        last = now;
+    }
+    last / TICKS_PER_SECOND
+}

@@ -1,0 +1,56 @@
+//! The world, the formats and how each rule runs, from settings.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use millstream_avro_codec::{AvroRows, Registry};
+use millstream_json_codec::JsonRows;
+use millstream_kafka_log::{KafkaLog, KafkaWorld};
+use millstream_ports::{DelimitedRows, KafkaRows, NoRows};
+use millstream_rule_engine::{Formats, ServerSettings, delivered};
+use millstream_runtime::{MemoryBudget, Settings};
+use millstream_sled_table::{SledTable, SledTables};
+
+use crate::settings::RuleSettings;
+
+/// Kafka, and tables in sled.
+pub(crate) type RuleWorld = KafkaWorld<SledTable>;
+
+pub(crate) fn world(settings: &RuleSettings) -> anyhow::Result<RuleWorld> {
+    let kafka = KafkaLog::new(settings.all.brokers()?).with_properties(settings.all.kafka_properties())?;
+    let tables = SledTables::at(&settings.state_dir);
+    Ok(KafkaWorld::new(kafka, move |id| tables.open(id)))
+}
+
+pub(crate) fn formats(settings: &RuleSettings) -> anyhow::Result<Formats> {
+    Ok(formats_over(&Registry::new(settings.all.registry_url()?.reveal())?))
+}
+
+/// All formats, their schemas in this registry.
+pub(crate) fn formats_over(registry: &Registry) -> Formats {
+    Formats::default()
+        .with("AVRO", Arc::new(AvroRows::new(registry)))
+        .with("JSON", Arc::new(JsonRows::new()))
+        .with("JSON_SR", Arc::new(JsonRows::with_schemas(Arc::new(registry.clone()))))
+        .with("DELIMITED", Arc::new(DelimitedRows))
+        .with("NONE", Arc::new(NoRows))
+        .with("KAFKA", Arc::new(KafkaRows))
+}
+
+pub(crate) fn each(settings: &RuleSettings) -> Settings {
+    let each = Settings {
+        workers: settings.workers,
+        commit_interval: Some(Duration::from_millis(settings.commit_interval_ms)),
+        memory: settings.memory_budget_bytes.map_or_else(MemoryBudget::default, MemoryBudget::of_bytes),
+        ..Settings::default()
+    };
+    delivered(&each, Some(settings.guarantee))
+}
+
+pub(crate) fn server(settings: &RuleSettings) -> ServerSettings {
+    ServerSettings {
+        service_id: settings.server.service_id.clone(),
+        rules: each(settings),
+        ..ServerSettings::default()
+    }
+}
