@@ -115,7 +115,7 @@ impl Stream {
     /// What the group has set aside, where its policies set anything aside.
     pub(crate) fn dead_letters(&self) -> Option<LetterTopic<StreamWorld>> {
         let topic = self.spec.dead_letters.clone()?;
-        Some(LetterTopic { world: self.world.clone(), topic })
+        Some(LetterTopic::new(self.world.clone(), topic))
     }
 
     /// The group table as it is served over HTTP.
