@@ -11,10 +11,10 @@ public class FlinkSql {
         String source = ", 'scan.startup.mode'='earliest-offset', 'scan.bounded.mode'='latest-offset', "
                 + "'value.fields-include'='EXCEPT_KEY', 'key.fields'='account'";
         tables.executeSql("CREATE TABLE payments (account STRING, amount INT, note STRING, "
-                + "at TIMESTAMP_LTZ(3) METADATA FROM 'timestamp', WATERMARK FOR at AS at) "
+                + "ts TIMESTAMP_LTZ(3) METADATA FROM 'timestamp', WATERMARK FOR ts AS ts) "
                 + "WITH ('connector'='kafka', 'topic'='payments', " + kafka + source + ")");
         tables.executeSql("CREATE TABLE accounts (account STRING, owner STRING, "
-                + "at TIMESTAMP_LTZ(3) METADATA FROM 'timestamp', WATERMARK FOR at AS at, PRIMARY KEY (account) NOT ENFORCED) "
+                + "ts TIMESTAMP_LTZ(3) METADATA FROM 'timestamp', WATERMARK FOR ts AS ts, PRIMARY KEY (account) NOT ENFORCED) "
                 + "WITH ('connector'='upsert-kafka', 'topic'='accounts', 'value.fields-include'='EXCEPT_KEY', "
                 + "'scan.bounded.mode'='latest-offset', " + kafka + ")");
         tables.executeSql("CREATE TABLE sink (account STRING, " + columns(query) + ") WITH ('connector'='kafka', 'topic'='flink_"
@@ -34,9 +34,9 @@ public class FlinkSql {
         return switch (query) {
             case "filter" -> "SELECT account, amount, note FROM payments WHERE amount >= 500";
             case "count" -> "SELECT account, window_start, COUNT(*) FROM TABLE("
-                    + "TUMBLE(TABLE payments, DESCRIPTOR(at), INTERVAL '1' MINUTE)) GROUP BY account, window_start, window_end";
+                    + "TUMBLE(TABLE payments, DESCRIPTOR(ts), INTERVAL '1' MINUTE)) GROUP BY account, window_start, window_end";
             default -> "SELECT p.account, p.amount, a.owner FROM payments AS p "
-                    + "JOIN accounts FOR SYSTEM_TIME AS OF p.at AS a ON p.account = a.account";
+                    + "JOIN accounts FOR SYSTEM_TIME AS OF p.ts AS a ON p.account = a.account";
         };
     }
 }
