@@ -58,7 +58,14 @@ pub fn ask(text: &str, catalog: &Catalog, schemas: &dyn SchemaSource) -> Result<
     let columns = body.value.clone();
     let sink = nowhere(kind, &columns);
     let query = body.into_plan(None).numbered();
-    let rule = Rule { name: sink.name.clone(), sink, query, guarantee: None, idle_ms: None, span: asked.from.name.span };
+    let rule = Rule {
+        name: sink.name.clone(),
+        sink,
+        query,
+        guarantee: None,
+        idle_ms: None,
+        span: asked.from.name.span,
+    };
     let is_push = asked.emits_changes || asked.emit_final.is_some();
     Ok(Asking { rule, columns, is_push, limit: asked.limit.map(|limit| limit.node), keys, key })
 }
