@@ -29,6 +29,15 @@ fn graph() -> anyhow::Result<GroupGraph> {
     Ok(graph)
 }
 
+fn settings(member: &Member) -> Settings {
+    Settings {
+        workers: 1,
+        standbys: member.standbys,
+        store_interval: Duration::from_secs(1),
+        ..Settings::exactly_once()
+    }
+}
+
 /// Runs until it is told to end.
 pub(crate) fn run(member: &Member) -> anyhow::Result<()> {
     let properties: BTreeMap<_, _> = [
@@ -42,9 +51,7 @@ pub(crate) fn run(member: &Member) -> anyhow::Result<()> {
     let log = member.name.iter().fold(log, KafkaLog::with_instance_id);
     let tables = SledTables::at(&member.folder);
     let world = KafkaWorld::new(log, move |id| tables.open(id));
-    let settings =
-        Settings { workers: 1, store_interval: Duration::from_secs(1), ..Settings::exactly_once() };
-    let running = Processor::new(world, graph()?).settings(settings).start()?;
+    let running = Processor::new(world, graph()?).settings(settings(member)).start()?;
     let stop = running.stopper();
     ctrlc::set_handler(move || stop.set())?;
     Ok(running.join()?)

@@ -92,7 +92,10 @@ impl<W: World> Standbys<W> {
         self.owned.insert(partition, worker);
         self.wanted.remove(&partition);
         self.asked_at = None;
-        self.drop_standby(partition).map(Option::unwrap_or_default)
+        let tables = self.drop_standby(partition)?.unwrap_or_default();
+        let (next, end) = tables.first().map(|table| (table.next, table.end)).unzip();
+        tracing::debug!(%partition, ?next, ?end, "a standby was taken over");
+        Ok(tables)
     }
 
     /// A worker gave a partition up: it is stood by for, unless the group says soon that others do.
@@ -155,7 +158,10 @@ impl<W: World> Standbys<W> {
         let spec = &self.plan.graph.spec;
         let members = match self.world.members(&spec.group) {
             // What it was is what it is, for as long as nobody knows better.
-            Err(error) if error.action() == Action::Retry => return Ok(()),
+            Err(error) if error.action() == Action::Retry => {
+                tracing::debug!(%error, "who stands by for what stays as it was");
+                return Ok(());
+            }
             members => members?,
         };
         self.wanted = match members {
@@ -191,7 +197,9 @@ impl<W: World> Standbys<W> {
             match self.follow(partition) {
                 Ok(began) => opened |= began,
                 // Its store is another's on this machine, or its changelog has records in doubt.
-                Err(error) if error.action() == Action::Retry => {}
+                Err(error) if error.action() == Action::Retry => {
+                    tracing::debug!(%partition, %error, "a standby waits");
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -212,6 +220,7 @@ impl<W: World> Standbys<W> {
             (table.next, table.end) = begin(tail, topic, partition, &mut table.layer)?;
             table.replayed = 0;
             standby.following = topic + 1;
+            tracing::debug!(topic, %partition, next = %table.next, end = %table.end, "a standby follows");
         }
         Ok(true)
     }

@@ -30,6 +30,9 @@ const ALIASES: &[(&str, &str)] = &[
 /// What the classic protocol's members say, and by KIP-848 the broker does.
 const BROKERS_OWN: &[&str] = &["session.timeout.ms", "heartbeat.interval.ms", "group.protocol.type"];
 
+/// How long the brokers may hold a fetch of a reader by position back when there is nothing new, in milliseconds.
+const READER_WAIT_MS: &str = "100";
+
 /// Apache Kafka, and how its clients are set up. A cheap handle: no connection is made before a client is asked for.
 ///
 /// Properties are librdkafka's own, and go to every client; `consumer.` or `producer.` before a name sends it to that
@@ -172,6 +175,10 @@ impl KafkaLog {
         config.set("enable.partition.eof", "true").set("statistics.interval.ms", "0");
         // Where records were deleted under the reader, it must not jump over those that are left.
         config.set("auto.offset.reset", "earliest");
+        if config.get("fetch.wait.max.ms").is_none() {
+            // The end of a partition is told once a fetch came back empty, and whoever takes one over waits for that.
+            config.set("fetch.wait.max.ms", READER_WAIT_MS);
+        }
         config
     }
 
