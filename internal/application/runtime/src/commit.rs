@@ -1,6 +1,6 @@
 //! The only place that writes to topics and tables.
 
-use millstream_model::{NoHeaders, Partition};
+use millstream_model::{NoHeaders, Offset, Partition};
 use millstream_ports::{Action, Delivery, GroupLog, Outlet, PortError, SendRecord, Tag, World};
 
 use crate::desk::Desk;
@@ -123,7 +123,7 @@ pub(crate) fn take_back<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Res
     }
     log.abort()?;
     desk.visits.iter_mut().for_each(Visit::roll_back);
-    desk.refusal = None;
+    (desk.refusal, desk.has_worked_apart) = (None, false);
     Ok(())
 }
 
@@ -227,6 +227,28 @@ pub(crate) fn settle_stores<W: World>(desk: &mut Desk<W>) -> Result<(), PortErro
     Ok(())
 }
 
+/// A position that the group knows already. A transaction without one is not held against who owns what, and that of a member
+/// which was replaced and does not know it would be accepted.
+fn standing<W: World>(
+    log: &W::Group,
+    desk: &mut Desk<W>,
+) -> Result<Vec<(usize, Partition, Offset)>, PortError> {
+    if !desk.has_worked_apart {
+        return Ok(Vec::new());
+    }
+    let inputs = desk.plan.graph.spec.inputs.len();
+    for task in desk.owned() {
+        for input in 0..inputs {
+            let known = Some(task.ledger.committed_to(input)).filter(|next| *next > Offset::ZERO);
+            let next = known.map_or_else(|| log.committed(input, task.partition), |next| Ok(Some(next)))?;
+            if let Some(next) = next {
+                return Ok(vec![(input, task.partition, next)]);
+            }
+        }
+    }
+    Ok(Vec::new())
+}
+
 fn commit_offsets<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result<bool, PortError> {
     let positions: Vec<_> = desk
         .owned()
@@ -234,14 +256,16 @@ fn commit_offsets<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result<bo
             task.ledger.uncommitted().map(|(input, next)| (input, task.partition, next)).collect::<Vec<_>>()
         })
         .collect();
-    // What timers, visits and idle partitions did may be of no position: under exactly-once it is a transaction too.
-    if positions.is_empty() && desk.plan.settings.delivery == Delivery::AtLeastOnce {
+    if positions.is_empty() {
+        // What timers, visits and idle partitions did is of no position: under exactly-once it is a transaction too.
+        if desk.is_exact() {
+            log.commit(&standing(log, desk)?)?;
+            desk.has_worked_apart = false;
+        }
         return Ok(false);
     }
     log.commit(&positions)?;
-    if positions.is_empty() {
-        return Ok(false);
-    }
+    desk.has_worked_apart = false;
     for task in desk.owned() {
         task.ledger.committed();
     }

@@ -44,6 +44,8 @@ pub(crate) struct Desk<W: World> {
     /// Whether a record may have been deferred since this was last looked at.
     has_deferred: bool,
     pub(crate) visits: VecDeque<Visit>,
+    /// Whether something was done since the last commit that is of no record.
+    pub(crate) has_worked_apart: bool,
     /// What must be sent before anything else is.
     pub(crate) refusal: Option<Refusal>,
     pub(crate) setback: Option<Setback>,
@@ -85,6 +87,7 @@ impl<W: World> Desk<W> {
             completed,
             has_deferred: false,
             visits: VecDeque::new(),
+            has_worked_apart: false,
             refusal: None,
             setback: None,
         }

@@ -121,7 +121,7 @@ pub(crate) fn answer<W: World>(questions: &Receiver<Query>, desk: &mut Desk<W>, 
                 drop(reply.try_send(ranges::read_cut(desk, cut, &range, max)));
             }
             Query::EndCut(cut) => ranges::end_cut(desk, cut),
-            Query::Visit(visit) => desk.visits.push_back(visit),
+            Query::Visit(visit) => desk.begin_visit(visit),
         }
     }
 }

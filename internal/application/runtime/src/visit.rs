@@ -47,6 +47,8 @@ pub(crate) struct Visit {
     pub(crate) visitor: usize,
     pub(crate) argument: Argument,
     reply: SyncSender<Result<u64, PortError>>,
+    /// The partitions that the worker had when it was asked: what comes later was visited where it was.
+    pub(crate) partitions: Vec<Partition>,
     /// The keys to come; `None` before they were looked up.
     pub(crate) todo: Option<VecDeque<Key>>,
     /// Visited, and not committed yet.
@@ -59,7 +61,7 @@ pub(crate) struct Visit {
 impl Visit {
     pub(crate) fn new(visitor: usize, argument: Argument, reply: SyncSender<Result<u64, PortError>>) -> Self {
         let (todo, uncommitted, tried) = (None, Vec::new(), (0, Duration::ZERO));
-        Self { visitor, argument, reply, todo, uncommitted, committed: 0, tried }
+        Self { visitor, argument, reply, partitions: Vec::new(), todo, uncommitted, committed: 0, tried }
     }
 
     /// What it has done since the last commit is committed. Answers whether that was all.
@@ -76,9 +78,13 @@ impl Visit {
         }
     }
 
+    /// Whether it has still to do with some of these partitions.
     pub(crate) fn is_of(&self, partitions: &[Partition]) -> bool {
-        let todo = self.todo.iter().flatten().chain(&self.uncommitted);
-        todo.map(|(partition, _)| partition).any(|partition| partitions.contains(partition))
+        let Some(todo) = &self.todo else {
+            return self.partitions.iter().any(|partition| partitions.contains(partition));
+        };
+        let keys = todo.iter().chain(&self.uncommitted);
+        keys.map(|(partition, _)| partition).any(|partition| partitions.contains(partition))
     }
 
     pub(crate) fn end(self, outcome: Result<(), PortError>) {

@@ -26,6 +26,9 @@ impl<W: World> Desk<W> {
                 "a record came from a topic or a partition that is no input",
             )));
         };
+        if let Some(layer) = task.own_layer() {
+            layer.begin_record(record.timestamp);
+        }
         guarded(world, plan, task, effects, Some(deferral), record, |context| step(context, record))
     }
 
@@ -63,6 +66,7 @@ impl<W: World> Desk<W> {
         record: &RecordView<'_>,
         step: impl FnOnce(&mut Context<'_>) -> Result<(), StepError>,
     ) -> Result<Called, ProcessorError> {
+        self.has_worked_apart = true;
         let Self { world, plan, tasks, effects, .. } = self;
         let Some(task) = task(tasks, record.partition) else { return Err(absent(record.partition)) };
         if let Some(layer) = task.own_layer() {

@@ -14,7 +14,22 @@ use crate::visit::{Key, Visit};
 /// Keys visited in one go, before the log is looked after again.
 const KEYS_MAX: usize = 500;
 
+/// What became of a key that was to be visited.
+enum Seen {
+    Now,
+    /// It is to be visited once more.
+    Later,
+    /// It is gone, or what wrote it was taken back.
+    Never,
+}
+
 impl<W: World> Desk<W> {
+    /// Takes a visit on, of the partitions that are here now.
+    pub(crate) fn begin_visit(&mut self, mut visit: Visit) {
+        visit.partitions = self.owned().map(|task| task.partition).collect();
+        self.visits.push_back(visit);
+    }
+
     /// Goes on with the visit that came first. Answers whether it came forward.
     pub(crate) fn visit_some(&mut self) -> Result<bool, ProcessorError> {
         let Some(mut visit) = self.visits.pop_front() else { return Ok(false) };
@@ -24,34 +39,40 @@ impl<W: World> Desk<W> {
     }
 
     fn visit_keys(&mut self, visit: &mut Visit) -> Result<bool, ProcessorError> {
-        let Some(mut todo) = visit.todo.take().map_or_else(|| self.all_keys(), |todo| Ok(Some(todo)))? else {
+        let Some(mut todo) =
+            visit.todo.take().map_or_else(|| self.all_keys(&visit.partitions), |todo| Ok(Some(todo)))?
+        else {
             return Ok(false);
         };
         let mut visited = false;
         for _ in 0..todo.len().min(KEYS_MAX) {
             let Some((partition, key)) = todo.pop_front() else { break };
-            if self.visit(visit, partition, &key)? {
-                visit.uncommitted.push((partition, key));
-                visited = true;
-            } else if visit.tried.0 > 0 {
-                // The key at hand is to be tried again.
-                todo.push_front((partition, key));
-                break;
-            } else {
-                todo.push_back((partition, key));
+            match self.visit(visit, partition, &key)? {
+                Seen::Now => {
+                    visit.uncommitted.push((partition, key));
+                    visited = true;
+                }
+                Seen::Never => visited = true,
+                Seen::Later if visit.tried.0 > 0 => {
+                    // The key at hand is to be tried again.
+                    todo.push_front((partition, key));
+                    break;
+                }
+                Seen::Later => todo.push_back((partition, key)),
             }
         }
         visit.todo = Some(todo);
         Ok(visited)
     }
 
-    /// The keys of all partitions, once they are recovered.
-    fn all_keys(&mut self) -> Result<Option<VecDeque<Key>>, PortError> {
-        if self.owned().any(|task| task.phase != Phase::Running) {
+    /// The keys of these partitions, once they are recovered.
+    fn all_keys(&mut self, partitions: &[Partition]) -> Result<Option<VecDeque<Key>>, PortError> {
+        let is_of = |task: &&mut PartitionTask<W::Store>| partitions.contains(&task.partition);
+        if self.owned().filter(is_of).any(|task| task.phase != Phase::Running) {
             return Ok(None);
         }
         let mut all = VecDeque::new();
-        for task in self.owned() {
+        for task in self.owned().filter(is_of) {
             let partition = task.partition;
             if let Some(layer) = task.own_layer() {
                 TableAccess::range(layer, &KeyRange::all(), &mut |key, _| {
@@ -63,16 +84,16 @@ impl<W: World> Desk<W> {
         Ok(Some(all))
     }
 
-    /// Visits a key, unless it is gone meanwhile; answers whether it need not be visited any more.
-    fn visit(&mut self, visit: &mut Visit, partition: Partition, key: &[u8]) -> Result<bool, ProcessorError> {
+    /// Visits a key, unless it is gone meanwhile.
+    fn visit(&mut self, visit: &mut Visit, partition: Partition, key: &[u8]) -> Result<Seen, ProcessorError> {
         let (plan, elapsed) = (self.plan.clone(), self.world.elapsed());
-        let Some(step) = plan.graph.visitors.get(visit.visitor) else { return Ok(true) };
-        let Some(task) = self.running(partition) else { return Ok(true) };
+        let Some(step) = plan.graph.visitors.get(visit.visitor) else { return Ok(Seen::Never) };
+        let Some(task) = self.running(partition) else { return Ok(Seen::Never) };
         if task.held.has_key(key) || visit.tried.1 > elapsed {
-            return Ok(false);
+            return Ok(Seen::Later);
         }
         if !self.has(partition, key)? {
-            return Ok(true);
+            return Ok(Seen::Never);
         }
         let (record, mark) = (apart(partition, key, self.world.now()), self.effects.mark());
         let argument = visit.argument.clone();
@@ -81,18 +102,18 @@ impl<W: World> Desk<W> {
             visit.tried = Default::default();
             self.count(&aside);
             self.accept(partition);
-            return Ok(true);
+            return Ok(Seen::Now);
         };
         self.reject(partition, mark);
         match aside.policy.unwrap_or(plan.graph.rules.callback(NO_INPUT)).after(visit.tried.0) {
             Verdict::Again(wait) => {
                 self.status.retried += 1;
                 visit.tried = (visit.tried.0 + 1, elapsed + wait);
-                Ok(false)
+                Ok(Seen::Later)
             }
             Verdict::End(end) => {
                 visit.tried = Default::default();
-                self.end_at("visitor", &record, &error.to_string(), end).map(|()| true)
+                self.end_at("visitor", &record, &error.to_string(), end).map(|()| Seen::Now)
             }
         }
     }
