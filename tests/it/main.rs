@@ -41,12 +41,13 @@ const MAIN: [Scenario; 3] = [
     ("rules that are killed in mid-join", rules_kill::run),
 ];
 
-const REST: [Scenario; 7] = [
+const REST: [Scenario; 8] = [
     ("every rule that is shipped starts", main_job::every_rule),
     ("what can't work is refused in a sentence", refusals::run),
     ("loops, joins, views and emitters", edges::run),
     ("records that fail, by policy", policies::run),
     ("any instance answers for any key", queries::run),
+    ("a server of rules that is killed in mid-join", rules_kill::serve),
     ("a kill in mid-flow", crash::run),
     ("recovery whatever partitioned the input", recovery::run),
 ];

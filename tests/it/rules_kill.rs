@@ -1,7 +1,9 @@
-//! A rule server that is killed in mid-join, at moments that chance chooses, and started again: what its rules have told in
-//! the end equals a model, record by record.
+//! Rules that are killed in mid-join, at moments that chance chooses, and started again: what they have told in the end
+//! equals a model, record by record. They run from a file, or by a server that is told them by HTTP.
 
 use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
@@ -13,27 +15,53 @@ use crate::outside::{Seen, read_all};
 use crate::stack::{Background, Stack, until};
 
 const KILLS: usize = 6;
-const PREFIX: &str = "rules_kill_";
+
+/// How the rules run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// From a file, by `rules run`.
+    File,
+    /// By `rules serve`, which is told them by HTTP, and one of them anew between kills.
+    Server,
+}
+
+impl Way {
+    /// What the topics' names begin with.
+    fn prefix(self) -> &'static str {
+        if self == Self::File { "rk" } else { "rs" }
+    }
+
+    fn topic(self, name: &str) -> String {
+        format!("{}_{name}", self.prefix())
+    }
+}
 
 /// A join of two streams, a table beside it, and what both come to.
 const RULES: &str = "
 SET 'processing.guarantee'='exactly_once_v2';
 CREATE STREAM orders (id STRING KEY, item STRING, amount BIGINT)
-  WITH (KAFKA_TOPIC='rk_orders', VALUE_FORMAT='JSON', PARTITIONS=3);
+  WITH (KAFKA_TOPIC='{rk}_orders', VALUE_FORMAT='JSON', PARTITIONS=3);
 CREATE STREAM payments (id STRING KEY, paid BIGINT)
-  WITH (KAFKA_TOPIC='rk_payments', VALUE_FORMAT='JSON', PARTITIONS=3);
+  WITH (KAFKA_TOPIC='{rk}_payments', VALUE_FORMAT='JSON', PARTITIONS=3);
 CREATE TABLE items (item STRING PRIMARY KEY, kind STRING)
-  WITH (KAFKA_TOPIC='rk_items', VALUE_FORMAT='JSON', PARTITIONS=3);
-CREATE STREAM matched WITH (KAFKA_TOPIC='rk_matched') AS
+  WITH (KAFKA_TOPIC='{rk}_items', VALUE_FORMAT='JSON', PARTITIONS=3);
+CREATE STREAM matched WITH (KAFKA_TOPIC='{rk}_matched') AS
   SELECT o.id AS id, o.item AS item, o.amount AS amount, p.paid AS paid
   FROM orders o JOIN payments p WITHIN 1 DAY GRACE PERIOD 1 DAY ON o.id = p.id;
-CREATE STREAM named WITH (KAFKA_TOPIC='rk_named') AS
+CREATE STREAM named WITH (KAFKA_TOPIC='{rk}_named') AS
   SELECT m.item AS item, i.kind AS kind, m.amount AS amount, m.paid AS paid
   FROM matched m JOIN items i ON m.item = i.item;
-CREATE TABLE kinds WITH (KAFKA_TOPIC='rk_kinds') AS
+CREATE TABLE kinds WITH (KAFKA_TOPIC='{rk}_kinds') AS
   SELECT kind, COUNT(*) AS joins, SUM(amount) AS amounts, SUM(paid) AS payments FROM named GROUP BY kind;
-CREATE TABLE pages WITH (KAFKA_TOPIC='rk_pages') AS
+CREATE TABLE pages WITH (KAFKA_TOPIC='{rk}_pages') AS
   SELECT item, COUNT(*) AS orders FROM orders WINDOW TUMBLING (SIZE 7 DAYS) GROUP BY item;
+";
+
+/// The counts with a column more, which leaves what is kept as it is but for a condition that all meet.
+const REPLACED: &str = "
+CREATE OR REPLACE TABLE kinds WITH (KAFKA_TOPIC='{rk}_kinds') AS
+  SELECT kind, COUNT(*) AS joins, SUM(amount) AS amounts, SUM(paid) AS payments, SUM(amount) + SUM(paid) AS turnover
+  FROM named WHERE amount > 0 GROUP BY kind;
 ";
 
 /// Numbers that follow from a seed, which is told.
@@ -63,6 +91,7 @@ struct Model {
 }
 
 struct Source {
+    way: Way,
     producer: BaseProducer,
     chance: Chance,
     model: Model,
@@ -73,9 +102,9 @@ const KINDS: u64 = 3;
 
 impl Source {
     fn send(&self, topic: &str, key: &str, value: &Value) {
-        let payload = value.to_string();
+        let (topic, payload) = (self.way.topic(topic), value.to_string());
         self.producer
-            .send(BaseRecord::to(topic).key(key).payload(&payload))
+            .send(BaseRecord::to(&topic).key(key).payload(&payload))
             .map_err(|(error, _)| error)
             .unwrap();
     }
@@ -89,11 +118,11 @@ impl Source {
             (0..self.chance.below(3)).map(|number| 100 * amount + i64::try_from(number).unwrap()).collect();
         let early = usize::try_from(self.chance.below(3)).unwrap().min(payments.len());
         for paid in &payments[..early] {
-            self.send("rk_payments", &id, &json!({ "PAID": paid }));
+            self.send("payments", &id, &json!({ "PAID": paid }));
         }
-        self.send("rk_orders", &id, &json!({ "ITEM": name, "AMOUNT": amount }));
+        self.send("orders", &id, &json!({ "ITEM": name, "AMOUNT": amount }));
         for paid in &payments[early..] {
-            self.send("rk_payments", &id, &json!({ "PAID": paid }));
+            self.send("payments", &id, &json!({ "PAID": paid }));
         }
         let model = &mut self.model;
         model.orders += 1;
@@ -115,47 +144,115 @@ impl Source {
 }
 
 pub fn run(stack: &Stack) {
+    kill(&Site::new(stack, Way::File));
+}
+
+pub fn serve(stack: &Stack) {
+    kill(&Site::new(stack, Way::Server));
+}
+
+fn kill(site: &Site<'_>) {
     let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_261_121);
     println!("seed {seed}");
-    let file = stack.folder("rules_kill").join("rules.sql");
-    std::fs::write(&file, RULES).unwrap();
-    // A killed member is missed soon.
-    let quick = "kafka:\n  consumer.session.timeout.ms: 1500\n  consumer.heartbeat.interval.ms: 300\n";
-    std::fs::write(file.with_file_name("config.yaml"), quick).unwrap();
     let producer: BaseProducer = ClientConfig::new()
-        .set("bootstrap.servers", stack.brokers())
+        .set("bootstrap.servers", site.stack.brokers())
         .set("partitioner", "murmur2_random")
         .set("acks", "all")
         .create()
         .unwrap();
-    let mut source = Source { producer, chance: Chance(seed), model: Model::default() };
-    let mut server = start(stack, &file);
+    let mut source = Source { way: site.way, producer, chance: Chance(seed), model: Model::default() };
+    let mut server = site.start();
+    let named = site.begin();
     for item in 0..ITEMS {
-        source.send("rk_items", &format!("i{item}"), &json!({ "KIND": format!("kind{}", item % KINDS) }));
+        source.send("items", &format!("i{item}"), &json!({ "KIND": format!("kind{}", item % KINDS) }));
     }
     source.producer.flush(Duration::from_secs(30)).unwrap();
     // Joins look up what the table has when the event comes, so it has all before the first event.
-    until("the table is taken in", || {
-        changelog(stack, "rules-named-table") >= usize::try_from(ITEMS).unwrap()
-    });
-    for _ in 0..KILLS {
+    until("the table is taken in", || changelog(site.stack, &named) >= usize::try_from(ITEMS).unwrap());
+    for number in 0..KILLS {
         let flow = 20 + source.chance.below(120);
         source.flow(flow);
         server.kill();
         let flow = source.chance.below(30);
         source.flow(flow);
-        server = start(stack, &file);
+        server = site.start();
+        if number == KILLS / 2 {
+            site.replace();
+        }
     }
     source.flow(50);
     source.producer.flush(Duration::from_secs(30)).unwrap();
-    compare(stack, &source.model);
+    compare(site, &source.model);
     server.interrupt();
 }
 
-fn start(stack: &Stack, file: &std::path::Path) -> Background {
-    let config = file.with_file_name("config.yaml");
-    let arguments = ["run", file.to_str().unwrap(), "--config", config.to_str().unwrap()];
-    Background::start(stack, "rules", PREFIX, &arguments)
+/// Where the rules run, and how.
+struct Site<'s> {
+    stack: &'s Stack,
+    way: Way,
+    folder: PathBuf,
+    /// Where statements are taken.
+    listen: String,
+}
+
+impl<'s> Site<'s> {
+    fn new(stack: &'s Stack, way: Way) -> Self {
+        let folder = stack.folder(&format!("rules_kill_{}", way.prefix()));
+        std::fs::write(folder.join("rules.sql"), rules(way, RULES)).unwrap();
+        // A killed member is missed soon.
+        let quick = "kafka:\n  consumer.session.timeout.ms: 1500\n  consumer.heartbeat.interval.ms: 300\n";
+        std::fs::write(folder.join("config.yaml"), quick).unwrap();
+        let listen = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        Self { stack, way, folder, listen }
+    }
+
+    fn start(&self) -> Background {
+        let path = |name: &str| self.folder.join(name).display().to_string();
+        let mut arguments = match self.way {
+            Way::File => vec!["run".to_owned(), path("rules.sql")],
+            Way::Server => vec!["serve".to_owned(), "--listen".to_owned(), self.listen.clone()],
+        };
+        arguments.extend(["--config".to_owned(), path("config.yaml")]);
+        let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+        Background::start(self.stack, "rules", &format!("rules_kill_{}_", self.way.prefix()), &arguments)
+    }
+
+    /// Has the rules run for the first time; answers the changelog of the join with the table.
+    fn begin(&self) -> String {
+        if self.way == Way::File {
+            return "rules-named-table".to_owned();
+        }
+        let answers = self.tell(RULES);
+        let ids =
+            answers.as_array().unwrap().iter().filter_map(|each| each["commandStatus"]["queryId"].as_str());
+        let id = ids.map(str::to_lowercase).find(|id| id.starts_with("csas_named_")).unwrap();
+        format!("rules-default-{id}-table")
+    }
+
+    /// Tells a server one of its rules anew.
+    fn replace(&self) {
+        if self.way == Way::Server {
+            let settings = "SET 'processing.guarantee'='exactly_once_v2';";
+            let answers = self.tell(&format!("{settings}{REPLACED}")).to_string();
+            assert!(answers.contains("its state is kept") && answers.contains("TURNOVER"), "{answers}");
+        }
+    }
+
+    fn tell(&self, statements: &str) -> Value {
+        let answer = reqwest::blocking::Client::new()
+            .post(format!("http://{}/ksql", self.listen))
+            .timeout(Duration::from_mins(2))
+            .json(&json!({ "ksql": rules(self.way, statements) }))
+            .send()
+            .unwrap();
+        let (status, said) = (answer.status(), answer.text().unwrap());
+        assert!(status.is_success(), "{status}: {said}");
+        serde_json::from_str(&said).unwrap()
+    }
+}
+
+fn rules(way: Way, text: &str) -> String {
+    text.replace("{rk}", way.prefix())
 }
 
 /// How many keys of a topic have a value.
@@ -175,21 +272,22 @@ fn number(row: &Value, name: &str) -> i64 {
     row[name].as_i64().unwrap()
 }
 
-fn compare(stack: &Stack, model: &Model) {
+fn compare(site: &Site<'_>, model: &Model) {
+    let told_in = |name: &str| read_all(site.stack, &site.way.topic(name));
     let pairs: usize = model.matched.values().sum();
-    until("every pair is told", || read_all(stack, "rk_matched").len() >= pairs);
+    until("every pair is told", || told_in("matched").len() >= pairs);
     let mut told = BTreeMap::new();
-    for seen in read_all(stack, "rk_matched") {
+    for seen in told_in("matched") {
         let (row, key) = (row(&seen), String::from_utf8(seen.key.clone()).unwrap());
         let said = format!("{} {} {}", row["ITEM"].as_str().unwrap(), row["AMOUNT"], row["PAID"]);
         *told.entry((key, said)).or_default() += 1;
     }
     assert_eq!(told, model.matched, "each pair once");
     let counted = i64::try_from(pairs).unwrap();
-    until("every pair is counted", || read_all(stack, "rk_kinds").len() >= pairs);
+    until("every pair is counted", || told_in("kinds").len() >= pairs);
     let mut kinds = BTreeMap::<String, (i64, i64, i64)>::new();
     let mut steps = 0;
-    for seen in read_all(stack, "rk_kinds") {
+    for seen in told_in("kinds") {
         let row = row(&seen);
         let now = (number(&row, "JOINS"), number(&row, "AMOUNTS"), number(&row, "PAYMENTS"));
         let before = kinds.insert(String::from_utf8(seen.key.clone()).unwrap(), now);
@@ -198,9 +296,9 @@ fn compare(stack: &Stack, model: &Model) {
     }
     assert_eq!((steps, kinds), (counted, model.kinds.clone()));
     let orders = usize::try_from(model.orders).unwrap();
-    until("every order is counted", || read_all(stack, "rk_pages").len() >= orders);
+    until("every order is counted", || told_in("pages").len() >= orders);
     let mut pages = BTreeMap::<Vec<u8>, i64>::new();
-    for seen in read_all(stack, "rk_pages") {
+    for seen in told_in("pages") {
         // The window's start stands behind the key. The days of the test may end in its midst, so windows are summed up.
         *pages.entry(seen.key.clone()).or_default() = number(&row(&seen), "ORDERS");
     }
@@ -209,6 +307,6 @@ fn compare(stack: &Stack, model: &Model) {
         let item = String::from_utf8(key[..key.len() - 8].to_vec()).unwrap();
         *by_item.entry(item).or_default() += count;
     }
-    assert_eq!((read_all(stack, "rk_pages").len(), by_item), (orders, model.pages.clone()));
+    assert_eq!((told_in("pages").len(), by_item), (orders, model.pages.clone()));
     println!("rules through {KILLS} kills: {orders} orders, {pairs} pairs, none lost, none twice");
 }

@@ -226,7 +226,7 @@ pub fn delivered(settings: &Settings, guarantee: Option<Guarantee>) -> Settings 
     }
 }
 
-fn topic(source: &Source) -> Result<TopicName, PortError> {
+pub(crate) fn topic(source: &Source) -> Result<TopicName, PortError> {
     TopicName::new(source.topic.as_str()).map_err(|error| PortError::stop("not a topic").because(error))
 }
 

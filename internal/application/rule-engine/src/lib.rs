@@ -10,6 +10,7 @@
 mod deploy;
 mod failures;
 mod formats;
+mod from_end;
 mod halves;
 mod journal;
 mod lower;

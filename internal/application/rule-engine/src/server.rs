@@ -30,8 +30,9 @@ use std::thread;
 use std::time::Duration;
 
 use millstream_model::{Offset, TopicName};
-use millstream_ports::{PortError, Topics, World};
+use millstream_ports::{Groups, PortError, Topics, World};
 use millstream_runtime::{Settings, Stop};
+use millstream_sql::Functions;
 
 pub use answer::{Answer, Described, FunctionTold, ListedQuery, Property, Told};
 pub use book::{Broken, Outcome, QueryEntry};
@@ -49,6 +50,7 @@ use journal::{Follower, Progress, Writer};
 
 use crate::deploy::Engine;
 use crate::formats::Formats;
+use crate::outside::outside;
 
 /// How a server runs.
 #[derive(Clone, Debug)]
@@ -60,6 +62,9 @@ pub struct ServerSettings {
     pub rules: Settings,
     /// How long a statement may take until it is read back.
     pub answer_wait: Duration,
+    /// What statements can call: the standard functions, and those that the program adds by [`Functions::register`]. An
+    /// [`Engine`]'s are `engine.catalog().functions().clone()`. Servers that share a service id should have the same.
+    pub functions: Functions,
 }
 
 impl Default for ServerSettings {
@@ -68,6 +73,7 @@ impl Default for ServerSettings {
             service_id: "default".to_owned(),
             rules: Settings::default(),
             answer_wait: Duration::from_secs(30),
+            functions: Functions::with(&outside()),
         }
     }
 }
@@ -104,12 +110,12 @@ impl<W: World> Inner<W> {
 }
 
 /// A server at work. Dropping it stops its rules, after they have committed; the journal keeps them for the next start.
-pub struct Server<W: World + Topics> {
+pub struct Server<W: World + Topics + Groups> {
     inner: Arc<Inner<W>>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
-impl<W: World + Topics> Server<W> {
+impl<W: World + Topics + Groups> Server<W> {
     /// Reads the journal, which is created where there is none, and starts what it says. A statement that can't be carried
     /// out any more is told by [`Server::broken`], and keeps nothing else from starting.
     ///
@@ -122,7 +128,7 @@ impl<W: World + Topics> Server<W> {
         journal::ensure(&world, &topic, settings.rules.replication)?;
         let engine = Engine::new(world.clone(), formats.clone(), settings.rules.clone());
         let inner = Arc::new(Inner {
-            book: RwLock::new(Book::new(&settings.service_id)),
+            book: RwLock::new(Book::new(&settings.service_id, &settings.functions)),
             crew: Mutex::new(Crew::default()),
             progress: Progress::default(),
             writer: Mutex::new(Writer::new(world.clone(), topic.clone())),
@@ -224,7 +230,7 @@ impl<W: World + Topics> Server<W> {
     }
 }
 
-impl<W: World + Topics> Drop for Server<W> {
+impl<W: World + Topics + Groups> Drop for Server<W> {
     fn drop(&mut self) {
         self.inner.stop.set();
         if let Some(thread) = self.thread.take() {

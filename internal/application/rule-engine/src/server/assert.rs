@@ -1,7 +1,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use millstream_ports::{Action, PortError, RowFormat, Side, Topics, World};
+use millstream_ports::{Action, Groups, PortError, RowFormat, Side, Topics, World};
 use millstream_sql::Asserted;
 
 use super::copy::named;
@@ -10,7 +10,7 @@ use super::{Fault, Server};
 /// Time between two looks.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-impl<W: World + Topics> Server<W> {
+impl<W: World + Topics + Groups> Server<W> {
     /// Waits until what is asserted is so, as long as it may take. Answers what was found.
     pub(crate) fn assert(&self, asserted: &Asserted) -> Result<String, Fault> {
         let timeout_ms = match asserted {

@@ -5,14 +5,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use millstream_sql::{Catalog, Command, Diagnostic, Functions, Rule, SourceKind, Steering, command, plan};
+use millstream_sql::{
+    Catalog, Command, Diagnostic, Functions, Rule, Shape, SourceKind, Steering, Verdict, command, plan,
+};
 
 use super::columns::{Found, Remembered};
-use super::entry::Entry;
+use super::entry::{Entry, RESET};
 use super::fault::Fault;
 use crate::deploy::twice;
 use crate::formats::Formats;
-use crate::outside::outside;
 
 /// A query that keeps a source filled.
 #[derive(Clone, Debug)]
@@ -27,6 +28,8 @@ pub struct QueryEntry {
     pub is_paused: bool,
     /// How often it was made anew; a change calls for a new start.
     pub version: i64,
+    /// Whether its streams are read from where they ended when it first began, rather than from their first records.
+    pub is_from_end: bool,
 }
 
 /// What a statement has come to.
@@ -80,9 +83,9 @@ pub(crate) struct Book {
 }
 
 impl Book {
-    pub(crate) fn new(service: &str) -> Self {
+    pub(crate) fn new(service: &str, functions: &Functions) -> Self {
         Self {
-            catalog: Catalog::new().using(Functions::with(&outside())),
+            catalog: Catalog::new().using(functions.clone()),
             queries: BTreeMap::new(),
             statements: BTreeMap::new(),
             broken: Vec::new(),
@@ -170,7 +173,9 @@ impl Book {
     fn planned(&mut self, entry: &Entry, formats: &Formats) -> Result<Vec<Rule>, Fault> {
         let mut known = self.catalog.clone();
         let quoted = |text: &str| text.replace('\'', "''");
-        for (name, value) in &entry.settings {
+        // Where a query begins is no matter of its plan.
+        let planned = || entry.settings.iter().filter(|(name, _)| *name != RESET);
+        for (name, value) in planned() {
             let text = format!("SET '{}'='{}';", quoted(name), quoted(value));
             let (_, mistakes) = plan(&text, &mut known, formats);
             Fault::unless(&text, mistakes)?;
@@ -180,7 +185,7 @@ impl Book {
         self.found = remembered.found();
         mistakes.extend(plan.rules.iter().filter_map(twice));
         Fault::unless(&entry.text, mistakes)?;
-        for name in entry.settings.keys() {
+        for (name, _) in planned() {
             let _ = millstream_sql::plan(&format!("UNSET '{}';", quoted(name)), &mut known, formats);
         }
         self.catalog = known;
@@ -210,40 +215,46 @@ impl Book {
         }
         for rule in rules {
             let id = Self::id(if kind == SourceKind::Table { "CTAS" } else { "CSAS" }, name, entry);
-            // A query that keeps nothing between records goes on where its predecessor was.
-            let stays = filling.as_ref().filter(|old| {
-                self.queries.get(*old).is_some_and(|old| {
-                    let sources = |rule: &Rule| {
-                        rule.query.sources().iter().map(|source| source.topic.clone()).collect::<Vec<_>>()
-                    };
-                    !old.rule.query.is_stateful()
-                        && !rule.query.is_stateful()
-                        && sources(&old.rule) == sources(&rule)
-                })
-            });
-            let told = entry.query.clone().filter(|_| filling.is_none());
-            let stays = stays.cloned().or(told);
+            let replaced = self.replaced(filling.as_deref(), name, &rule)?;
+            let stays = filling.clone().or_else(|| entry.query.clone());
             outcome.goes_on = stays.is_some();
             let id = stays.unwrap_or(id);
-            if let Some(old) =
-                filling.as_ref().and_then(|old| self.queries.remove(old)).filter(|old| old.id != id)
-            {
-                outcome.ended.push(group(&old.rule.name));
-            }
+            outcome.message = replaced.map_or_else(
+                || format!("Created query with ID {id}"),
+                |verdict| format!("Replaced query with ID {id}; {verdict}"),
+            );
             self.add(&id, rule, entry);
             outcome.query = Some(id);
         }
         if is_there {
+            // A query that is replaced runs, whatever it was told before.
+            if let Some(id) = &filling {
+                self.forget(&query(id), None);
+            }
             self.forget(&source(name), None);
         }
         self.keys.entry(source(name)).or_default().push(entry.key.clone());
         self.statements.insert(name.to_owned(), vec![entry.text.clone()]);
         self.made.insert(name.to_owned(), entry.offset);
-        outcome.message = match &outcome.query {
-            Some(id) => format!("Created query with ID {id}"),
-            None => format!("{} created", capital(kind)),
-        };
+        if outcome.query.is_none() {
+            outcome.message = format!("{} created", capital(kind));
+        }
         Ok(outcome)
+    }
+
+    /// How a query that is there fits the rule that is to go on from what it keeps and has written.
+    fn replaced(&self, filling: Option<&str>, name: &str, rule: &Rule) -> Result<Option<Verdict>, Fault> {
+        let Some(old) = filling.and_then(|id| self.queries.get(id)) else { return Ok(None) };
+        let verdict = Shape::of(&old.rule).verdict(&Shape::of(rule));
+        if verdict.keeps_state() {
+            return Ok(Some(verdict));
+        }
+        let kind = rule.sink.kind.to_string().to_uppercase();
+        let said = format!(
+            "{name} can't be replaced, {verdict}\ngive it another name to have it begin anew beside {}; or write DROP {kind} {name} and create it again, which begins anew without what it kept",
+            old.id
+        );
+        Err(Fault::statement(said))
     }
 
     fn add(&mut self, id: &str, rule: Rule, entry: &Entry) {
@@ -254,6 +265,7 @@ impl Book {
             rule,
             is_paused: false,
             version: entry.offset,
+            is_from_end: entry.is_from_end(),
         };
         self.queries.insert(id.to_owned(), made);
     }

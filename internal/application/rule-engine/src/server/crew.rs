@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use millstream_ports::World;
+use millstream_ports::{Groups, World};
 use millstream_runtime::Status;
 
 use super::book::{Book, QueryEntry};
@@ -75,7 +75,7 @@ struct Job {
 
 impl Crew {
     /// Starts what the book says and does not run, and stops what runs and is not in it.
-    pub(crate) fn settle<W: World>(&mut self, book: &Book, engine: &Engine<W>) {
+    pub(crate) fn settle<W: World + Groups>(&mut self, book: &Book, engine: &Engine<W>) {
         let is_wanted = |id: &String, job: &Job| {
             book.queries.get(id).is_some_and(|query| !query.is_paused && query.version == job.version)
         };
@@ -137,7 +137,7 @@ fn stop(jobs: Vec<Job>) {
 }
 
 impl Job {
-    fn tend<W: World>(&mut self, query: &QueryEntry, engine: &Engine<W>) {
+    fn tend<W: World + Groups>(&mut self, query: &QueryEntry, engine: &Engine<W>) {
         if let Some(running) = self.running.take_if(|running| running.processor.is_finished()) {
             let why = match running.processor.join() {
                 Err(error) => error.to_string(),
@@ -147,7 +147,8 @@ impl Job {
         }
         let rests = self.failure.as_ref().is_some_and(|(_, since)| since.elapsed() < TRY_AGAIN);
         if self.running.is_none() && !rests {
-            match engine.deploy(query.rule.clone()) {
+            let placed = if query.is_from_end { engine.place_at_ends(&query.rule) } else { Ok(()) };
+            match placed.and_then(|()| engine.deploy(query.rule.clone())) {
                 Ok(running) => (self.running, self.failure) = (Some(running), None),
                 Err(error) => {
                     tracing::warn!(query = query.id, %error, "a query can't start; it is tried again");

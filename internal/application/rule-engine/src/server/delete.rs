@@ -1,5 +1,5 @@
 use millstream_model::Value;
-use millstream_ports::{Topics, World};
+use millstream_ports::{Groups, Topics, World};
 use millstream_sql::{Bounds, SourceKind, ask};
 
 use super::insert::NewRow;
@@ -9,7 +9,7 @@ use super::{Fault, Server};
 /// A row's key and window.
 type Found = (Vec<Value>, Option<Bounds>);
 
-impl<W: World + Topics> Server<W> {
+impl<W: World + Topics + Groups> Server<W> {
     /// `DELETE FROM table WHERE …`: writes a tombstone for each row that is there now and meets the condition. Answers how many.
     pub(crate) fn delete(&self, table: &str, condition: Option<&str>) -> Result<usize, Fault> {
         let (catalog, filled) = {

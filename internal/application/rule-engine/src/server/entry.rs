@@ -23,6 +23,12 @@ const ASIDE: &str = "aside/";
 /// The header with why it was set aside.
 const REASON: &str = "reason";
 
+/// The setting that says where a new query begins, as it is written.
+pub(crate) const RESET: &str = "auto.offset.reset";
+
+/// What is kept beside the settings that begin with `ksql.`: it says how a query runs, whoever runs it.
+const KEPT: [&str; 3] = [RESET, "processing.guarantee", "windows.close.idle.ms"];
+
 /// A statement in the journal: its text as the value, and what counted when it was made as headers. Its key is its own, so
 /// that it is kept until somebody takes it out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,17 +51,27 @@ pub(crate) struct Entry {
 
 impl Entry {
     pub(crate) fn new(text: &str, settings: &BTreeMap<String, String>, seen: i64) -> Self {
-        // What is set for those who ask alone does not change what others run.
-        let settings = settings.iter().filter(|(name, _)| name.starts_with("ksql."));
+        let settings = settings.iter().filter_map(|(name, value)| {
+            let plain = name.strip_prefix("ksql.streams.").unwrap_or(name);
+            // To begin with the first record is what is done anyway.
+            let is_kept = name.starts_with("ksql.") || KEPT.contains(&plain);
+            let is_plain = plain != RESET || value.eq_ignore_ascii_case("latest");
+            (is_kept && is_plain).then(|| (plain.to_owned(), value.clone()))
+        });
         Self {
             key: format!("{:016x}", RandomState::new().hash_one(seen)),
             text: text.to_owned(),
-            settings: settings.map(|(name, value)| (name.clone(), value.clone())).collect(),
+            settings: settings.collect(),
             seen,
             query: None,
             columns: Found::new(),
             offset: seen,
         }
+    }
+
+    /// Whether a query that it makes reads its streams from their ends.
+    pub(crate) fn is_from_end(&self) -> bool {
+        self.settings.contains_key(RESET)
     }
 
     pub(crate) fn headers(&self) -> Headers {

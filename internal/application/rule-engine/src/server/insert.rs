@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
 use millstream_model::{Headers, Partition, Timestamp, Value};
-use millstream_ports::{Outlet, PortError, SendRecord, Tag, Topics, World};
+use millstream_ports::{Groups, Outlet, PortError, SendRecord, Tag, Topics, World};
 use millstream_sql::{Bounds, Insertion, Source, plan};
 
 use super::copy::{named, width};
@@ -74,7 +74,7 @@ fn murmur2_partition(key: &[u8], width: u32) -> u32 {
     millstream_topology::Partitioner::default().partition(key, width)
 }
 
-impl<W: World + Topics> Server<W> {
+impl<W: World + Topics + Groups> Server<W> {
     /// `INSERT INTO … VALUES`.
     pub(crate) fn insert(&self, text: &str) -> Result<(), Fault> {
         for insertion in self.insertions(text)? {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 use millstream_model::{Headers, Offset, Partition, TopicName};
-use millstream_ports::{Action, Outlet, PortError, SendRecord, Start, Tag, Tail, TopicSpec, World};
+use millstream_ports::{Action, Groups, Outlet, PortError, SendRecord, Start, Tag, Tail, TopicSpec, World};
 
 use super::book::{Book, Broken, Outcome};
 use super::entry::Entry;
@@ -201,7 +201,7 @@ enum Came {
     Aside(String, String),
 }
 
-impl<W: World> Follower<W> {
+impl<W: World + Groups> Follower<W> {
     pub(super) fn open(
         inner: Arc<Inner<W>>,
         engine: Engine<W>,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millstream_model::{Column, FormatOptions, Partition, Value};
-use millstream_ports::{RowCodec, RowSpec, Side, Start, Tail, Topics, World};
+use millstream_ports::{Groups, RowCodec, RowSpec, Side, Start, Tail, Topics, World};
 use millstream_sql::{Printed, text_of};
 
 use super::copy::{named, width};
@@ -27,7 +27,7 @@ struct Print<T> {
     left: Option<u64>,
 }
 
-impl<W: World + Topics> Server<W> {
+impl<W: World + Topics + Groups> Server<W> {
     /// `PRINT topic`.
     pub(crate) fn print(&self, asked: &Printed) -> Result<Box<dyn Flow>, Fault> {
         let world = &self.inner.world;

@@ -3,7 +3,7 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use millstream_model::Value;
-use millstream_ports::{PortError, Topics, World};
+use millstream_ports::{Groups, PortError, Topics, World};
 use millstream_sql::{Asking, SinkRow, Source, SourceKind, SourceRecord};
 
 use super::copy::{Reach, TableCopy, record};
@@ -47,7 +47,7 @@ impl Collected {
     }
 }
 
-impl<W: World + Topics> Server<W> {
+impl<W: World + Topics + Groups> Server<W> {
     /// What there is now: a table's rows, or a stream's records from the first to the last.
     pub(crate) fn pull(&self, asking: Asking) -> Result<Vec<Row>, Fault> {
         let source = asking.rule.query.sources().first().map(|source| (*source).clone());

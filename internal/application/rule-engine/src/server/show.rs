@@ -1,6 +1,6 @@
 //! SHOW, DESCRIBE and EXPLAIN.
 
-use millstream_ports::{Topics, World};
+use millstream_ports::{Groups, Topics, World};
 use millstream_sql::{
     Listed, Rule, Source, SourceKind, aggregate_functions, ask, explain, plan, table_functions,
 };
@@ -11,7 +11,7 @@ use super::copy::named;
 use super::session::Session;
 use super::{Fault, Server};
 
-impl<W: World + Topics> Server<W> {
+impl<W: World + Topics + Groups> Server<W> {
     pub(crate) fn show(&self, what: Listed, is_extended: bool, session: &Session) -> Result<Answer, Fault> {
         Ok(match what {
             Listed::Streams => Answer::Sources(what, self.sources(SourceKind::Stream, is_extended)?),

@@ -1,13 +1,14 @@
 use std::sync::PoisonError;
 
-use millstream_ports::{TopicSpec, Topics, World};
-use millstream_sql::{Command, Source, SourceKind, ask, command, plan, substitute};
+use millstream_ports::{Groups, TopicSpec, Topics, World};
+use millstream_sql::{Catalog, Command, Source, SourceKind, ask, command, plan, substitute};
 
 use super::answer::{Answer, Told};
 use super::copy::named;
 use super::push::Push;
 use super::session::Session;
 use super::{Broken, Fault, Server};
+use crate::formats::Formats;
 
 /// Runs statements: a [`Server`] of any world, for those who let people and programs ask.
 pub trait Statements: Send + Sync {
@@ -39,7 +40,7 @@ pub trait Statements: Send + Sync {
     fn health(&self) -> Result<(), String>;
 }
 
-impl<W: World + Topics> Statements for Server<W> {
+impl<W: World + Topics + Groups> Statements for Server<W> {
     fn run(&self, session: &mut Session, text: &str) -> Result<Answer, Fault> {
         let text = text.trim().trim_end_matches(';').trim_end();
         let text = substitute(text, session.variables()).map_err(|name| {
@@ -76,7 +77,7 @@ impl<W: World + Topics> Statements for Server<W> {
     }
 }
 
-impl<W: World + Topics> Server<W> {
+impl<W: World + Topics + Groups> Server<W> {
     fn carry_out(&self, session: &mut Session, text: &str, asked: Command) -> Result<Answer, Fault> {
         match asked {
             Command::Create { name, kind, is_query } => {
@@ -201,11 +202,13 @@ fn set(session: &mut Session, name: &str, value: Option<&str>) -> Result<Answer,
                 "'{value}' is no place to begin; there are 'earliest' and 'latest'"
             )));
         }
-    } else if !name.starts_with("ksql.") {
-        let said = format!(
-            "the property '{name}' can't be set; 'auto.offset.reset' can, and those that begin with 'ksql.'"
-        );
-        return Err(Fault::statement(said));
+    } else {
+        let text =
+            format!("SET '{}'='{}'", name.replace('\'', "''"), value.unwrap_or_default().replace('\'', "''"));
+        let (_, mistakes) = plan(&text, &mut Catalog::new(), &Formats::default());
+        if value.is_some() && !mistakes.is_empty() {
+            return Err(Fault::mistakes(&text, mistakes));
+        }
     }
     session.set(name, value);
     Ok(told(match value {

@@ -101,6 +101,35 @@ fn variables_and_properties_come_with_a_request() {
     assert_eq!(fields[2]["schema"]["type"], "INTEGER");
 }
 
+/// As ksqlDB's clients send it: with each request, under the name that its streams have.
+#[test]
+fn a_request_says_where_its_query_begins_and_how_often_records_take_effect() {
+    let api = api(Access::default());
+    ksql(&api, EVENTS);
+    ksql(&api, "INSERT INTO events (id, kind, amount) VALUES ('a', 'old', 1);");
+    let create = |properties: Value| {
+        let text = "CREATE TABLE sums AS SELECT kind, COUNT(*) AS n FROM events GROUP BY kind;";
+        let body = json!({"ksql": text, "streamsProperties": properties});
+        ask(&api, "POST", "/ksql", "", &body.to_string())
+    };
+    let (status, told) = create(json!({"processing.guarantee": "twice"}));
+    assert!(status == 400 && told.contains("exactly_once_v2"), "{told}");
+    let properties =
+        json!({"ksql.streams.auto.offset.reset": "latest", "processing.guarantee": "exactly_once_v2"});
+    let (status, told) = create(properties);
+    assert_eq!(status, 200, "{told}");
+    ksql(&api, "INSERT INTO events (id, kind, amount) VALUES ('a', 'new', 1);");
+    let begun = Instant::now();
+    // Who asks while a transaction is open may be told to ask again.
+    let asked =
+        || ask(&api, "POST", "/query-stream", "", &json!({"sql": "SELECT kind FROM sums;"}).to_string());
+    while !matches!(asked(), (200, told) if told.lines().count() == 2) {
+        assert!(begun.elapsed() < Duration::from_secs(30), "nothing is counted");
+    }
+    assert_eq!(lines(&api, "SELECT kind, n FROM sums;")[1], json!(["new", 1]));
+    assert_eq!(lines(&api, "SELECT kind, n FROM sums;").len(), 2, "the heading and what came since");
+}
+
 #[test]
 fn rows_are_inserted_by_lines_and_asked_in_every_layout() {
     let api = api(Access::default());

@@ -7,7 +7,7 @@ fn entry(offset: i64, text: &str) -> Entry {
 }
 
 fn book(entries: &[Entry]) -> Book {
-    let mut book = Book::new("default");
+    let mut book = Book::new("default", &Functions::default());
     for entry in entries {
         let _ = book.apply(entry, &formats());
     }

@@ -139,6 +139,137 @@ fn a_running_query_is_replaced_and_goes_on_where_it_keeps_nothing() {
     assert_eq!(queries(&one).len(), 1);
 }
 
+/// A query that counts goes on counting behind a change that leaves its counts as they are, here and in the next start.
+#[test]
+fn a_query_that_keeps_something_is_replaced_where_that_still_fits() {
+    let world = Sim::live();
+    let one = server(&world);
+    done(&one, EVENTS);
+    let first = done(&one, SUMS).query;
+    done(&one, "INSERT INTO events (id, kind, amount) VALUES ('a', 'in', 9)");
+    until(|| rows(&one, "SELECT total FROM sums") == [[Value::Int(9)]]);
+    done(&one, &format!("PAUSE {}", first.as_deref().unwrap()));
+    let again = "CREATE OR REPLACE TABLE sums AS SELECT kind, SUM(amount) AS total, SUM(amount) * 2 AS twice
+        FROM events WHERE amount > 5 GROUP BY kind";
+    let told = done(&one, again);
+    assert_eq!(told.query, first);
+    assert!(told.message.contains("its state is kept") && told.message.contains("TWICE"), "{}", told.message);
+    for amount in [3, 30] {
+        done(&one, &format!("INSERT INTO events (id, kind, amount) VALUES ('a', 'in', {amount})"));
+    }
+    let so_far = || vec![vec![Value::Int(39), Value::Int(78)]];
+    until(|| rows(&one, "SELECT total, twice FROM sums") == so_far());
+    drop(one);
+    let one = server(&world.process());
+    assert_eq!(queries(&one).len(), 1);
+    assert!(one.broken().is_empty(), "{:?}", one.broken());
+    done(&one, "INSERT INTO events (id, kind, amount) VALUES ('a', 'in', 100)");
+    until(|| rows(&one, "SELECT total FROM sums") == [[Value::Int(139)]]);
+    let same = done(&one, again);
+    assert!(same.message.contains("unchanged"), "{}", same.message);
+}
+
+#[test]
+fn a_query_is_not_replaced_by_one_that_what_it_keeps_does_not_fit() {
+    let world = Sim::live();
+    let one = server(&world);
+    done(&one, EVENTS);
+    done(&one, SUMS);
+    let id = queries(&one)[0].id.clone();
+    done(&one, "INSERT INTO events (id, kind, amount) VALUES ('a', 'in', 9)");
+    until(|| rows(&one, "SELECT total FROM sums").len() == 1);
+    for (text, part) in [
+        ("SELECT kind, MAX(amount) AS total FROM events GROUP BY kind", "would keep"),
+        ("SELECT kind, SUM(amount) AS total, COUNT(*) AS n FROM events GROUP BY kind", "would keep"),
+    ] {
+        let said = refused(&one, &format!("CREATE OR REPLACE TABLE sums AS {text}"));
+        assert!(
+            said.contains(part) && said.contains("DROP TABLE SUMS") && said.contains(&id),
+            "{text}: {said}"
+        );
+    }
+    for text in [
+        "SELECT id, SUM(amount) AS total FROM events GROUP BY id",
+        "SELECT kind, SUM(amount) AS sum FROM events GROUP BY kind",
+    ] {
+        let said = refused(&one, &format!("CREATE OR REPLACE TABLE sums AS {text}"));
+        assert!(said.contains("drop it first"), "{text}: {said}");
+    }
+    done(&one, "INSERT INTO events (id, kind, amount) VALUES ('a', 'in', 1)");
+    until(|| rows(&one, "SELECT total FROM sums") == [[Value::Int(10)]]);
+    done(&one, "DROP TABLE sums");
+    done(&one, "CREATE TABLE sums AS SELECT kind, COUNT(*) AS n FROM events GROUP BY kind");
+}
+
+/// Rows of before are not read, those of after are, and a next start goes on where the query was.
+#[test]
+fn a_new_query_begins_at_the_end_where_that_is_asked() {
+    let world = Sim::live();
+    let one = server(&world);
+    done(&one, EVENTS);
+    for kind in ["in", "out"] {
+        done(&one, &format!("INSERT INTO events (id, kind, amount) VALUES ('a', '{kind}', 9)"));
+    }
+    let mut session = Session::new();
+    one.run(&mut session, "SET 'auto.offset.reset'='latest'").unwrap();
+    one.run(&mut session, SUMS).unwrap();
+    done(&one, "CREATE TABLE whole AS SELECT kind, SUM(amount) AS total FROM events GROUP BY kind");
+    done(&one, "INSERT INTO events (id, kind, amount) VALUES ('a', 'in', 1)");
+    until(|| rows(&one, "SELECT kind, total FROM sums") == [[Value::from("in"), Value::Int(1)]]);
+    until(|| rows(&one, "SELECT total FROM whole") == [[Value::Int(10)], [Value::Int(9)]]);
+    drop(one);
+    let two = server(&world.process());
+    done(&two, "INSERT INTO events (id, kind, amount) VALUES ('a', 'in', 2)");
+    until(|| rows(&two, "SELECT kind, total FROM sums") == [[Value::from("in"), Value::Int(3)]]);
+}
+
+/// What is joined is what a table holds, whenever that was written.
+#[test]
+fn tables_are_read_whole_by_a_query_that_begins_at_the_end() {
+    let world = Sim::live();
+    let one = server(&world);
+    done(&one, EVENTS);
+    done(
+        &one,
+        "CREATE TABLE names (id STRING PRIMARY KEY, name STRING)
+            WITH (KAFKA_TOPIC='names', PARTITIONS=3, KEY_FORMAT='KAFKA', VALUE_FORMAT='DELIMITED')",
+    );
+    done(&one, "INSERT INTO names (id, name) VALUES ('a', 'Ann')");
+    let asked = "CREATE STREAM named AS SELECT e.id, n.name FROM events e JOIN names n ON e.id = n.id";
+    let mut known = one.inner.book().catalog.clone();
+    let rule = millstream_sql::plan(asked, &mut known, &formats()).0.rules.remove(0);
+    let engine = Engine::new(world.clone(), formats(), Settings::default());
+    engine.place_at_ends(&rule).unwrap();
+    let placed = |topic| {
+        let group = crate::lower::group_of(&rule.name);
+        world.positions(&group, &TopicName::new(topic).unwrap()).unwrap().len()
+    };
+    assert_eq!((placed("events"), placed("names")), (3, 0));
+}
+
+#[test]
+fn functions_of_the_program_can_be_called_and_are_listed() {
+    let world = Sim::live();
+    let mut engine = Engine::new(world.clone(), formats(), Settings::default());
+    engine
+        .register("twice", "Two of it.", "value INT -> INT", |values| match values {
+            [Value::Int(value)] => Ok(Value::Int(value * 2)),
+            _ => Ok(Value::Null),
+        })
+        .unwrap();
+    let functions = engine.catalog().functions().clone();
+    let settings = ServerSettings { functions, ..ServerSettings::default() };
+    let one = Server::start(world.clone(), formats(), settings).unwrap();
+    let listed = ("TWICE".to_owned(), "SCALAR");
+    assert!(matches!(run(&one, "SHOW FUNCTIONS"), Ok(Answer::Functions(all)) if all.contains(&listed)));
+    let told = run(&one, "DESCRIBE FUNCTION twice");
+    assert!(matches!(told, Ok(Answer::Function(told)) if told.about == "Two of it." && told.ways.len() == 1));
+    done(&one, EVENTS);
+    done(&one, "CREATE STREAM doubled AS SELECT id, TWICE(amount) AS amount FROM events");
+    done(&one, "INSERT INTO events (id, kind, amount) VALUES ('a', 'in', 4)");
+    until(|| rows(&one, "SELECT amount FROM doubled") == [[Value::Int(8)]]);
+}
+
 #[test]
 fn variables_and_settings_are_the_sessions_own() {
     let world = Sim::live();
