@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use millstream_settings::{Key, Secret, Settings, SettingsError, Sources, TopicName};
-use millstream_telemetry::Verbosity;
+use millstream_telemetry::{SpanSettings, Verbosity};
 
 /// Searches products by their full name, and shows the recommendations that come back.
 ///
@@ -63,6 +63,8 @@ pub(crate) struct ClientSettings {
     pub(crate) registry_url: Secret,
     pub(crate) prompts: TopicName,
     pub(crate) recommendations: TopicName,
+    /// Where spans go; nowhere without it.
+    pub(crate) spans: Option<SpanSettings>,
 }
 
 impl ClientSettings {
@@ -82,8 +84,16 @@ impl ClientSettings {
             registry_url: all.registry_url()?,
             prompts: all.topic(Key::ProductFindTopic)?,
             recommendations: all.topic(Key::RecommendationTopic)?,
+            spans: spans(&all)?,
         })
     }
+}
+
+/// Where spans go, if the settings name a collector.
+fn spans(all: &Settings) -> Result<Option<SpanSettings>, SettingsError> {
+    let Some(endpoint) = all.get("otel.exporter_otlp_endpoint")? else { return Ok(None) };
+    let ratio = all.get("otel.traces_sampler_arg")?.unwrap_or(1.0);
+    Ok(Some(SpanSettings { service: "client".to_owned(), endpoint, ratio }))
 }
 
 fn user(flag: Option<&str>, variable: Option<String>) -> String {

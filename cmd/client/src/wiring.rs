@@ -1,11 +1,14 @@
+use std::sync::Arc;
+
 use anyhow::bail;
 use millstream_avro_codec::{AvroBorrowed, Registry, value_subject};
 use millstream_kafka_log::{KafkaLog, KafkaWorld};
 use millstream_ports::{PortError, Utf8, World};
-use millstream_runtime::Output;
+use millstream_runtime::{Output, Traces};
 use millstream_sled_table::SledTable;
 use millstream_storefront::wire::PROMPT_SCHEMA;
 use millstream_storefront::{Answers, PromptShape, RecommendationShape, Search, open_search};
+use millstream_telemetry::Spans;
 
 use crate::settings::ClientSettings;
 
@@ -40,7 +43,13 @@ pub(crate) fn open(settings: &ClientSettings) -> anyhow::Result<(ClientSearch, C
     let registry = Registry::new(settings.registry_url.reveal())?;
     let prompt = AvroBorrowed::writer(&registry, &value_subject(prompts.as_str()), PROMPT_SCHEMA)?;
     let output = Output::new(prompts.as_str(), Utf8, prompt);
-    Ok(open_search(&world, &settings.user, output, recommendations, AvroBorrowed::reader(&registry))?)
+    let reader = AvroBorrowed::reader(&registry);
+    let (search, answers) = open_search(&world, &settings.user, output, recommendations, reader)?;
+    let traces = match &settings.spans {
+        Some(spans) => Traces::to(Arc::new(Spans::start(spans)?)),
+        None => Traces::default(),
+    };
+    Ok((search.traced(traces), answers))
 }
 
 fn world(settings: &ClientSettings) -> anyhow::Result<ClientWorld> {

@@ -78,7 +78,10 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if let Deed::Console(asked) = deed {
         return console(arguments, asked);
     }
-    let settings = RuleSettings::of(arguments)?;
+    let mut settings = RuleSettings::of(arguments)?;
+    if matches!(deed, Deed::Serve { .. } | Deed::Run { .. }) {
+        settings.spans = wiring::spans(&settings.all)?;
+    }
     if let Deed::Serve { .. } = deed {
         return serve::run(&settings);
     }
@@ -186,12 +189,10 @@ fn attend(settings: &RuleSettings, running: Vec<RunningRule>) -> anyhow::Result<
 
 fn serve(settings: &RuleSettings, statuses: Vec<Arc<Status>>) -> anyhow::Result<Option<Server>> {
     let Some(address) = &settings.http_address else { return Ok(None) };
-    let meters = statuses.iter().map(|status| status.clone() as Arc<dyn Meter>).collect();
-    let exporter = Exporter::new(meters);
-    let console = Console::new(
-        "rules",
-        Peers::new(&millstream_http_api::Access::default()).map_err(anyhow::Error::msg)?,
-    );
+    let spans = settings.spans.iter().map(|spans| spans.clone() as Arc<dyn Meter>);
+    let meters = statuses.iter().map(|status| status.clone() as Arc<dyn Meter>);
+    let exporter = Exporter::new(meters.chain(spans).collect());
+    let console = Console::new("rules", Peers::new(&settings.http_access).map_err(anyhow::Error::msg)?);
     for status in &statuses {
         console.watch(WatchedGroup { status: status.clone(), owners: None });
     }
@@ -208,7 +209,8 @@ fn serve(settings: &RuleSettings, statuses: Vec<Arc<Status>>) -> anyhow::Result<
             ready.iter().try_for_each(|status| status.ready().map_err(|reason| named(status, reason)))
         }),
     };
-    let server = Server::open(address, Site::new(routes).console(&console))?;
+    let server =
+        Server::open(address, Site::new(routes).access(settings.http_access.clone()).console(&console))?;
     writeln!(
         stdout(),
         "metrics and health are on http://{0}\nthe console is on http://{0}/",

@@ -1,11 +1,15 @@
 //! `rules serve`: a server of statements with ksqlDB's REST API.
 
+use std::collections::BTreeSet;
 use std::io::{Write, stdout};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use millstream_http_api::{Routes, Server as HttpServer};
+use anyhow::Context as _;
+use millstream_http_api::{
+    Access as HttpAccess, Console, Peers, Routes, Server as HttpServer, Site, Token, WatchedGroup,
+};
 use millstream_ports::Meter;
 use millstream_rule_engine::Server;
 use millstream_rules_api::{Access, ApiSettings, RulesApi};
@@ -43,25 +47,85 @@ pub(crate) fn start(settings: &RuleSettings, listen: &str) -> anyhow::Result<Ser
 /// Serves until a signal comes, or the statements can't be read any more.
 pub(crate) fn run(settings: &RuleSettings) -> anyhow::Result<()> {
     let serving = start(settings, &settings.server.listen)?;
-    let _figures = figures(settings, &serving.server)?;
+    let mut page = Page::open(settings, &serving.server)?;
     let stop = Stop::new();
     let asked = stop.clone();
     ctrlc::set_handler(move || asked.set())?;
     writeln!(stdout(), "statements are taken on http://{}", serving.api.address())?;
     while !stop.is_set() {
         serving.server.health().map_err(anyhow::Error::msg)?;
+        if let Some(page) = &mut page {
+            page.follow(&serving.server);
+        }
         thread::sleep(Duration::from_millis(50));
     }
     Ok(())
 }
 
-fn figures(settings: &RuleSettings, server: &Arc<Server<RuleWorld>>) -> anyhow::Result<Option<HttpServer>> {
-    let Some(address) = &settings.http_address else { return Ok(None) };
+/// Figures, health and the console, whose rules are those of the server.
+struct Page {
+    _http: HttpServer,
+    console: Console,
+    shown: BTreeSet<String>,
+}
+
+impl Page {
+    fn open(settings: &RuleSettings, server: &Arc<Server<RuleWorld>>) -> anyhow::Result<Option<Self>> {
+        let Some(address) = &settings.http_address else { return Ok(None) };
+        let access = access(settings)?;
+        let console = Console::new("rules", Peers::new(&access).map_err(anyhow::Error::msg)?);
+        // The site's own guard stands before the API, so that it asks for nothing itself.
+        let is_open = settings.server.is_open || access.asks();
+        let api = ApiSettings { address: address.clone(), is_open, ..ApiSettings::default() };
+        let site = Site::new(routes(settings, server)).access(access).console(&console);
+        let site = match RulesApi::router(server.clone(), &api) {
+            Ok(router) => site.guarded(router),
+            Err(reason) => {
+                tracing::warn!(%reason, "the console shows no rules");
+                site
+            }
+        };
+        let http = HttpServer::open(address, site)?;
+        writeln!(
+            stdout(),
+            "metrics and health are on http://{0}\nthe console is on http://{0}/",
+            http.address()
+        )?;
+        Ok(Some(Self { _http: http, console, shown: BTreeSet::new() }))
+    }
+
+    /// Shows what runs now, and no more what has ended.
+    fn follow(&mut self, server: &Server<RuleWorld>) {
+        let running = server.statuses();
+        let now: BTreeSet<_> = running.iter().map(|status| status.group().to_owned()).collect();
+        self.shown.difference(&now).for_each(|gone| self.console.forget(gone));
+        for status in running {
+            self.console.watch(WatchedGroup { status, owners: None });
+        }
+        self.shown = now;
+    }
+}
+
+/// What lets in on the server's own address lets in here too; figures ask for `rules.http_token` alone.
+fn access(settings: &RuleSettings) -> anyhow::Result<HttpAccess> {
+    let chosen = &settings.server;
+    let mut access = settings.http_access.clone();
+    if let Some(text) = &chosen.bearer_token {
+        let token = Token::new(text.trim());
+        access = access
+            .or_token(token.context("RULES_BEARER_TOKEN: a token is one word of printable characters")?);
+    }
+    Ok(chosen.basic_auth.iter().fold(access, |access, basic| access.or_basic(basic)))
+}
+
+fn routes(settings: &RuleSettings, server: &Arc<Server<RuleWorld>>) -> Routes {
+    let spans = settings.spans.clone();
     let (metrics, healthy, ready) = (server.clone(), server.clone(), server.clone());
-    let routes = Routes {
+    Routes {
         metrics: Arc::new(move || {
-            let meters = metrics.statuses().into_iter().map(|status| status as Arc<dyn Meter>).collect();
-            Exporter::new(meters).render()
+            let meters = metrics.statuses().into_iter().map(|status| status as Arc<dyn Meter>);
+            let spans = spans.iter().map(|spans| spans.clone() as Arc<dyn Meter>);
+            Exporter::new(meters.chain(spans).collect()).render()
         }),
         healthy: Arc::new(move || healthy.health()),
         ready: Arc::new(move || {
@@ -70,8 +134,5 @@ fn figures(settings: &RuleSettings, server: &Arc<Server<RuleWorld>>) -> anyhow::
                 status.snapshot().failure.map_or(Ok(()), |why| Err(format!("{}: {why}", status.group())))
             })
         }),
-    };
-    let server = HttpServer::start(address, routes)?;
-    writeln!(stdout(), "metrics and health are on http://{}", server.address())?;
-    Ok(Some(server))
+    }
 }

@@ -1,9 +1,12 @@
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand};
+use millstream_http_api::{Access, Token};
 use millstream_settings::{Key, Settings, SettingsError, Sources};
 use millstream_sql::Guarantee;
+use millstream_telemetry::Spans;
 
 /// Runs SQL rules: each keeps a topic filled from others.
 #[derive(Parser)]
@@ -141,7 +144,11 @@ pub(crate) struct RuleSettings {
     pub(crate) guarantee: Guarantee,
     pub(crate) memory_budget_bytes: Option<usize>,
     pub(crate) http_address: Option<String>,
+    /// Who may ask there.
+    pub(crate) http_access: Access,
     pub(crate) server: ServerChoice,
+    /// What tells spans, once it was begun; nothing without it.
+    pub(crate) spans: Option<Arc<Spans>>,
 }
 
 /// What a server of statements runs with beside.
@@ -199,9 +206,23 @@ impl RuleSettings {
             },
             memory_budget_bytes: all.get("rules.memory_budget_bytes")?,
             http_address: (http != "off").then_some(http),
+            http_access: http_access(&all)?,
+            spans: None,
             all,
         })
     }
+}
+
+/// Who may ask where figures and the console are. A token is told by nothing here.
+fn http_access(all: &Settings) -> Result<Access, SettingsError> {
+    let Some(text) = all.get::<String>("rules.http_token")? else { return Ok(Access::default()) };
+    let token = Token::new(text.trim()).ok_or_else(|| SettingsError::Malformed {
+        name: "RULES_HTTP_TOKEN".to_owned(),
+        found: "the settings".to_owned(),
+        reason: "a token is one word of printable characters".to_owned(),
+        places: "the environment, config.yaml and .env".to_owned(),
+    })?;
+    Ok(Access::default().by_token(token))
 }
 
 /// A guarantee by the name that ksqlDB gives it.

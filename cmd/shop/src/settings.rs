@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Parser;
 use millstream_settings::{Key, Secret, Settings, SettingsError, Sources, TopicName};
 use millstream_storefront::Pace;
+use millstream_telemetry::SpanSettings;
 
 /// Emits random, believable products. A part of them comes with an incomplete image set, completed by later messages.
 ///
@@ -62,6 +63,8 @@ pub(crate) struct ShopSettings {
     pub(crate) kafka: BTreeMap<String, String>,
     pub(crate) registry_url: Secret,
     pub(crate) topic: TopicName,
+    /// Where spans go; nowhere without it.
+    pub(crate) spans: Option<SpanSettings>,
 }
 
 impl ShopSettings {
@@ -76,8 +79,16 @@ impl ShopSettings {
             kafka: all.kafka_properties(),
             registry_url: all.registry_url()?,
             topic: all.topic(Key::ProductTopic)?,
+            spans: spans(&all)?,
         })
     }
+}
+
+/// Where spans go, if the settings name a collector.
+fn spans(all: &Settings) -> Result<Option<SpanSettings>, SettingsError> {
+    let Some(endpoint) = all.get("otel.exporter_otlp_endpoint")? else { return Ok(None) };
+    let ratio = all.get("otel.traces_sampler_arg")?.unwrap_or(1.0);
+    Ok(Some(SpanSettings { service: "shop".to_owned(), endpoint, ratio }))
 }
 
 #[cfg(test)]

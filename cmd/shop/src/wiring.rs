@@ -1,11 +1,14 @@
+use std::sync::Arc;
+
 use anyhow::bail;
 use millstream_avro_codec::{AvroBorrowed, Registry, value_subject};
 use millstream_kafka_log::{KafkaLog, KafkaWorld};
 use millstream_ports::{PortError, Utf8, World};
-use millstream_runtime::{Emitter, Output};
+use millstream_runtime::{Emitter, Output, Traces};
 use millstream_sled_table::SledTable;
 use millstream_storefront::ProductShape;
 use millstream_storefront::wire::PRODUCT_SCHEMA;
+use millstream_telemetry::Spans;
 
 use crate::settings::ShopSettings;
 
@@ -22,5 +25,9 @@ pub(crate) fn emitter(settings: &ShopSettings) -> anyhow::Result<ShopEmitter> {
     }
     let registry = Registry::new(settings.registry_url.reveal())?;
     let product = AvroBorrowed::writer(&registry, &value_subject(topic.as_str()), PRODUCT_SCHEMA)?;
-    Ok(Emitter::open(&world, "shop", Output::new(topic.as_str(), Utf8, product))?)
+    let traces = match &settings.spans {
+        Some(spans) => Traces::to(Arc::new(Spans::start(spans)?)),
+        None => Traces::default(),
+    };
+    Ok(Emitter::open(&world, "shop", Output::new(topic.as_str(), Utf8, product))?.traced(traces))
 }

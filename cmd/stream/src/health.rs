@@ -30,7 +30,10 @@ impl Health {
         let peers = Peers::new(&settings.access).map_err(anyhow::Error::msg)?;
         let tables = Tables::new(peers.clone());
         let console = Console::new("stream", peers);
-        let site = Site::new(self.routes()).access(settings.access.clone()).tables(&tables).console(&console);
+        let site = Site::new(self.routes(settings))
+            .access(settings.access.clone())
+            .tables(&tables)
+            .console(&console);
         let server = listening.answer(site)?;
         let scheme = if settings.access.is_tls() { "https" } else { "http" };
         say(&format!("metrics and health are on {scheme}://{address}"));
@@ -38,8 +41,9 @@ impl Health {
         Ok(Some(Face { tables, console, url, _server: server }))
     }
 
-    fn routes(&self) -> Routes {
-        let exporter = Exporter::new(vec![Arc::new(self.clone())]);
+    fn routes(&self, settings: &StreamSettings) -> Routes {
+        let spans = settings.spans.iter().map(|spans| spans.clone() as Arc<dyn Meter>);
+        let exporter = Exporter::new(spans.chain([Arc::new(self.clone()) as _]).collect());
         let (healthy, ready) = (self.clone(), self.clone());
         Routes {
             metrics: Arc::new(move || exporter.render()),

@@ -54,14 +54,13 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         init_logs(settings.verbosity);
         return letters::run(&settings, verb, arguments.verbose);
     }
-    let settings = StreamSettings::of(arguments)?;
-    match &arguments.deed {
-        Some(Deed::Topics { partitions, .. }) => {
-            init_logs(settings.verbosity);
-            topics::create(&settings, *partitions)
-        }
-        _ => process(arguments, &settings),
+    let mut settings = StreamSettings::of(arguments)?;
+    if let Some(Deed::Topics { partitions, .. }) = &arguments.deed {
+        init_logs(settings.verbosity);
+        return topics::create(&settings, *partitions);
     }
+    settings.spans = wiring::spans(&settings.all)?;
+    process(arguments, &settings)
 }
 
 fn process(arguments: &Arguments, settings: &StreamSettings) -> anyhow::Result<()> {

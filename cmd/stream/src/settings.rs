@@ -1,5 +1,6 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 use millstream_http_api::{Access, Token};
@@ -7,7 +8,7 @@ use millstream_model::TopicName;
 use millstream_settings::{Key, Settings, SettingsError, Sources};
 use millstream_shop::Case;
 use millstream_storefront::{FilterTopics, filter_topic_of};
-use millstream_telemetry::Verbosity;
+use millstream_telemetry::{Spans, Verbosity};
 
 /// The group's name unless told otherwise.
 const GROUP: &str = "product-stream";
@@ -108,6 +109,8 @@ pub(crate) struct StreamSettings {
     /// Where other instances and people reach this one, where that is not where it listens.
     pub(crate) advertised_url: Option<String>,
     pub(crate) case: Case,
+    /// What tells spans, once it was begun; nothing without it.
+    pub(crate) spans: Option<Arc<Spans>>,
     pub(crate) verbosity: Verbosity,
 }
 
@@ -134,6 +137,7 @@ impl StreamSettings {
             advertised_url: all.get("stream.advertised_url")?,
             case: if minds_case { Case::Sensitive } else { Case::Insensitive },
             verbosity: if arguments.verbose { Verbosity::Verbose } else { Verbosity::Normal },
+            spans: None,
             group,
             all,
         })

@@ -9,12 +9,13 @@ use millstream_http_api::{KeyForm, ServedTable};
 use millstream_kafka_log::{KafkaLog, KafkaWorld};
 use millstream_ports::{Codec, Nullable, PortError, TopicSpec, Utf8, World};
 use millstream_runtime::{
-    Emitter, MemoryBudget, Output, Owners, Processor, ProcessorError, Running, Settings,
+    Emitter, MemoryBudget, Output, Owners, Processor, ProcessorError, Running, Settings, Traces,
 };
 use millstream_sled_table::{SledTable, SledTables};
 use millstream_storefront::wire::{PRODUCT_SCHEMA, PRODUCT_STATE_SCHEMA, ProductStateWire};
 use millstream_storefront::{FILTER_KEY, FilterParts, ProductShape, ProductStateShape, filter_graph};
 
+use millstream_telemetry::{SpanSettings, Spans};
 use millstream_topology::{GroupSpec, Partitioner};
 
 use crate::dead_letters::LetterTopic;
@@ -137,6 +138,19 @@ impl Stream {
     }
 }
 
+/// Begins to tell spans, if the settings name a collector.
+pub(crate) fn spans(all: &millstream_settings::Settings) -> anyhow::Result<Option<Arc<Spans>>> {
+    let Some(endpoint) = all.get("otel.exporter_otlp_endpoint")? else { return Ok(None) };
+    let ratio = all.get("otel.traces_sampler_arg")?.unwrap_or(1.0);
+    let settings = SpanSettings { service: "stream".to_owned(), endpoint, ratio };
+    Ok(Some(Arc::new(Spans::start(&settings)?)))
+}
+
+/// Where the spans of callbacks go.
+fn traces(spans: Option<&Arc<Spans>>) -> Traces {
+    spans.map_or_else(Traces::default, |spans| Traces::to(spans.clone()))
+}
+
 /// Writes the filter to its topic, and makes sure that it is there.
 fn emit_filter(emitter: &mut FilterEmitter, text: &str) -> anyhow::Result<()> {
     emitter.emit(&FILTER_KEY, &Some(text.trim()))?;
@@ -167,6 +181,7 @@ fn processor(
         commit_interval: settings.commit_interval_ms.map(Duration::from_millis),
         memory: settings.memory_budget_bytes.map_or_else(|| defaults.memory.clone(), MemoryBudget::of_bytes),
         standbys: settings.standbys,
+        traces: traces(settings.spans.as_ref()),
         ..defaults
     };
     Ok((Processor::new(world.clone(), graph).settings(tuned), spec))

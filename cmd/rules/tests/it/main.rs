@@ -1,6 +1,13 @@
 //! The console as a person meets it, in a terminal of its own, and as a script does, over a server in memory.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "tests")]
 
+#[path = "../../../../internal/infra/http-api/tests/it/browser.rs"]
+#[allow(clippy::indexing_slicing, clippy::must_use_candidate, dead_code, unreachable_pub, reason = "tests")]
+mod browser;
+mod instance;
+mod page;
+mod traces;
+
 use std::io::{Read, Write};
 use std::process::{Command, Output};
 use std::sync::Arc;

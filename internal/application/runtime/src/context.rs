@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use millstream_model::{HeaderSource, Headers, Offset, Partition, RecordView, Timestamp, TopicName};
-use millstream_ports::{Codec, CodecError, PortError};
+use millstream_ports::{Codec, CodecError, PortError, TraceParent};
 use thiserror::Error;
 
 use crate::deferral::{Completion, Deferral};
@@ -72,6 +72,8 @@ pub struct Context<'a> {
     pub(crate) event_time: Option<Timestamp>,
     /// Headers that go with all that is emitted.
     pub(crate) carried: Headers,
+    /// The place in a trace of all that is emitted.
+    pub(crate) trace: Option<TraceParent>,
     pub(crate) aside: Aside,
 }
 

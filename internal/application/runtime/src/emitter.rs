@@ -1,9 +1,10 @@
 use millstream_model::{Headers, Partition, Timestamp, TopicName};
-use millstream_ports::{Codec, CodecError, Outlet, PortError, SendRecord, Tag, Tally, World};
+use millstream_ports::{Codec, CodecError, Outlet, PortError, SendRecord, SpanWork, Tag, Tally, World};
 use millstream_topology::Partitioner;
 use thiserror::Error;
 
 use crate::edges::Output;
+use crate::traced::Traces;
 
 /// Why a record could not be emitted.
 #[derive(Debug, Error)]
@@ -30,6 +31,7 @@ pub struct Emitter<W: World, K, V> {
     width: u32,
     output: Output<K, V>,
     partitioner: Partitioner,
+    traces: Traces,
     key: Vec<u8>,
     value: Vec<u8>,
 }
@@ -45,14 +47,21 @@ impl<W: World, K: Codec, V: Codec> Emitter<W, K, V> {
         let found = world.describe_topics(std::slice::from_ref(&topic))?.into_iter().flatten().next();
         let width = found.ok_or_else(|| missing(&topic))?.partitions;
         let outlet = world.outlet(name)?;
-        let partitioner = Partitioner::default();
-        Ok(Self { outlet, topic, width, output, partitioner, key: Vec::new(), value: Vec::new() })
+        let (partitioner, traces) = (Partitioner::default(), Traces::default());
+        Ok(Self { outlet, topic, width, output, partitioner, traces, key: Vec::new(), value: Vec::new() })
     }
 
     /// Chooses partitions by another hash, to match other writers of the topic.
     #[must_use]
     pub fn partitioned_by(mut self, partitioner: Partitioner) -> Self {
         self.partitioner = partitioner;
+        self
+    }
+
+    /// Tells the spans of what is emitted: each record begins a trace, or continues that of its header `traceparent`.
+    #[must_use]
+    pub fn traced(mut self, traces: Traces) -> Self {
+        self.traces = traces;
         self
     }
 
@@ -83,9 +92,18 @@ impl<W: World, K: Codec, V: Codec> Emitter<W, K, V> {
         let key = (!self.output.key.is_absent(key)).then_some(self.key.as_slice());
         let partition = key.map(|key| Partition::new(self.partitioner.partition(key, self.width)));
         let value = (!self.output.value.is_absent(value)).then_some(self.value.as_slice());
+        let begun = self.traces.begin(headers);
+        let headers = begun.as_ref().map_or(headers, |(_, _, headers)| headers);
         let record =
             SendRecord { topic: &self.topic, partition, key, value, headers, timestamp, tag: Tag::NONE };
-        Ok(self.outlet.send(&record)?)
+        let sent = self.outlet.send(&record);
+        if let Some((tracer, span, _)) = &begun {
+            let failure = sent.as_ref().err().map(ToString::to_string);
+            let partition = partition.and_then(|partition| u32::try_from(partition.index()).ok());
+            let (topic, failure) = (self.topic.as_str(), failure.as_deref());
+            tracer.end(span, &SpanWork { topic, partition, offset: None, group: None, failure });
+        }
+        Ok(sent?)
     }
 
     /// Waits until all that was emitted is acknowledged.

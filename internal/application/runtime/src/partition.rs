@@ -140,6 +140,8 @@ impl<S: TableStore> PartitionTask<S> {
 /// What a worker needs to know of the world beside its log: fixed when the processor starts.
 pub(crate) struct Plan {
     pub(crate) graph: Arc<crate::GroupGraph>,
+    /// What stands around its callbacks, the tracing of its settings outermost.
+    pub(crate) layers: Vec<crate::middleware::Middleware>,
     /// How many partitions each destination has, by index.
     pub(crate) widths: Vec<u32>,
     pub(crate) settings: crate::processor::Settings,

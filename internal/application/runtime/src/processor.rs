@@ -15,6 +15,7 @@ use crate::standby::{SharedStandbys, Standbys, feed};
 use crate::status::Status;
 use crate::stepped::Stepped;
 use crate::stop::Stop;
+use crate::traced::Traces;
 use crate::view::{FollowedTable, Follower, ReadTable, TableReader};
 use crate::visit::{Argument, Visiting, Visitor};
 use crate::worker::Worker;
@@ -97,6 +98,9 @@ pub struct Settings {
     pub standbys: u32,
     /// Copies of the topics that the processor creates; `None` is the brokers' default.
     pub replication: Option<u16>,
+    /// Where the spans of callbacks go. Each continues the trace that its record's header `traceparent` names, and all that
+    /// is emitted carries it on.
+    pub traces: Traces,
 }
 
 impl Default for Settings {
@@ -114,6 +118,7 @@ impl Default for Settings {
             waiting_bytes_max: 64 << 20,
             standbys: 0,
             replication: None,
+            traces: Traces::default(),
         }
     }
 }
@@ -201,7 +206,8 @@ impl<W: World> Processor<W> {
         let (graph, settings) = (self.graph.clone(), self.settings.clone());
         let count = settings.workers.max(1);
         let status = Arc::new(Status::new(&graph, count));
-        let plan = Arc::new(Plan { graph, widths, settings, lookups });
+        let layers = settings.traces.middleware().into_iter().chain(graph.layers.iter().cloned()).collect();
+        let plan = Arc::new(Plan { graph, layers, widths, settings, lookups });
         let (table, questions) = TableClient::new(&plan.graph, count);
         let standbys = Standbys::new(&self.world, &plan)?;
         let hire = |(instance, questions)| {

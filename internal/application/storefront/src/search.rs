@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use millstream_model::{Partition, RecordView, TopicName};
 use millstream_ports::{Codec, PortError, Shape, Start, Tail, Utf8, World};
-use millstream_runtime::{EmitError, Emitter, Output};
+use millstream_runtime::{EmitError, Emitter, Output, Traces};
 use millstream_shop::{Prompt, PromptError, Recommendation};
 use thiserror::Error;
 
@@ -96,6 +96,12 @@ pub struct Search<W: World, P> {
 }
 
 impl<W: World, P: for<'a> Codec<Value<'a> = PromptWire<'a>>> Search<W, P> {
+    /// Tells the spans of prompts: each begins a trace.
+    #[must_use]
+    pub fn traced(self, traces: Traces) -> Self {
+        Self { emitter: self.emitter.traced(traces), ..self }
+    }
+
     /// Sends a prompt and waits until it is acknowledged. From now on its answers count, anew if it was asked before.
     ///
     /// # Errors

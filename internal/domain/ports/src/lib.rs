@@ -23,6 +23,7 @@ mod meter;
 mod replica;
 mod rows;
 mod table;
+mod trace;
 mod world;
 
 pub use codec::{Bytes, Codec, CodecError, DecimalText, Int64, Nullable, Owned, Shape, Utf8};
@@ -37,4 +38,5 @@ pub use rows::{
     base64_bytes, base64_text, double_text,
 };
 pub use table::TableStore;
+pub use trace::{Span, SpanWork, TRACE_HEADER, TraceParent, Tracer};
 pub use world::{GroupMember, TableId, TopicDescription, TopicSpec, Topics, World};

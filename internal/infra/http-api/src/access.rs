@@ -14,6 +14,8 @@ use axum::http::header::{AUTHORIZATION, HOST, ORIGIN, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
 use crate::problem::Problem;
 
@@ -61,6 +63,8 @@ impl fmt::Debug for Token {
 pub struct Access {
     pub(crate) token: Option<Token>,
     pub(crate) tls: Option<Arc<TlsSetup>>,
+    /// What else lets in, as whole values of `Authorization` behind their scheme.
+    others: Vec<(&'static str, Token)>,
     names: Vec<String>,
 }
 
@@ -70,6 +74,27 @@ impl Access {
     pub fn by_token(mut self, token: Token) -> Self {
         self.token = Some(token);
         self
+    }
+
+    /// Lets in who shows this token too. Figures stay open where no other is asked for by [`Access::by_token`].
+    #[must_use]
+    pub fn or_token(mut self, token: Token) -> Self {
+        self.others.push(("bearer ", token));
+        self
+    }
+
+    /// Lets in who shows this name and password too, which a colon divides (RFC 7617). Figures stay open as by
+    /// [`Access::or_token`].
+    #[must_use]
+    pub fn or_basic(mut self, name_and_password: &str) -> Self {
+        let encoded = STANDARD.encode(name_and_password);
+        self.others.push(("basic ", Token(encoded.into())));
+        self
+    }
+
+    /// Whether anything must be shown.
+    pub fn asks(&self) -> bool {
+        self.token.is_some() || !self.others.is_empty()
     }
 
     /// Serves TLS 1.2 and 1.3 with this certificate chain and its key, both in PEM.
@@ -95,13 +120,20 @@ impl Access {
     }
 
     fn check(&self, headers: &HeaderMap, method: &Method) -> Result<(), Problem> {
-        match &self.token {
-            Some(token) if !bears(token, headers) => return Err(Problem::unauthorized()),
-            None if !self.knows_host(headers) => return Err(Problem::foreign_host()),
+        match self.asks() {
+            true if !self.is_shown(headers) => return Err(Problem::unauthorized()),
+            false if !self.knows_host(headers) => return Err(Problem::foreign_host()),
             _ => {}
         }
         let reads = method == Method::GET || method == Method::HEAD;
         if reads || comes_from_here(headers) { Ok(()) } else { Err(Problem::foreign_page()) }
+    }
+
+    fn is_shown(&self, headers: &HeaderMap) -> bool {
+        let own = self.token.iter().map(|token| ("bearer ", token));
+        let others = self.others.iter().map(|(scheme, token)| (*scheme, token));
+        // All are compared, whichever fits.
+        own.chain(others).fold(false, |found, (scheme, token)| bears(scheme, token, headers) | found)
     }
 
     fn knows_host(&self, headers: &HeaderMap) -> bool {
@@ -111,10 +143,10 @@ impl Access {
     }
 }
 
-fn bears(token: &Token, headers: &HeaderMap) -> bool {
+fn bears(scheme: &str, token: &Token, headers: &HeaderMap) -> bool {
     let given = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes).unwrap_or_default();
-    let (scheme, guess) = given.split_at_checked(7).unwrap_or_default();
-    scheme.eq_ignore_ascii_case(b"bearer ") && token.is(guess)
+    let (named, guess) = given.split_at_checked(scheme.len()).unwrap_or_default();
+    named.eq_ignore_ascii_case(scheme.as_bytes()) && token.is(guess)
 }
 
 /// The host of `host:port`, with the brackets of an IPv6 address taken off.
@@ -185,6 +217,7 @@ mod tests {
     fn who_may_ask_is_told_by_token_host_and_page() {
         let open = Access::default().named("https://stream-1.example:9101/");
         let closed = Access::default().by_token(Token::new("t").unwrap());
+        let either = Access::default().or_token(Token::new("u").unwrap()).or_basic("me:secret");
         let (get, post) = (Method::GET, Method::POST);
         for (access, method, given, status) in [
             (&open, &get, &[("host", "127.0.0.1:9101")][..], None),
@@ -199,6 +232,11 @@ mod tests {
             (&open, &post, &[("host", "localhost:1"), ("sec-fetch-site", "same-site")], Some(403)),
             (&open, &post, &[("host", "localhost:1"), ("sec-fetch-site", "same-origin")], None),
             (&open, &post, &[("host", "localhost:1")], None),
+            (&either, &get, &[("host", "localhost:1")], Some(401)),
+            (&either, &get, &[("authorization", "Bearer u"), ("host", "rules.svc")], None),
+            (&either, &get, &[("authorization", "basic bWU6c2VjcmV0")], None),
+            (&either, &get, &[("authorization", "Bearer bWU6c2VjcmV0")], Some(401)),
+            (&either, &get, &[("authorization", "Basic bWU6c2VjcmV1")], Some(401)),
             (&closed, &get, &[("host", "localhost:1")], Some(401)),
             (&closed, &get, &[("authorization", "Bearer u")], Some(401)),
             (&closed, &get, &[("authorization", "Basic t")], Some(401)),

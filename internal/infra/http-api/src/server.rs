@@ -2,6 +2,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -108,7 +109,11 @@ pub enum HttpError {
     Thread(io::Error),
 }
 
-/// A server at work on a thread of its own. Dropping it ends it, after the requests in hand.
+/// How long requests in hand may go on once the server ends: rows that are told as they come have no end of their own.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// A server at work on a thread of its own. Dropping it ends it, after the requests in hand; one that goes on for longer than
+/// two seconds is cut off.
 pub struct Server {
     address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
@@ -175,6 +180,8 @@ impl Listening {
             if let Err(error) = runtime.block_on(serve(listener, site, stopped)) {
                 tracing::error!(%error, "the HTTP server ended");
             }
+            // What still works for a connection that was cut off sees that nobody listens.
+            runtime.shutdown_background();
         };
         let thread = thread::Builder::new().name("http".to_owned()).spawn(body).map_err(HttpError::Thread)?;
         Ok(Server { address, stop: Some(stop), thread: Some(thread) })
@@ -195,16 +202,28 @@ impl Drop for Server {
 
 async fn serve(listener: TcpListener, site: Site, stopped: oneshot::Receiver<()>) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
+    let (told, ending) = oneshot::channel();
     let until = async move {
         let _ = stopped.await;
+        let _ = told.send(());
+    };
+    let too_long = async move {
+        let _ = ending.await;
+        tokio::time::sleep(LAST_WORDS).await;
     };
     let tls = site.access.tls.clone();
     let router = site.router();
-    match tls {
-        None => axum::serve(listener, router).with_graceful_shutdown(until).await,
-        Some(setup) => {
-            axum::serve(TlsAccept::over(listener, &setup)?, router).with_graceful_shutdown(until).await
+    let served = async move {
+        match tls {
+            None => axum::serve(listener, router).with_graceful_shutdown(until).await,
+            Some(setup) => {
+                axum::serve(TlsAccept::over(listener, &setup)?, router).with_graceful_shutdown(until).await
+            }
         }
+    };
+    tokio::select! {
+        served = served => served,
+        () = too_long => Ok(()),
     }
 }
 

@@ -19,9 +19,16 @@ use crate::{answer, insert, query};
 /// The version of ksqlDB whose API this is, as clients ask for it.
 const VERSION: &str = "0.29.0";
 
+/// All that a server of its own answers.
 pub(crate) fn router(desk: Desk) -> Router {
-    Router::new()
+    paths(desk)
         .route("/", get(async || Redirect::temporary("/info")))
+        .fallback(async || Problem::new(StatusCode::NOT_FOUND, 4, "there is no such path"))
+}
+
+/// What another server can answer beside what is its own: `/`, and what is nobody's, stay with it.
+pub(crate) fn paths(desk: Desk) -> Router {
+    Router::new()
         .route("/info", get(info))
         .route("/healthcheck", get(health))
         .route("/clusterStatus", get(cluster))
@@ -34,7 +41,6 @@ pub(crate) fn router(desk: Desk) -> Router {
         .route("/query-stream", post(rows_by_line))
         .route("/close-query", post(close))
         .route("/inserts-stream", post(inserts))
-        .fallback(async || Problem::new(StatusCode::NOT_FOUND, 4, "there is no such path"))
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, 0, "the path has no such method")
         })

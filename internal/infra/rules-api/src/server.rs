@@ -106,6 +106,17 @@ impl RulesApi {
         Ok(Self { address, stop: Some(stop), thread: Some(thread) })
     }
 
+    /// The same paths, for another server to answer at `settings.address` beside what is its own. `/` and what no path
+    /// names stay with that server.
+    ///
+    /// # Errors
+    /// When others could reach the address and everybody might ask.
+    pub fn router(statements: Arc<dyn Statements>, settings: &ApiSettings) -> Result<Router, ApiError> {
+        addresses(settings)?;
+        let limits = (settings.requests_max, settings.queries_max, settings.body_bytes_max);
+        Ok(http::paths(Desk::new(statements, settings.access.clone(), settings.address.clone(), limits)))
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -124,13 +135,20 @@ impl Drop for RulesApi {
     }
 }
 
-fn listen(settings: &ApiSettings) -> Result<TcpListener, ApiError> {
+/// What the address stands for, where it may be served.
+fn addresses(settings: &ApiSettings) -> Result<Vec<SocketAddr>, ApiError> {
     let wrong = |source| ApiError::Listen { address: settings.address.clone(), source };
     let addresses: Vec<_> = settings.address.to_socket_addrs().map_err(wrong)?.collect();
     let is_near = addresses.iter().all(|address| address.ip().is_loopback());
     if !is_near && !settings.is_open && settings.access.is_open() {
         return Err(ApiError::Open(settings.address.clone()));
     }
+    Ok(addresses)
+}
+
+fn listen(settings: &ApiSettings) -> Result<TcpListener, ApiError> {
+    let wrong = |source| ApiError::Listen { address: settings.address.clone(), source };
+    let addresses = addresses(settings)?;
     let listener = TcpListener::bind(addresses.as_slice()).map_err(wrong)?;
     listener.set_nonblocking(true).map_err(wrong)?;
     Ok(listener)

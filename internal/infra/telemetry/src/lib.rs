@@ -1,7 +1,7 @@
-//! Logs to the terminal and metrics for Prometheus.
+//! Logs to the terminal, metrics for Prometheus, and traces by OTLP.
 //!
-//! Crates inside emit `tracing` events and hand out figures as [`millstream_ports::Meter`]s; programs choose here where
-//! both go.
+//! Crates inside emit `tracing` events, hand out figures as [`millstream_ports::Meter`]s, and give spans to a
+//! [`millstream_ports::Tracer`]; programs choose here where all of them go.
 //!
 //! ```
 //! use millstream_telemetry::Exporter;
@@ -10,6 +10,8 @@
 
 mod exporter;
 mod logs;
+mod spans;
 
 pub use exporter::Exporter;
 pub use logs::{Lines, Verbosity, init_logs, init_logs_to};
+pub use spans::{SpanError, SpanSettings, Spans};

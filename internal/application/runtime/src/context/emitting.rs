@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 
 use millstream_model::{Headers, Partition, Timestamp};
-use millstream_ports::Codec;
+use millstream_ports::{Codec, TRACE_HEADER};
 
 use super::{Context, ContextError, decoded};
 use crate::edges::{Loop, Output};
@@ -171,11 +171,16 @@ impl Context<'_> {
     }
 
     fn with_carried<'h>(&self, headers: &'h Headers) -> Cow<'h, Headers> {
-        if self.carried.is_empty() {
+        if self.carried.is_empty() && self.trace.is_none() {
             return Cow::Borrowed(headers);
         }
         let mut all = self.carried.clone();
-        all.0.extend(headers.0.iter().cloned());
+        // What is sent on has come by this callback: its place in the trace is here, no more where the record was.
+        let is_told = |name: &str| self.trace.is_none() || name != TRACE_HEADER;
+        all.0.extend(headers.0.iter().filter(|(name, _)| is_told(name)).cloned());
+        if let Some(place) = &self.trace {
+            all.push(TRACE_HEADER, place.to_string());
+        }
         Cow::Owned(all)
     }
 }

@@ -112,11 +112,12 @@ fn guarded<W: World, S: TableStore>(
         widths: &plan.widths,
         broken: None,
         rules: &graph.rules,
-        layers: &graph.layers,
+        layers: &plan.layers,
         deferral,
         clock: &|| world.now(),
         event_time,
         carried: Headers::default(),
+        trace: None,
         aside: Aside::default(),
     };
     // A panic is the record's failure: what it had staged and emitted is undone with the rest.

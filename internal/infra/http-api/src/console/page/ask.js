@@ -26,12 +26,20 @@ function askForToken(wasWrong) {
   return dialogue;
 }
 
+/** What may be shown: a token as it is, and what has a colon also as a name and its password. */
+function shown(token) {
+  if (!token) return [null];
+  const bytes = String.fromCharCode(...new TextEncoder().encode(token));
+  return token.includes(":") ? [`Bearer ${token}`, `Basic ${btoa(bytes)}`] : [`Bearer ${token}`];
+}
+
 export async function send(path, options = {}) {
   const token = sessionStorage.getItem(KEPT);
-  const headers = { ...(options.headers ?? {}) };
-  if (token) headers.authorization = `Bearer ${token}`;
-  const answer = await fetch(path, { ...options, headers, cache: "no-store" });
-  if (answer.status !== 401) return answer;
+  for (const authorization of shown(token)) {
+    const headers = { ...(options.headers ?? {}), ...(authorization ? { authorization } : {}) };
+    const answer = await fetch(path, { ...options, headers, cache: "no-store" });
+    if (answer.status !== 401) return answer;
+  }
   await askForToken(Boolean(token));
   return send(path, options);
 }

@@ -28,7 +28,7 @@ export function rulesPart(place) {
 
 function drawn(id, description) {
   const plan = (description.executionPlan ?? json(description)).replace(/^\n+|\s+$/g, "");
-  const graph = planned(plan);
+  const graph = planned(plan) ?? told(plan);
   const picture = h("div", { class: "flow" });
   if (graph) requestAnimationFrame(() => show(picture, draw(graph, Math.max(300, picture.clientWidth))));
   const list = (names, title) => (names?.length ? h("p", { class: "small" }, h("span", { class: "soft" }, `${title} `), h("span", { class: "mono" }, names.join(", "))) : null);
@@ -50,6 +50,22 @@ function planned(text) {
     above.push({ depth, id: nodes.at(-1).id });
   }
   return nodes.length > 1 ? { nodes, edges } : null;
+}
+
+/** A plan in words, a step a line: what is read comes first, and each step feeds the next, up to what is written. */
+function told(text) {
+  const lines = text.split("\n").filter((line) => line.trim());
+  const nodes = lines.map((line, number) => {
+    const [, kind, rest] = /^(\S+)\s*(.*)$/.exec(line.trim());
+    const name = /^(?:stream|table) (\S+) (?:from|to) /.exec(rest)?.[1] ?? (rest.length > 40 ? `${rest.slice(0, 39)}…` : rest);
+    return { id: `step ${number}`, name, kind };
+  });
+  const reads = nodes.findIndex((node) => node.kind !== "read");
+  if (reads < 1 || nodes.at(-1).kind !== "write") return null;
+  const joins = lines.findIndex((line) => / join of /.test(line));
+  const edges = nodes.slice(reads + 1).map((node, place) => ({ from: nodes[reads + place].id, to: node.id }));
+  nodes.slice(0, reads).forEach((node, place) => edges.push({ from: node.id, to: nodes[place > 0 && joins >= 0 ? joins : reads].id }));
+  return { nodes, edges };
 }
 
 let running = null;
