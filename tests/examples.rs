@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 /// What each example prints, in any order: records of several keys come in no order of their own.
-const EXAMPLES: [(&str, &[&str]); 10] = [
+const EXAMPLES: [(&str, &[&str]); 11] = [
     (
         "01_emitter_and_processor",
         &[
@@ -59,6 +59,7 @@ const EXAMPLES: [(&str, &[&str]); 10] = [
             "the balance is 70",
         ],
     ),
+    ("11_functions", &["bob has mistyped the card's number", "eve has mistyped the card's number"]),
 ];
 
 fn root() -> &'static Path {
