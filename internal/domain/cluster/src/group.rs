@@ -56,6 +56,8 @@ pub struct Join {
     pub session_ms: Millis,
     /// How long it may take to join again.
     pub rebalance_ms: Millis,
+    /// How long an empty group waits for others to come with this one (KIP-134), so that they divide once and not twice.
+    pub company_ms: Millis,
     /// Such as `consumer`.
     pub protocol_type: String,
     /// The ways to divide partitions that it knows, the dearest first, and what it says to each.
@@ -222,6 +224,8 @@ pub struct Group {
     promised: BTreeMap<String, Millis>,
     /// When the present rebalance goes on without those who are missing.
     deadline: Millis,
+    /// Until then the first members of a group wait for others; 0 when nobody waits so.
+    company_until: Millis,
     replies: Vec<(Ticket, Reply)>,
 }
 
@@ -237,6 +241,7 @@ impl Default for Group {
             instances: BTreeMap::new(),
             promised: BTreeMap::new(),
             deadline: Millis::MAX,
+            company_until: 0,
             replies: Vec::new(),
         }
     }
@@ -267,7 +272,9 @@ impl Group {
     pub fn next_deadline(&self) -> Option<Millis> {
         let members = self.members.values().filter(|member| !member.waits()).map(|member| member.deadline);
         let rebalance = matches!(self.phase, Phase::PreparingRebalance | Phase::CompletingRebalance);
-        members.chain(self.promised.values().copied()).chain(rebalance.then_some(self.deadline)).min()
+        let company = (self.company_until > 0).then_some(self.company_until);
+        let others = self.promised.values().copied().chain(company);
+        members.chain(others).chain(rebalance.then_some(self.deadline)).min()
     }
 
     /// What each member said about its dearest protocol when it joined.

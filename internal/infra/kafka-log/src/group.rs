@@ -14,6 +14,7 @@ use crate::KafkaLog;
 use crate::failure::{passes, port_error};
 use crate::group::membership::{GroupContext, Shared};
 use crate::group::sender::Sender;
+use crate::settings::Farewell;
 use crate::view::{TopicIndex, lend};
 
 mod membership;
@@ -49,6 +50,7 @@ pub struct KafkaGroup {
     /// What was read since the last commit was taken back, and is to be read again.
     is_behind: bool,
     is_paused: bool,
+    farewell: Farewell,
     renewed_at: Instant,
     name: String,
 }
@@ -84,6 +86,7 @@ impl KafkaGroup {
             is_going: false,
             is_behind: false,
             is_paused: false,
+            farewell: log.farewell(),
             renewed_at: Instant::now(),
             name: group.to_owned(),
         })
@@ -390,6 +393,11 @@ impl GroupLog for KafkaGroup {
         // Answers the rebalance that the worker may have left unanswered: without that the consumer does not close.
         let _ = consumer.incremental_assign(&TopicPartitionList::new());
         let _ = consumer.incremental_unassign(&self.list(&self.reading));
+        if self.farewell == Farewell::Told {
+            // A client that is closed while its group gives it nothing keeps that from the group (librdkafka 2.12), which
+            // then waits for it until its session is over.
+            consumer.unsubscribe();
+        }
         self.sender.release(&self.owned.iter().copied().collect::<Vec<_>>());
         self.owned.clear();
         self.started.clear();

@@ -63,6 +63,15 @@ pub enum GroupProtocol {
     Consumer,
 }
 
+/// How a group learns that a member goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Farewell {
+    /// By an unsubscription before the client is closed.
+    Told,
+    /// As the client thinks fit.
+    LeftToTheClient,
+}
+
 impl KafkaLog {
     /// The cluster that `brokers`, a list of `host:port` with commas between, belong to.
     pub fn new(brokers: impl Into<String>) -> Self {
@@ -118,6 +127,15 @@ impl KafkaLog {
             GroupProtocol::Auto => !*self.has_consumer_groups.get().unwrap_or(&false),
             GroupProtocol::Classic => true,
             GroupProtocol::Consumer => false,
+        }
+    }
+
+    /// What a member that is closed does: one with a static name may be back.
+    pub(crate) fn farewell(&self) -> Farewell {
+        if self.is_classic() && self.instance_id.is_none() {
+            Farewell::Told
+        } else {
+            Farewell::LeftToTheClient
         }
     }
 

@@ -63,6 +63,9 @@ impl Group {
             joining: Some(join.ticket),
             syncing: None,
         };
+        if self.phase == Phase::Empty && join.company_ms > 0 {
+            self.company_until = now + join.company_ms;
+        }
         self.members.insert(id, member);
         self.rebalance(now);
     }
@@ -169,13 +172,14 @@ impl Group {
 
     pub(super) fn begin_if_all_joined(&mut self, now: Millis) {
         let all = self.promised.is_empty() && self.members.values().all(|member| member.joining.is_some());
-        if self.phase == Phase::PreparingRebalance && all {
+        if self.phase == Phase::PreparingRebalance && all && self.company_until <= now {
             self.begin_generation(now);
         }
     }
 
     /// Answers all who wait to join.
     pub(super) fn begin_generation(&mut self, now: Millis) {
+        self.company_until = 0;
         self.generation = self.generation.checked_add(1).unwrap_or(1);
         self.protocol = self.choose_protocol();
         if self.members.is_empty() {

@@ -129,6 +129,9 @@ impl Group {
     /// Lets those go who have been silent for too long, and lets a rebalance go on without those who are missing.
     pub fn expire(&mut self, now: Millis) {
         self.promised.retain(|_, deadline| *deadline > now);
+        if self.company_until <= now {
+            self.company_until = 0;
+        }
         let silent = |group: &Self| {
             let dead = group.members.iter().filter(|(_, member)| !member.waits() && member.deadline <= now);
             dead.map(|(id, _)| id.clone()).collect::<Vec<_>>()

@@ -9,6 +9,7 @@ fn join(member: &str, ticket: Ticket) -> Join {
         client_host: "/127.0.0.1".to_owned(),
         session_ms: 1_000,
         rebalance_ms: 5_000,
+        company_ms: 0,
         protocol_type: "consumer".to_owned(),
         protocols: vec![("range".to_owned(), b"r".to_vec()), ("sticky".to_owned(), b"s".to_vec())],
         needs_id: false,
@@ -97,6 +98,34 @@ fn one_that_leaves_or_is_silent_makes_the_others_divide_anew() {
         group.join(1_100, join("fresh-1", 6));
         assert_eq!(joins(&mut group)[&6].generation, 3);
     }
+}
+
+#[test]
+fn the_first_waits_for_company_and_divides_once() {
+    let patient = |ticket| Join { company_ms: 100, ..join("", ticket) };
+    let mut group = Group::default();
+    group.join(10, patient(1));
+    group.join(50, patient(2));
+    group.expire(109);
+    assert!(group.take_replies().is_empty(), "others may come");
+    assert_eq!(group.next_deadline(), Some(110));
+    group.expire(110);
+    let joined = joins(&mut group);
+    assert_eq!((joined[&1].generation, joined[&2].generation), (1, 1));
+    assert_eq!(joined[&1].members.len(), 2);
+
+    group.leave(120, "fresh-1", None).unwrap();
+    group.join(130, join("fresh-2", 3));
+    assert_eq!(joins(&mut group)[&3].generation, 2, "the group was not empty");
+}
+
+#[test]
+fn company_that_goes_before_the_group_begins_leaves_it_empty() {
+    let mut group = Group::default();
+    group.join(0, Join { company_ms: 100, ..join("", 1) });
+    group.leave(50, "fresh-1", None).unwrap();
+    group.expire(100);
+    assert_eq!((group.phase(), group.next_deadline()), (Phase::Empty, None));
 }
 
 #[test]

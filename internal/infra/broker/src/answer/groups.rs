@@ -20,6 +20,9 @@ use super::{Call, text};
 /// The shortest and the longest time after which a silent member is dead.
 const SESSION_MS: std::ops::RangeInclusive<i32> = 500..=1_800_000;
 
+/// How long an empty group waits for more than its first member. The members of one process come within milliseconds.
+const COMPANY_MS: u64 = 100;
+
 /// What is said to those who wait when the broker stops.
 fn stopping() -> io::Error {
     io::Error::new(io::ErrorKind::Interrupted, "the broker is stopping")
@@ -84,6 +87,7 @@ fn wish(call: &Call<'_>, request: &JoinGroupRequest, fresh: &str) -> Join {
         client_host: format!("/{}", call.peer.ip()),
         session_ms: millis(request.session_timeout_ms),
         rebalance_ms: millis(rebalance_ms),
+        company_ms: COMPANY_MS,
         protocol_type: request.protocol_type.to_string(),
         protocols: protocols
             .map(|protocol| (protocol.name.to_string(), protocol.metadata.to_vec()))

@@ -10,6 +10,7 @@ use millstream_ports::{Action, Delivery, GroupLog, Outlet, Polled, PortError, St
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
 use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 
 use crate::broker::{Broker, fill, record, unique, until};
 
@@ -19,6 +20,7 @@ const P0: Partition = Partition::new(0);
 pub fn run(broker: &Broker) {
     one_that_is_named_comes_back_without_a_rebalance(broker);
     leaves_with_a_question_open(broker);
+    one_that_was_given_nothing_is_not_waited_for(broker);
     one_that_does_not_poll_is_lost(broker);
     one_that_was_replaced_commits_nothing(broker);
     inputs_that_grow_apart_stop_the_member(broker, 0);
@@ -63,6 +65,27 @@ fn leaves_with_a_question_open(broker: &Broker) {
     });
     drop(first);
     assert_eq!(event(&mut second), Polled::Assigned(both));
+}
+
+/// Else the group would ask it to join again until its session is over, and let all others wait.
+fn one_that_was_given_nothing_is_not_waited_for(broker: &Broker) {
+    let (world, group) = (broker.world(&[("group.protocol", "classic")]), unique("spare"));
+    let topic = broker.topic("spare", 1, &[]);
+    let observer: BaseConsumer =
+        ClientConfig::new().set("bootstrap.servers", broker.brokers()).create().unwrap();
+    let members = || {
+        let list = observer.fetch_group_list(Some(&group), Duration::from_secs(10)).unwrap();
+        list.groups().iter().map(|group| (group.state().to_owned(), group.members().len())).next()
+    };
+    let mut busy = join_and_start(&world, &group, 0, &topic);
+    let mut spare = world.join_group(&group, 1, &[topic], Delivery::AtLeastOnce).unwrap();
+    until("there are two members", || {
+        assert_eq!(poll(&mut spare).unwrap(), Polled::Records(0));
+        poll(&mut busy).unwrap();
+        members() == Some(("Stable".to_owned(), 2))
+    });
+    spare.leave();
+    assert_eq!(members().unwrap().1, 1, "it has said that it goes");
 }
 
 /// What it read goes to another, and it can't commit it.
