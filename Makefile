@@ -10,7 +10,7 @@ export PEERS ?=
 # A deed is often written as several targets in their order, such as 'make up-local create-topics'.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help prepare build run demo demo-clean test test-goka check audit chaos bench doc clean up down create-topics create-connectors ksqldb-migration up-local down-local wipe-local up-replication verify-stack
+.PHONY: help prepare build run demo demo-clean test test-connect test-goka check audit chaos bench doc clean up down create-topics create-connectors ksqldb-migration up-local down-local wipe-local up-replication verify-stack
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-18s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -37,6 +37,10 @@ test: prepare ## All tests, with a real Kafka, registry and PostgreSQL of their 
 	docker/local/registry.sh fetch
 	cargo build --locked --workspace --bins
 	cargo test --locked --workspace
+
+test-connect: prepare ## What Kafka Connect runs of ours: the transformation from records to rows
+	docker/local/prepare.sh stack
+	mvn -q -B -f docker/connect/pom.xml -Ptests -Djars=$(CURDIR)/target/connect test
 
 test-goka: ## Goka and Millstream read each other's tables; needs Go
 	cargo test --locked --test goka -- --ignored --nocapture
