@@ -114,15 +114,15 @@ impl<S: TableStore> TableLayer<S> {
     pub(crate) fn accept_staged(&mut self) {
         let mut staged = std::mem::take(&mut self.staged);
         for (key, value) in staged.drain(..) {
-            self.write(key, value);
+            self.write(&key, value.as_deref());
         }
         self.staged = staged;
     }
 
-    fn write(&mut self, key: Box<[u8]>, value: Value) {
-        self.keep_for_cuts(&key);
-        self.dirty_bytes += size(&key, value.as_deref());
-        self.dirty.insert(&key, value.as_deref());
+    fn write(&mut self, key: &[u8], value: Option<&[u8]>) {
+        self.keep_for_cuts(key);
+        self.dirty_bytes += size(key, value);
+        self.dirty.insert(key, value);
     }
 
     /// Writes of the record at hand.

@@ -82,7 +82,8 @@ pub struct Settings {
     pub memory: MemoryBudget,
     /// Uncommitted table writes, in bytes a worker, at which a commit comes early.
     pub dirty_bytes_max: usize,
-    /// Time after which a table's store takes what its changelog has. A kill makes at most this much be replayed.
+    /// Time after which a table's store takes what its changelog has. A kill makes at most this much be replayed, and a
+    /// restore that was done less than this ago.
     pub store_interval: Duration,
     /// What its changelog has and the store lacks, in bytes a table and partition, at which the store takes it early. A table
     /// that is read from its changelog is stored in stretches of as much: a kill repeats one of them at most.

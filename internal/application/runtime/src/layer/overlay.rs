@@ -11,6 +11,10 @@ use crate::layer::packed::{Packed, Place};
 
 pub(super) type Entry<'a> = (&'a [u8], Option<&'a [u8]>);
 
+/// What a key was found to have: what it was set to, or that it was deleted.
+#[derive(Clone, Copy)]
+pub(super) struct Found<'a>(pub(super) Option<&'a [u8]>);
+
 /// What an entry costs beside its bytes: its place in the table of places, which is two thirds full on average, in bytes.
 const PLACE_BYTES: usize = mem::size_of::<Slot>() * 3 / 2;
 
@@ -65,13 +69,13 @@ impl Overlay {
         self.hasher.hash_one(key)
     }
 
-    pub(super) fn get(&self, key: &[u8]) -> Option<Option<&[u8]>> {
+    pub(super) fn get(&self, key: &[u8]) -> Option<Found<'_>> {
         self.find(self.hash(key), key)
     }
 
-    pub(super) fn find(&self, hash: u64, key: &[u8]) -> Option<Option<&[u8]>> {
+    pub(super) fn find(&self, hash: u64, key: &[u8]) -> Option<Found<'_>> {
         let slot = self.slots.find(hash, |slot| slot.hash == hash && self.packed.key(slot.place) == key)?;
-        Some(self.packed.value(slot.place))
+        Some(Found(self.packed.value(slot.place)))
     }
 
     /// Takes in a write.
@@ -152,7 +156,7 @@ impl Overlay {
     pub(super) fn range(&self, range: &KeyRange) -> impl Iterator<Item = Entry<'_>> {
         let keys = self.order.iter().filter(|_| !range.is_empty());
         keys.flat_map(|keys| keys.range::<[u8], _>(bounds(range)))
-            .filter_map(|key| Some((&**key, self.get(key)?)))
+            .filter_map(|key| Some((&**key, self.get(key)?.0)))
     }
 }
 

@@ -8,19 +8,20 @@ use millstream_ports::{KeyRange, PortError, TableStore};
 use crate::layer::cache::Cache;
 use crate::layer::cut::Cut;
 use crate::layer::merge::{Source, merge};
+use crate::layer::overlay::Found;
 use crate::layer::{TableAccess, TableLayer, Value};
 use crate::timers::is_reserved;
 
 impl<S: TableStore> TableLayer<S> {
     /// What is on its way to the store for a key; `None` for a key that is not.
-    fn pending(&self, key: &[u8]) -> Option<Option<&[u8]>> {
+    fn pending(&self, key: &[u8]) -> Option<Found<'_>> {
         let writing = || self.writing.as_ref().and_then(|writing| writing.get(key));
         self.dirty.get(key).or_else(|| self.waiting.get(key)).or_else(writing)
     }
 
     /// What `key` has, as it is kept, the record at hand's own writes left out.
     fn current(&mut self, key: &[u8]) -> Result<Value, PortError> {
-        if let Some(value) = self.pending(key) {
+        if let Some(Found(value)) = self.pending(key) {
             return Ok(value.map(Into::into));
         }
         let bytes_max = self.share.cache_bytes();
@@ -50,7 +51,7 @@ impl<S: TableStore> TableLayer<S> {
     pub(crate) fn committed(&self, key: &[u8]) -> Result<Option<Vec<u8>>, PortError> {
         let live = |kept: &[u8]| self.age.live(key, kept).map(<[u8]>::to_vec);
         let writing = || self.writing.as_ref().and_then(|writing| writing.get(key));
-        if let Some(value) = self.waiting.get(key).or_else(writing) {
+        if let Some(Found(value)) = self.waiting.get(key).or_else(writing) {
             return Ok(value.and_then(live));
         }
         let mut kept = Vec::new();
@@ -152,9 +153,11 @@ impl<S: TableStore> TableLayer<S> {
         self.sweep.0 = next;
         for key in over {
             // A newer value may be on its way to the store.
-            if self.pending(&key).is_none_or(|value| value.is_some_and(|kept| age.live(&key, kept).is_none()))
+            if self
+                .pending(&key)
+                .is_none_or(|found| found.0.is_some_and(|kept| age.live(&key, kept).is_none()))
             {
-                self.write(key, None);
+                self.write(&key, None);
             }
         }
         Ok(())
@@ -170,7 +173,7 @@ impl<S: TableStore> TableAccess for TableLayer<S> {
         }
         let writing = || self.writing.as_ref().and_then(|writing| writing.get(key));
         let pending = self.dirty.get(key).or_else(|| self.waiting.get(key)).or_else(writing);
-        if let Some(value) = pending {
+        if let Some(Found(value)) = pending {
             return Ok(value.and_then(|kept| age.live(key, kept)));
         }
         let bytes_max = self.share.cache_bytes();

@@ -5,7 +5,7 @@ use millstream_model::Offset;
 use millstream_ports::KeyRange;
 
 use crate::layer::merge::Source;
-use crate::layer::overlay::Overlay;
+use crate::layer::overlay::{Found, Overlay};
 
 /// Entries that the changelog has and the store lacks, and how far they bring it.
 pub(super) struct Segment {
@@ -37,7 +37,7 @@ impl Waiting {
     }
 
     /// The newest write of `key`; `None` where none waits.
-    pub(super) fn get(&self, key: &[u8]) -> Option<Option<&[u8]>> {
+    pub(super) fn get(&self, key: &[u8]) -> Option<Found<'_>> {
         let hash = self.open.hash(key);
         let sealed = || self.sealed.iter().rev().find_map(|segment| segment.entries.find(hash, key));
         self.open.find(hash, key).or_else(sealed)

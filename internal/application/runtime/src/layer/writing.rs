@@ -1,7 +1,7 @@
 use millstream_model::Offset;
 use millstream_ports::{KeyRange, PortError, TableStore};
 
-use crate::layer::overlay::{Overlay, size};
+use crate::layer::overlay::{Found, Overlay, size};
 use crate::layer::packed::Place;
 
 /// Entries on their way into a store, batch by batch in key order.
@@ -34,7 +34,7 @@ impl Writing {
     }
 
     /// The value that is on its way for a key, or has just arrived; `None` for a key that is not.
-    pub(super) fn get(&self, key: &[u8]) -> Option<Option<&[u8]>> {
+    pub(super) fn get(&self, key: &[u8]) -> Option<Found<'_>> {
         self.entries.get(key)
     }
 
