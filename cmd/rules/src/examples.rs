@@ -30,8 +30,12 @@ pub(crate) fn test(files: &[PathBuf], functions: &[ScriptFunction], is_verbose: 
         !cases.is_empty() || !scripts.is_empty(),
         "there are no examples: none of the files has a .test.yaml beside it, or a --@test in it"
     );
-    cases.iter_mut().for_each(|case| case.functions = functions.to_vec());
-    scripts.iter_mut().for_each(|test| test.functions = functions.to_vec());
+    for case in &mut cases {
+        case.functions = functions.to_vec();
+    }
+    for test in &mut scripts {
+        test.functions = functions.to_vec();
+    }
     let registry = Registry::in_memory()?;
     let worker = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || -> anyhow::Result<_> {
         let (passed, failed) = tried(&cases, &registry, is_verbose)?;

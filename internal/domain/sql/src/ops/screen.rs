@@ -114,10 +114,14 @@ impl Tests {
         self.rules.push(rule);
         match test {
             Test::Longs(longs) => {
-                longs.into_iter().for_each(|long| self.longs.entry(long).or_default().push(rule))
+                for long in longs {
+                    self.longs.entry(long).or_default().push(rule);
+                }
             }
             Test::Texts(texts) => {
-                texts.into_iter().for_each(|text| self.texts.entry(text).or_default().push(rule))
+                for text in texts {
+                    self.texts.entry(text).or_default().push(rule);
+                }
             }
             Test::Whole(comparison, bound) => self.whole.add(comparison, bound, rule),
             Test::Double(comparison, bound) => self.doubles.add(comparison, bound, rule),
