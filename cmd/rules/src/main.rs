@@ -23,7 +23,7 @@ use millstream_rule_engine::{DeployError, Engine, RunningRule};
 use millstream_runtime::{Status, Stop};
 use millstream_settings::SettingsError;
 use millstream_sql::{Rule, explain, render};
-use millstream_telemetry::{Exporter, Verbosity, init_logs};
+use millstream_telemetry::{Exporter, StateDisk, Verbosity, init_logs};
 use mimalloc::MiMalloc;
 
 use console::{Access, Asked};
@@ -199,7 +199,9 @@ fn serve(settings: &RuleSettings, statuses: Vec<Arc<Status>>) -> anyhow::Result<
     let Some(address) = &settings.http_address else { return Ok(None) };
     let spans = settings.spans.iter().map(|spans| spans.clone() as Arc<dyn Meter>);
     let meters = statuses.iter().map(|status| status.clone() as Arc<dyn Meter>);
-    let exporter = Exporter::new(meters.chain(spans).collect());
+    let groups = statuses.iter().map(|status| status.group().to_owned()).collect();
+    let disk = [Arc::new(StateDisk::new(&settings.state_dir, groups)) as Arc<dyn Meter>];
+    let exporter = Exporter::new(meters.chain(spans).chain(disk).collect());
     let console = Console::new("rules", Peers::new(&settings.http_access).map_err(anyhow::Error::msg)?);
     for status in &statuses {
         console.watch(WatchedGroup { status: status.clone(), owners: None });

@@ -12,12 +12,14 @@ use rdkafka::error::KafkaError;
 
 use crate::KafkaLog;
 use crate::failure::{passes, port_error};
+use crate::group::asking::Asking;
 use crate::group::membership::{GroupContext, Shared};
 use crate::group::order::Order;
 use crate::group::sender::Sender;
 use crate::settings::Farewell;
 use crate::view::{TopicIndex, lend};
 
+mod asking;
 mod membership;
 mod order;
 mod sender;
@@ -55,6 +57,8 @@ pub struct KafkaGroup {
     is_paused: bool,
     farewell: Farewell,
     renewed_at: Instant,
+    /// Of a group whose members are told by their heartbeats alone.
+    asking: Option<Asking>,
     name: String,
 }
 
@@ -92,6 +96,7 @@ impl KafkaGroup {
             is_paused: false,
             farewell: log.farewell(),
             renewed_at: Instant::now(),
+            asking: (!log.is_classic()).then(Asking::begin),
             name: group.to_owned(),
         })
     }
@@ -199,7 +204,16 @@ impl KafkaGroup {
             other => other,
         };
         self.is_going = matches!(polled, Polled::Revoked(_) | Polled::Lost(_));
+        self.asking = self.asking.as_ref().map(|_| Asking::begin());
         Ok(Some(polled))
+    }
+
+    /// Asks the group for news, where they may be waiting: to subscribe to the same again is a heartbeat.
+    fn ask(&mut self) -> Result<(), PortError> {
+        if self.is_going || !self.asking.as_mut().is_some_and(|asking| asking.is_due(Instant::now())) {
+            return Ok(());
+        }
+        subscribe(self.consumer()?, self.inputs.names()).map_err(self.refused("ask for its partitions"))
     }
 
     /// Inputs may look uneven for a moment, while one of them is new to a broker.
@@ -267,6 +281,7 @@ impl GroupLog for KafkaGroup {
         if let Some(event) = self.next_event()? {
             return Ok(event);
         }
+        self.ask()?;
         let Some(consumer) = &self.consumer else { return Err(left(&self.name)) };
         let (mut count, mut patience) = (0, wait);
         while count < max {
