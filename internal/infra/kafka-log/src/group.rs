@@ -133,7 +133,9 @@ impl KafkaGroup {
         }
         let unassigned = consumer.incremental_unassign(&self.list(going));
         unassigned.map_err(self.refused("give its partitions up"))?;
-        partitions.iter().for_each(|partition| self.order.forget(*partition));
+        for partition in partitions {
+            self.order.forget(*partition);
+        }
         self.reading.retain(|reading| !partitions.contains(reading));
         self.paused.retain(|paused| !partitions.contains(paused));
         Ok(())

@@ -37,7 +37,7 @@ pub(crate) fn given(value: &Value, ty: &Type) -> Result<Dynamic, Failure> {
 }
 
 /// What a script gave, as a value of its declared type.
-pub(crate) fn taken(value: Dynamic, ty: &Type) -> Result<Value, Failure> {
+pub(crate) fn taken(value: &Dynamic, ty: &Type) -> Result<Value, Failure> {
     if value.is_unit() {
         return Ok(Value::Null);
     }
@@ -52,22 +52,22 @@ pub(crate) fn taken(value: Dynamic, ty: &Type) -> Result<Value, Failure> {
         Type::Time => Value::Time(int()?),
         Type::Bigint => Value::Bigint(long()?),
         Type::Timestamp => Value::Timestamp(long()?),
-        Type::Double => Value::Double(double(&value).ok_or_else(other)?),
+        Type::Double => Value::Double(double(value).ok_or_else(other)?),
         Type::String => Value::text(value.clone().into_string().map_err(|_| other())?),
         Type::Bytes => Value::Bytes(value.clone().try_cast::<Blob>().ok_or_else(other)?.into()),
         Type::Array(of) => {
             let all = value.clone().try_cast::<Array>().ok_or_else(other)?;
-            Value::Array(all.into_iter().map(|value| taken(value, of)).collect::<Result<_, _>>()?)
+            Value::Array(all.iter().map(|value| taken(value, of)).collect::<Result<_, _>>()?)
         }
         Type::Map(_, of) => {
             let all = value.clone().try_cast::<Map>().ok_or_else(other)?.into_iter();
-            let entries = all.map(|(key, value)| Ok((Value::text(key.as_str()), taken(value, of)?)));
+            let entries = all.map(|(key, value)| Ok((Value::text(key.as_str()), taken(&value, of)?)));
             Value::Map(entries.collect::<Result<_, Failure>>()?)
         }
         Type::Struct(fields) => {
             let mut all = value.clone().try_cast::<Map>().ok_or_else(other)?;
             let field = |field: &millstream_model::Column| {
-                all.remove(field.name.as_str()).map_or(Ok(Value::Null), |value| taken(value, &field.ty))
+                all.remove(field.name.as_str()).map_or(Ok(Value::Null), |value| taken(&value, &field.ty))
             };
             Value::Struct(fields.iter().map(field).collect::<Result<_, _>>()?)
         }

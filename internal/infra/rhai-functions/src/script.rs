@@ -178,7 +178,7 @@ impl ScriptFunction {
         let called: Result<Dynamic, _> =
             self.engine.call_fn_with_options(options, &mut Scope::new(), &self.script, &self.name, arguments);
         let value = called.map_err(|error| Failure::new(format!("{}: {error}", self.name)))?;
-        taken(value, &self.returns)
+        taken(&value, &self.returns)
     }
 }
 

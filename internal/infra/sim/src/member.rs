@@ -132,7 +132,7 @@ impl SimGroup {
                 let from = group.committed.get(&(topic.clone(), *partition)).copied().unwrap_or_default();
                 self.reader.next.insert(place, from);
                 self.began.insert(place, from);
-                let end = inside.journal(topic, *partition).map_or(from, |journal| journal.stable_end());
+                let end = inside.journal(topic, *partition).map_or(from, crate::topic::Journal::stable_end);
                 self.ends.insert(place, end);
             }
         }
