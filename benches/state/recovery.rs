@@ -54,10 +54,16 @@ pub(crate) fn run(store: &str) {
     clean.stop();
 }
 
-/// The cluster. A member that comes again under its name has its partitions at once.
+/// The cluster. A member that comes again under its name has its partitions at once; `KAFKA_PROPERTIES` is more properties
+/// of its clients, as `name=value,name=value`, where one without a value is left out.
 pub(crate) fn log() -> KafkaLog {
-    let properties = [("group.instance.id".to_owned(), "bench".to_owned())].into();
-    KafkaLog::new(brokers()).with_properties(properties).unwrap()
+    let wanted = env::var("KAFKA_PROPERTIES").unwrap_or_default();
+    let wanted = wanted.split(',').filter_map(|property| property.split_once('='));
+    let mut properties = BTreeMap::from([("group.instance.id", "bench")]);
+    properties.extend(wanted);
+    let given = properties.into_iter().filter(|(_, value)| !value.is_empty());
+    let given = given.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    KafkaLog::new(brokers()).with_properties(given).unwrap()
 }
 
 fn fill<W: World>(group: &str, world: &W) {

@@ -67,7 +67,17 @@ impl Stack {
         let home = TempDir::new().unwrap();
         let mut command = Command::new(program_path("dev"));
         let data = home.path().join("dev").display().to_string();
-        command.args(["up", "--kafka-port", "0", "--registry-port", "0", "--data", &data]);
+        command.args([
+            "up",
+            "--kafka-port",
+            "0",
+            "--registry-port",
+            "0",
+            "--auto-create",
+            "0",
+            "--data",
+            &data,
+        ]);
         let dev = Dev::start(command);
         let (brokers, registry) = (dev.exported("KAFKA_BROKERS"), dev.exported("SCHEMA_REGISTRY_URL"));
         Self { home, servers: Servers::Embedded { dev, brokers, registry } }

@@ -117,7 +117,12 @@ fn signals() -> anyhow::Result<Receiver<()>> {
 
 fn settings_of(up: &Up) -> BrokerSettings {
     let listen = (up.listen, up.kafka_port).into();
-    BrokerSettings { anywhere: up.listen_anywhere, flush: up.fsync, ..BrokerSettings::new(&up.data, listen) }
+    BrokerSettings {
+        anywhere: up.listen_anywhere,
+        flush: up.fsync,
+        new_topic_partitions: up.auto_create,
+        ..BrokerSettings::new(&up.data, listen)
+    }
 }
 
 /// Removes the data, unless a broker is at work on it.

@@ -53,6 +53,9 @@ pub(crate) struct Up {
     /// Allow an address that other machines can reach
     #[arg(long)]
     pub(crate) listen_anywhere: bool,
+    /// Make a topic of so many partitions when a client first names it; 0 makes none
+    #[arg(long, value_name = "PARTITIONS", default_value_t = 1)]
+    pub(crate) auto_create: usize,
     /// Wait for the disk before each acknowledgement, so that records also survive a loss of power
     #[arg(long)]
     pub(crate) fsync: bool,

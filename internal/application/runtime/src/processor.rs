@@ -113,7 +113,7 @@ impl Default for Settings {
             dirty_bytes_max: 64 << 20,
             store_interval: Duration::from_secs(10),
             store_bytes_max: 16 << 20,
-            store_batch_bytes: 64 << 10,
+            store_batch_bytes: 8 << 10,
             deferred_max: 1_000,
             waiting_bytes_max: 64 << 20,
             standbys: 0,

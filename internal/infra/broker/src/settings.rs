@@ -16,6 +16,8 @@ pub struct BrokerSettings {
     pub anywhere: bool,
     /// Whether each batch is on the disk, and not only with the system, before it is acknowledged.
     pub flush: bool,
+    /// Partitions of a topic that is made when a client first names it; with 0 none is made so.
+    pub new_topic_partitions: usize,
     /// Connections at a time; more are closed at once.
     pub connections_max: usize,
     /// Bytes of one request.
@@ -34,6 +36,7 @@ impl BrokerSettings {
             listen,
             anywhere: false,
             flush: false,
+            new_topic_partitions: 0,
             connections_max: 2_000,
             request_bytes_max: 100 << 20,
             requests_bytes_max: 512 << 20,

@@ -89,7 +89,7 @@ impl ProducerContext<NoCustomPartitioner> for OutletContext {
                 let failure = Failure { topic, partition, error };
                 if is_rejection(&failure.error) {
                     self.reject(failure);
-                } else {
+                } else if !is_purge(&failure.error) {
                     locked(&self.failure).get_or_insert(failure);
                 }
             }
@@ -115,6 +115,11 @@ impl OutletContext {
             *next = (*next).max(offset.saturating_add(1));
         }
     }
+}
+
+/// Whether a record went with a transaction that was aborted. That may be told when the next one has begun, of which it is none.
+fn is_purge(error: &KafkaError) -> bool {
+    matches!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight))
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -13,7 +13,7 @@ use crate::timers::is_reserved;
 
 impl<S: TableStore> TableLayer<S> {
     /// What is on its way to the store for a key; `None` for a key that is not.
-    fn pending(&self, key: &[u8]) -> Option<&Value> {
+    fn pending(&self, key: &[u8]) -> Option<Option<&[u8]>> {
         let writing = || self.writing.as_ref().and_then(|writing| writing.get(key));
         self.dirty.get(key).or_else(|| self.waiting.get(key)).or_else(writing)
     }
@@ -21,7 +21,7 @@ impl<S: TableStore> TableLayer<S> {
     /// What `key` has, as it is kept, the record at hand's own writes left out.
     fn current(&mut self, key: &[u8]) -> Result<Value, PortError> {
         if let Some(value) = self.pending(key) {
-            return Ok(value.clone());
+            return Ok(value.map(Into::into));
         }
         let bytes_max = self.share.cache_bytes();
         load(&self.store, &mut self.cache, &mut self.scratch, key, bytes_max)?;
@@ -51,7 +51,7 @@ impl<S: TableStore> TableLayer<S> {
         let live = |kept: &[u8]| self.age.live(key, kept).map(<[u8]>::to_vec);
         let writing = || self.writing.as_ref().and_then(|writing| writing.get(key));
         if let Some(value) = self.waiting.get(key).or_else(writing) {
-            return Ok(value.as_deref().and_then(live));
+            return Ok(value.and_then(live));
         }
         let mut kept = Vec::new();
         Ok(if self.store.get(key, &mut kept)? { live(&kept) } else { None })
@@ -152,9 +152,7 @@ impl<S: TableStore> TableLayer<S> {
         self.sweep.0 = next;
         for key in over {
             // A newer value may be on its way to the store.
-            if self
-                .pending(&key)
-                .is_none_or(|value| value.as_deref().is_some_and(|kept| age.live(&key, kept).is_none()))
+            if self.pending(&key).is_none_or(|value| value.is_some_and(|kept| age.live(&key, kept).is_none()))
             {
                 self.write(key, None);
             }
@@ -173,7 +171,7 @@ impl<S: TableStore> TableAccess for TableLayer<S> {
         let writing = || self.writing.as_ref().and_then(|writing| writing.get(key));
         let pending = self.dirty.get(key).or_else(|| self.waiting.get(key)).or_else(writing);
         if let Some(value) = pending {
-            return Ok(value.as_deref().and_then(|kept| age.live(key, kept)));
+            return Ok(value.and_then(|kept| age.live(key, kept)));
         }
         let bytes_max = self.share.cache_bytes();
         load(&self.store, &mut self.cache, &mut self.scratch, key, bytes_max)?;

@@ -37,7 +37,10 @@ pub(super) fn metadata(call: &Call<'_>, request: &MetadataRequest) -> MetadataRe
     let topics = match &request.topics {
         None => all(),
         Some(topics) if topics.is_empty() && call.version() == 0 => all(),
-        Some(topics) => topics.iter().map(|topic| find(call, topic)).collect(),
+        Some(topics) => {
+            let may_make = request.allow_auto_topic_creation;
+            topics.iter().map(|topic| find(call, topic, may_make)).collect()
+        }
     };
     let broker = MetadataResponseBroker::default()
         .with_node_id(BrokerId(NODE))
@@ -50,7 +53,7 @@ pub(super) fn metadata(call: &Call<'_>, request: &MetadataRequest) -> MetadataRe
         .with_topics(topics)
 }
 
-fn find(call: &Call<'_>, asked: &MetadataRequestTopic) -> MetadataResponseTopic {
+fn find(call: &Call<'_>, asked: &MetadataRequestTopic, may_make: bool) -> MetadataResponseTopic {
     let Some(name) = &asked.name else {
         let unknown = || {
             let name = Some(TopicName(StrBytes::new())).filter(|_| call.version() < 12);
@@ -67,6 +70,9 @@ fn find(call: &Call<'_>, asked: &MetadataRequestTopic) -> MetadataResponseTopic 
     };
     if super::topics::check_name(name).is_err() {
         return refused(ResponseError::InvalidTopicException);
+    }
+    if may_make && let Err(error) = super::topics::make_if_wanted(call.state, name) {
+        return refused(error);
     }
     let unknown = || refused(ResponseError::UnknownTopicOrPartition);
     call.state.topics.find(name).map_or_else(unknown, |topic| described(&topic))

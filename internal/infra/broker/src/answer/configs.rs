@@ -84,7 +84,7 @@ fn configs_of(
 /// What the broker was told, under the names that Kafka has for it.
 fn broker_settings(state: &State) -> Vec<(&'static str, String)> {
     vec![
-        ("auto.create.topics.enable", "false".to_owned()),
+        ("auto.create.topics.enable", (state.settings.new_topic_partitions > 0).to_string()),
         ("broker.id", NODE.to_string()),
         ("default.replication.factor", "1".to_owned()),
         ("delete.topic.enable", "true".to_owned()),
@@ -95,7 +95,7 @@ fn broker_settings(state: &State) -> Vec<(&'static str, String)> {
         ("message.max.bytes", find("max.message.bytes").map_or("", |(default, _)| default).to_owned()),
         ("min.insync.replicas", "1".to_owned()),
         ("node.id", NODE.to_string()),
-        ("num.partitions", "1".to_owned()),
+        ("num.partitions", state.settings.new_topic_partitions.max(1).to_string()),
         ("offsets.topic.replication.factor", "1".to_owned()),
         ("process.roles", "broker,controller".to_owned()),
         ("socket.request.max.bytes", state.settings.request_bytes_max.to_string()),

@@ -96,7 +96,7 @@ fn create_one(call: &Call<'_>, asked: &CreatableTopic, validate_only: bool) -> R
     if call.state.topics.find(&asked.name).is_some() {
         return Err(exists());
     }
-    let partitions = count_of(asked)?;
+    let partitions = count_of(asked, call.state.settings.new_topic_partitions.max(1))?;
     has_room(call.state, partitions)?;
     let mut settings = BTreeMap::new();
     for config in &asked.configs {
@@ -113,6 +113,21 @@ fn create_one(call: &Call<'_>, asked: &CreatableTopic, validate_only: bool) -> R
     Ok(Created { topic: Some(topic), partitions, settings })
 }
 
+/// Makes a topic that a client names and that is not there, where the broker was told to.
+pub(super) fn make_if_wanted(state: &State, name: &str) -> Result<(), ResponseError> {
+    let partitions = state.settings.new_topic_partitions;
+    if partitions == 0 || state.topics.find(name).is_some() {
+        return Ok(());
+    }
+    has_room(state, partitions).map_err(|(error, _)| error)?;
+    let made = state.topics.create(name, partitions, BTreeMap::new());
+    // Where another client was quicker, the topic is there as well.
+    if made.map_err(|failure| of_storage(&failure))?.is_some() {
+        info!(topic = name, partitions, "a topic was made, as a client named it");
+    }
+    Ok(())
+}
+
 fn has_room(state: &State, more: usize) -> Result<(), Refusal> {
     if state.topics.partition_count() + more <= PARTITIONS_MAX {
         return Ok(());
@@ -121,7 +136,7 @@ fn has_room(state: &State, more: usize) -> Result<(), Refusal> {
 }
 
 /// How many partitions are asked for, by number or by saying who is to hold each.
-fn count_of(asked: &CreatableTopic) -> Result<usize, Refusal> {
+fn count_of(asked: &CreatableTopic, usual: usize) -> Result<usize, Refusal> {
     if !asked.assignments.is_empty() {
         let numbers: BTreeSet<_> = asked.assignments.iter().map(|each| each.partition_index).collect();
         let complete = numbers.iter().copied().eq(0..i32::try_from(asked.assignments.len()).unwrap_or(0));
@@ -139,7 +154,7 @@ fn count_of(asked: &CreatableTopic) -> Result<usize, Refusal> {
         return Err((ResponseError::InvalidReplicationFactor, said));
     }
     match asked.num_partitions {
-        -1 => Ok(1),
+        -1 => Ok(usual),
         count if count > 0 => Ok(usize::try_from(count).unwrap_or(usize::MAX)),
         count => Err((ResponseError::InvalidPartitions, format!("a topic can't have {count} partitions"))),
     }

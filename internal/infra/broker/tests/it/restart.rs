@@ -29,6 +29,29 @@ fn it_refuses_addresses_and_folders_that_it_should_not_have() {
     assert!(matches!(Broker::start(missing), Err(BrokerError::Data { .. })));
 }
 
+#[test]
+fn a_topic_is_made_when_a_client_names_it_if_that_is_wanted() {
+    for partitions in [0, 3] {
+        let data = TempDir::new().unwrap();
+        let broker =
+            Broker::start(BrokerSettings { new_topic_partitions: partitions, ..settings(&data) }).unwrap();
+        let short = [("message.timeout.ms", "3000")];
+        let producer: BaseProducer = client(&broker, &short).create().unwrap();
+        producer.send(BaseRecord::to("new").payload("v").key("k")).unwrap();
+        let sent = producer.flush(WAIT).is_ok() && producer.in_flight_count() == 0;
+        assert!(sent, "it was sent, or given up");
+        let reader: BaseConsumer = client(&broker, &[("group.id", "g")]).create().unwrap();
+        let width = |topic| {
+            let metadata = reader.fetch_metadata(Some(topic), WAIT).unwrap();
+            metadata.topics().iter().map(|topic| topic.partitions().len()).sum::<usize>()
+        };
+        assert_eq!((width("new"), width("not a name")), (partitions, 0));
+        assert_eq!(width("only-looked-for"), 0, "who only looks makes nothing");
+        drop(reader);
+        broker.stop();
+    }
+}
+
 fn client(broker: &Broker, pairs: &[(&str, &str)]) -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", broker.address().to_string());

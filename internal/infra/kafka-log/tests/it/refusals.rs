@@ -87,9 +87,16 @@ fn a_record_too_large_undoes_its_transaction_and_no_more(broker: &Broker) {
         assert_eq!(member.rejections().len(), 1);
         member.abort().unwrap();
     }
-    member.send(&record(&topic, b"second")).unwrap();
-    member.settle().unwrap();
-    member.commit(&[(0, Partition::new(0), Offset(0))]).unwrap();
+    // The brokers may take the first batch after a refused one for out of order: that transaction is done again too.
+    until("the next is committed", || {
+        let sent = member.send(&record(&topic, b"second")).and_then(|()| member.settle());
+        let Err(error) = sent.and_then(|()| member.commit(&[(0, Partition::new(0), Offset(0))])) else {
+            return true;
+        };
+        tells(&error, Action::Retry, &[]);
+        member.abort().unwrap();
+        false
+    });
     assert_eq!(member.rejections(), []);
     member.leave();
     let mut tail = world.tail("small", std::slice::from_ref(&topic)).unwrap();
