@@ -36,9 +36,10 @@ use stack::Stack;
 type Scenario = (&'static str, fn(&Stack));
 
 /// What is held to a real Kafka as well.
-const MAIN: [Scenario; 3] = [
+const MAIN: [Scenario; 4] = [
     ("the main job", main_job::run),
     ("exactly once, through kills", exactly_once::run),
+    ("records that only the brokers refuse", policies::refused_by_brokers),
     ("rules that are killed in mid-join", rules_kill::run),
 ];
 

@@ -220,3 +220,66 @@ fn what_is_too_large_goes_by_the_policy_of_its_output(stack: &Stack) {
         running.stop().unwrap();
     }
 }
+
+/// What only the brokers refuse is found among what came with it, and goes by the policy of its output.
+pub fn refused_by_brokers(stack: &Stack) {
+    for (delivery, name) in
+        [(Delivery::AtLeastOnce, "refused_plain"), (Delivery::ExactlyOnce, "refused_exact")]
+    {
+        let topics = world(stack, name);
+        topics.create_topic(&spec(&format!("{name}_in"), 1)).unwrap();
+        let mut narrow = spec(&format!("{name}_out"), 1);
+        narrow.settings.insert("max.message.bytes".to_owned(), "2000".to_owned());
+        topics.create_topic(&narrow).unwrap();
+        let good: Vec<_> = (0..200).map(|number| number.to_string()).collect();
+        let mut fed: Vec<(&str, &[u8])> = good.iter().map(|value| ("a", value.as_bytes())).collect();
+        fed.insert(20, ("a", b"large"));
+        fed.insert(90, ("b", b"large"));
+        send(stack, &format!("{name}_in"), &fed);
+        let running = start_widening(stack, name, delivery);
+        let out = || values(stack, &format!("{name}_out"));
+        until("the last is out", || out().last().map(String::as_str) == Some("199"));
+        until("both are letters", || running.status().snapshot().dead_letters >= 2);
+        match delivery {
+            Delivery::ExactlyOnce => assert_eq!(out(), good),
+            Delivery::AtLeastOnce => assert_eq!(last_of_each(out()), good),
+        }
+        let letters = read_all(stack, &format!("{name}-dead-letters"));
+        let keys: Vec<_> = letters.iter().map(|letter| letter.key.clone()).collect();
+        assert_eq!(keys, [b"a".to_vec(), b"b".to_vec()], "{delivery:?}");
+        for letter in &letters {
+            assert_eq!(letter.value.as_ref().map(Vec::len), Some(5_000));
+            assert_eq!(letter.header(dead_letter_header::STAGE), Some("produce"));
+            let message = letter.header(dead_letter_header::MESSAGE).unwrap();
+            assert!(message.contains("max.message.bytes"), "{message}");
+        }
+        assert_eq!(running.status().ready(), Ok(()));
+        running.stop().unwrap();
+    }
+}
+
+/// Each value where it was said last: at least once what was sent before a refusal came again.
+fn last_of_each(mut values: Vec<String>) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    values.reverse();
+    values.retain(|value| seen.insert(value.clone()));
+    values.reverse();
+    values
+}
+
+/// Writes what it reads, but for what is to be too large.
+fn start_widening(stack: &Stack, name: &str, delivery: Delivery) -> Running {
+    let out = Output::new(format!("{name}_out"), Utf8, Utf8);
+    let emitted = out.clone();
+    let graph = GroupGraph::define(name)
+        .input(format!("{name}_in"), Utf8, Utf8, move |context, key: &str, value: &str| {
+            let text = if value == "large" { "x".repeat(5_000) } else { value.to_owned() };
+            Ok(context.emit(&emitted, &key, &text.as_str())?)
+        })
+        .output(&out)
+        .policies(Policies { produce: Policy::DeadLetter, ..Policies::default() })
+        .build()
+        .unwrap();
+    let world = KafkaWorld::without_tables(KafkaLog::new(stack.brokers()));
+    Processor::new(world, graph).settings(Settings { delivery, ..Settings::default() }).start().unwrap()
+}

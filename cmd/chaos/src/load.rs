@@ -10,7 +10,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 use crate::member::INPUT;
-use crate::quiet::Quiet;
+use crate::quiet::Strict;
 use crate::random::Random;
 
 /// Time between two bursts of records.
@@ -31,7 +31,7 @@ pub(crate) struct Load {
 
 impl Load {
     pub(crate) fn start(brokers: &str, rate: u64, keys: u64, seed: u64) -> anyhow::Result<Self> {
-        let producer: BaseProducer<Quiet> = ClientConfig::new()
+        let producer: BaseProducer<Strict> = ClientConfig::new()
             .set("bootstrap.servers", brokers)
             .set("enable.idempotence", "true")
             .set("partitioner", "murmur2")
@@ -39,7 +39,7 @@ impl Load {
             .set("message.timeout.ms", PATIENCE.as_millis().to_string())
             .set("queue.buffering.max.messages", "2000000")
             .set("reconnect.backoff.max.ms", "500")
-            .create_with_context(Quiet)?;
+            .create_with_context(Strict::default())?;
         let (stop, written) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let (stopped, count) = (stop.clone(), written.clone());
         let mut source = Source { producer, random: Random::new(seed), keys, model: Model::new(), count };
@@ -64,7 +64,7 @@ impl Load {
 }
 
 struct Source {
-    producer: BaseProducer<Quiet>,
+    producer: BaseProducer<Strict>,
     random: Random,
     keys: u64,
     model: Model,
@@ -82,8 +82,17 @@ impl Source {
                 written += 1;
             }
             self.producer.poll(TICK);
+            self.check()?;
         }
-        Ok(self.producer.flush(PATIENCE)?)
+        self.producer.flush(PATIENCE)?;
+        self.check()
+    }
+
+    /// The run ends where the load itself loses a record: what comes after would say nothing of the group.
+    fn check(&self) -> anyhow::Result<()> {
+        let Some(why) = self.producer.context().given_up() else { return Ok(()) };
+        let fatal = self.producer.client().fatal_error().map(|(_, said)| format!(" ({said})"));
+        anyhow::bail!("the load gave a record up: {why}{}", fatal.unwrap_or_default())
     }
 
     fn write(&mut self) -> anyhow::Result<()> {

@@ -1,3 +1,5 @@
+use std::sync::{Mutex, PoisonError};
+
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
@@ -15,8 +17,32 @@ impl ClientContext for Quiet {
 
 impl ConsumerContext for Quiet {}
 
-impl ProducerContext for Quiet {
+/// As quiet, but for records that were given up: a model that counts them would call them lost.
+#[derive(Default)]
+pub(crate) struct Strict {
+    given_up: Mutex<Option<String>>,
+}
+
+impl Strict {
+    /// Why the first record was given up, if one was.
+    pub(crate) fn given_up(&self) -> Option<String> {
+        self.given_up.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl ClientContext for Strict {
+    fn log(&self, _level: RDKafkaLogLevel, _facility: &str, _message: &str) {}
+
+    fn error(&self, _error: KafkaError, _reason: &str) {}
+}
+
+impl ProducerContext for Strict {
     type DeliveryOpaque = ();
 
-    fn delivery(&self, _result: &DeliveryResult<'_>, (): ()) {}
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if let Err((error, _)) = result {
+            let mut given_up = self.given_up.lock().unwrap_or_else(PoisonError::into_inner);
+            given_up.get_or_insert_with(|| error.to_string());
+        }
+    }
 }

@@ -31,9 +31,10 @@ pub(crate) fn send<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result<(
             timestamp: effect.timestamp,
             tag: Tag::NONE,
         };
-        if let Err(error) = log.send(&record) {
+        if let Err(error) = desk.suspects.send(log, &plan, &record) {
             let refused = Refused { record: &record, destination: effect.destination, error };
-            refusal = refused.goes_by(log, &plan, refusal, &mut desk.status)?;
+            let (status, suspects) = (&mut desk.status, &mut desk.suspects);
+            refusal = refused.goes_by(log, &plan, refusal, (status, suspects))?;
             if refusal.is_some() {
                 break;
             }
@@ -85,8 +86,10 @@ pub(crate) fn commit<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result
     keep_event_times(desk);
     let committed = commit_all(log, desk)?;
     desk.visits_committed();
+    // A commit of nothing may come before what was taken back is read again.
     if committed {
         desk.setback = None;
+        desk.suspects.clear();
     }
     Ok(committed)
 }
@@ -115,7 +118,7 @@ fn undelivered(error: PortError) -> PortError {
     if error.action() == Action::Retry { PortError::stop(error.to_string()) } else { error }
 }
 
-/// Makes undone what was sent, set and passed over since the last commit. Exactly-once alone can do that.
+/// Makes undone what was sent, set and passed over since the last commit. At least once what was sent stays, as after a crash.
 pub(crate) fn take_back<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result<(), PortError> {
     desk.effects.clear();
     for task in desk.owned() {

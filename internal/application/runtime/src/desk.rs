@@ -17,6 +17,7 @@ use crate::policy::{Policy, Retry, Verdict};
 use crate::processor::ProcessorError;
 use crate::refused::Refusal;
 use crate::status::WorkerStatus;
+use crate::suspects::Suspects;
 use crate::visit::Visit;
 
 mod alarms;
@@ -49,6 +50,7 @@ pub(crate) struct Desk<W: World> {
     /// What must be sent before anything else is.
     pub(crate) refusal: Option<Refusal>,
     pub(crate) setback: Option<Setback>,
+    pub(crate) suspects: Suspects,
 }
 
 /// What was not committed was taken back, and is done again after a moment.
@@ -90,6 +92,7 @@ impl<W: World> Desk<W> {
             has_worked_apart: false,
             refusal: None,
             setback: None,
+            suspects: Suspects::default(),
         }
     }
 
@@ -292,6 +295,12 @@ impl<W: World> Desk<W> {
         let wait = FIRST_SETBACK.saturating_mul(1 << times.min(8)).min(SETBACK_MAX);
         self.setback = Some(Setback { times, due: self.world.elapsed() + wait, reason: error.to_string() });
         Ok(())
+    }
+
+    /// As [`Desk::set_back`], for records that the brokers refuse: these go by their own policies, each as often as it says.
+    pub(crate) fn set_back_by_refusal(&mut self, wait: Duration, error: &PortError) {
+        let (due, reason) = (self.world.elapsed() + wait, error.to_string());
+        self.setback = Some(Setback { times: 1, due, reason });
     }
 
     /// Whether what was taken back is to wait yet.

@@ -56,6 +56,7 @@ mod standby;
 mod status;
 mod stepped;
 mod stop;
+mod suspects;
 mod timers;
 mod traced;
 mod view;

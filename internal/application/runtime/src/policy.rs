@@ -126,12 +126,17 @@ pub struct Policies {
     pub decode: Policy,
     /// For callbacks that answer an error or panic.
     pub callback: Policy,
-    /// For records that were emitted and that the client does not take for what they are, such as one that is larger than it
-    /// may send. The record that caused them counts as processed. A retry sends it again, and its worker waits meanwhile.
+    /// For records that were emitted and that the client or the brokers do not take for what they are: too large for their
+    /// topic, of a time that it does not take, without the key that it wants. The record that caused them counts as
+    /// processed. A retry sends it again, and its worker waits meanwhile.
     ///
-    /// What the brokers refuse later, or do not answer for as long as the client tries, is not told apart record by record.
-    /// At least once it stops the processor, before anything of it is committed. Exactly once all since the last commit is
-    /// taken back and done again, for ever unless this is a `Retry` of the group with a limit.
+    /// Brokers refuse whole batches. Unless this is to fail, what was done since the last commit is then done again with
+    /// the records for that topic sent one by one, to find those at fault: at least once that repeats outputs, exactly once
+    /// the transaction is aborted. An entry that a table's changelog refuses stops the processor whatever is set here.
+    ///
+    /// What the brokers do not answer for as long as the client tries has no such record. At least once it stops the
+    /// processor, before anything of it is committed. Exactly once all since the last commit is taken back and done again,
+    /// for ever unless this is a `Retry` of the group with a limit.
     pub produce: Policy,
     /// The dead-letter topic; `None` is `<group>-dead-letters`.
     pub dead_letters: Option<String>,

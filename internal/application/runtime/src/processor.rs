@@ -11,7 +11,7 @@ use crate::graph::GroupGraph;
 use crate::memory::MemoryBudget;
 use crate::partition::Plan;
 use crate::query::TableClient;
-use crate::standby::{SharedStandbys, Standbys, feed};
+use crate::standby::{Standbys, feed};
 use crate::status::Status;
 use crate::stepped::Stepped;
 use crate::stop::Stop;
@@ -212,7 +212,8 @@ impl<W: World> Processor<W> {
         let (table, questions) = TableClient::new(&plan.graph, count);
         let standbys = Standbys::new(&self.world, &plan)?;
         let hire = |(instance, questions)| {
-            Worker::new(&self.world, plan.clone(), instance, questions, standbys.clone())
+            let shelf = standbys.as_ref().map(Standbys::shelf);
+            Worker::new(&self.world, plan.clone(), instance, questions, shelf)
         };
         let workers = questions.into_iter().enumerate().map(hire).collect::<Result<_, _>>()?;
         Ok(Crew { workers, plan, status, table, standbys })
@@ -268,11 +269,11 @@ pub(crate) struct Crew<W: World> {
     pub(crate) plan: Arc<Plan>,
     pub(crate) status: Arc<Status>,
     pub(crate) table: TableClient,
-    pub(crate) standbys: Option<SharedStandbys<W>>,
+    pub(crate) standbys: Option<Standbys<W>>,
 }
 
 fn spawn_standbys<W: World>(
-    standbys: SharedStandbys<W>,
+    standbys: Standbys<W>,
     plan: &Plan,
     stop: &Stop,
     status: &Arc<Status>,
@@ -280,7 +281,7 @@ fn spawn_standbys<W: World>(
     let (stop, status) = (stop.clone(), status.clone());
     thread::Builder::new()
         .name(format!("{}-standby", plan.graph.spec.group))
-        .spawn(move || feed(&standbys, &stop, &status))
+        .spawn(move || feed(standbys, &stop, &status))
         .map_err(|error| PortError::stop("could not start a thread").because(error))
 }
 

@@ -1,36 +1,36 @@
 use millstream_model::Partition;
-use millstream_ports::{Action, Delivery, GroupLog, PortError, World};
+use millstream_ports::{Action, Delivery, GroupLog, Outlet, PortError, World};
 
 use crate::commit::{commit, take_back};
 use crate::desk::Desk;
 use crate::partition::{PartitionTable, PartitionTask};
 use crate::recovery::Recovery;
-use crate::standby::{SharedStandbys, locked};
+use crate::standby::SharedShelf;
 
 /// Where a worker's tables come from and go to beside their stores: the process's standbys, if it has any.
 pub(crate) struct Kept<W: World> {
     pub(crate) worker: usize,
-    pub(crate) standbys: Option<SharedStandbys<W>>,
+    pub(crate) standbys: Option<SharedShelf<W>>,
 }
 
 impl<W: World> Kept<W> {
     /// The tables of a partition that comes, as far as they are here.
-    fn take(&self, partition: Partition) -> Result<Vec<PartitionTable<W::Store>>, PortError> {
-        let take = |standbys: &SharedStandbys<W>| locked(standbys).take(self.worker, partition);
-        self.standbys.as_ref().map_or_else(|| Ok(Vec::new()), take)
+    fn take(&self, partition: Partition) -> Vec<PartitionTable<W::Store>> {
+        let take = |shelf: &SharedShelf<W>| shelf.take(self.worker, partition);
+        self.standbys.as_ref().map(take).unwrap_or_default()
     }
 
     /// The worker owns nothing any more, and keeps no table.
     pub(crate) fn forget(&self) {
         if let Some(standbys) = &self.standbys {
-            locked(standbys).forget(self.worker);
+            standbys.forget(self.worker);
         }
     }
 
     /// Takes the tables of a partition that goes. Without standbys their stores are closed, since others may wait for them.
     fn keep(&self, partition: Partition, tables: Vec<PartitionTable<W::Store>>) {
         if let Some(standbys) = &self.standbys {
-            locked(standbys).give(self.worker, partition, tables);
+            standbys.give(self.worker, partition, tables);
         }
     }
 }
@@ -47,7 +47,7 @@ pub(crate) fn assigned<W: World>(
     let inputs = desk.plan.graph.spec.inputs.len();
     for partition in partitions {
         let mut task = PartitionTask::new(*partition, inputs);
-        task.tables = kept.take(*partition)?;
+        task.tables = kept.take(*partition);
         desk.put_task(task);
     }
     Ok(())
@@ -65,13 +65,17 @@ pub(crate) fn revoked<W: World>(
 ) -> Result<(), PortError> {
     tracing::info!(?partitions, "partitions revoked");
     if let Err(error) = commit(log, desk) {
-        if error.action() != Action::Retry && desk.plan.settings.delivery == Delivery::AtLeastOnce {
+        let is_refused = desk.suspects.hear(log.rejections(), &desk.plan)?.is_some();
+        if !is_refused
+            && error.action() != Action::Retry
+            && desk.plan.settings.delivery == Delivery::AtLeastOnce
+        {
             // What was not delivered is of partitions that stay, too, and can't be taken back.
             return Err(error);
         }
         // The next owner repeats what could not be committed.
         tracing::warn!(%error, "could not commit before giving partitions up");
-        forget(log, desk)?;
+        if is_refused { take_back(log, desk)? } else { forget(log, desk)? }
     }
     let_go(log, desk, recovery, kept, partitions)
 }

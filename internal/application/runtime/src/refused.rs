@@ -7,6 +7,7 @@ use crate::dead_letter::{self, header};
 use crate::partition::Plan;
 use crate::policy::{AfterRetries, Verdict};
 use crate::status::WorkerStatus;
+use crate::suspects::Suspects;
 
 /// An emitted record that is to be sent again; nothing else is sent before it.
 pub(crate) struct Refusal {
@@ -34,12 +35,13 @@ impl Refused<'_> {
         log: &mut L,
         plan: &Plan,
         before: Option<Refusal>,
-        status: &mut WorkerStatus,
+        (status, suspects): (&mut WorkerStatus, &mut Suspects),
     ) -> Result<Option<Refusal>, PortError> {
         if self.error.action() != Action::DeadLetter {
             return Err(self.error);
         }
-        let (tried, reason) = (before.map_or(0, |before| before.tried), self.error.to_string());
+        let tried = before.map_or(0, |before| before.tried).max(suspects.tried(self.record));
+        let reason = self.error.to_string();
         if status.first_of_batch() {
             tracing::warn!(topic = %self.record.topic, reason, "an emitted record was refused");
         }
@@ -52,13 +54,19 @@ impl Refused<'_> {
             Verdict::End(AfterRetries::Skip) => status.skipped += 1,
             Verdict::End(AfterRetries::DeadLetter) => {
                 status.dead_letters += 1;
-                self.send_letter(log, plan, &reason)?;
+                self.send_letter(log, plan, suspects, &reason)?;
             }
         }
         Ok(None)
     }
 
-    fn send_letter<L: Outlet>(&self, log: &mut L, plan: &Plan, reason: &str) -> Result<(), PortError> {
+    fn send_letter<L: Outlet>(
+        &self,
+        log: &mut L,
+        plan: &Plan,
+        suspects: &mut Suspects,
+        reason: &str,
+    ) -> Result<(), PortError> {
         let names = &plan.graph.names;
         let Some(topic) = names.dead_letters.and_then(|place| names.destinations.get(place)) else {
             return Ok(());
@@ -72,13 +80,17 @@ impl Refused<'_> {
         headers.push(header::STAGE, dead_letter::PRODUCE);
         headers.push(header::MESSAGE, reason);
         let letter = SendRecord { topic, partition: None, headers: &headers, ..*self.record };
-        match log.send(&letter) {
+        match suspects.send(log, plan, &letter) {
             // What is too large for its topic may be too large for this one: who it was is told at least.
             Err(error) if error.action() == Action::DeadLetter => {
                 let bytes = self.record.value.map_or(0, <[u8]>::len).to_string();
                 let mut headers = headers.clone();
                 headers.push(header::VALUE_BYTES, bytes);
-                log.send(&SendRecord { value: None, headers: &headers, ..letter })
+                let short = SendRecord { value: None, headers: &headers, ..letter };
+                suspects.send(log, plan, &short).map_err(|error| match error.action() {
+                    Action::DeadLetter => PortError::stop(error.to_string()),
+                    _ => error,
+                })
             }
             sent => sent,
         }

@@ -6,7 +6,7 @@ use millstream_ports::{PortError, World};
 
 use crate::processor::{Crew, ProcessorError};
 use crate::query::{self, TableClient};
-use crate::standby::{SharedStandbys, locked};
+use crate::standby::Standbys;
 use crate::status::Status;
 use crate::view::{Follower, ReadTable};
 use crate::visit::{Argument, Visiting, Visitor};
@@ -20,7 +20,7 @@ pub struct Stepped<W: World> {
     lookups: Vec<Follower<W>>,
     status: Arc<Status>,
     questions: TableClient,
-    standbys: Option<SharedStandbys<W>>,
+    standbys: Option<Standbys<W>>,
 }
 
 impl<W: World> Stepped<W> {
@@ -42,8 +42,7 @@ impl<W: World> Stepped<W> {
         if !self.lookups.iter().all(|lookup| lookup.copy.state().is_ready) {
             return Ok(came_up);
         }
-        if let Some(standbys) = &self.standbys {
-            let mut standbys = locked(standbys);
+        if let Some(standbys) = &mut self.standbys {
             came_up |= standbys.step();
             standbys.publish(&self.status);
         }

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError};
 use std::time::{Duration, Instant};
 
 use millstream_model::Partition;
-use millstream_ports::PortError;
+use millstream_ports::{KeyRange, PortError};
 
 /// Calls the group back for every key of its table when it is told to, while records are processed: an edge of a group with
 /// a table. `A` is what the callback is given beside the key, such as the new rate of interest.
@@ -49,8 +49,10 @@ pub(crate) struct Visit {
     reply: SyncSender<Result<u64, PortError>>,
     /// The partitions that the worker had when it was asked: what comes later was visited where it was.
     pub(crate) partitions: Vec<Partition>,
-    /// The keys to come; `None` before they were looked up.
-    pub(crate) todo: Option<VecDeque<Key>>,
+    /// The keys at hand. Only so many are held at a time, however large the table is.
+    pub(crate) todo: VecDeque<Key>,
+    /// Where the keys behind them are still to be looked up; `None` before the first are.
+    pub(crate) rest: Option<VecDeque<(Partition, KeyRange)>>,
     /// Visited, and not committed yet.
     pub(crate) uncommitted: Vec<Key>,
     pub(crate) committed: u64,
@@ -60,31 +62,39 @@ pub(crate) struct Visit {
 
 impl Visit {
     pub(crate) fn new(visitor: usize, argument: Argument, reply: SyncSender<Result<u64, PortError>>) -> Self {
-        let (todo, uncommitted, tried) = (None, Vec::new(), (0, Duration::ZERO));
-        Self { visitor, argument, reply, partitions: Vec::new(), todo, uncommitted, committed: 0, tried }
+        Self {
+            visitor,
+            argument,
+            reply,
+            partitions: Vec::new(),
+            todo: VecDeque::new(),
+            rest: None,
+            uncommitted: Vec::new(),
+            committed: 0,
+            tried: (0, Duration::ZERO),
+        }
     }
 
     /// What it has done since the last commit is committed. Answers whether that was all.
     pub(crate) fn commit(&mut self) -> bool {
         self.committed += u64::try_from(self.uncommitted.len()).unwrap_or(u64::MAX);
         self.uncommitted.clear();
-        self.todo.as_ref().is_some_and(VecDeque::is_empty)
+        self.todo.is_empty() && self.rest.as_ref().is_some_and(VecDeque::is_empty)
     }
 
     /// What it has done since the last commit is undone, and is to be done again.
     pub(crate) fn roll_back(&mut self) {
-        if let Some(todo) = &mut self.todo {
-            todo.extend(self.uncommitted.drain(..));
-        }
+        self.todo.extend(self.uncommitted.drain(..));
     }
 
     /// Whether it has still to do with some of these partitions.
     pub(crate) fn is_of(&self, partitions: &[Partition]) -> bool {
-        let Some(todo) = &self.todo else {
+        let Some(rest) = &self.rest else {
             return self.partitions.iter().any(|partition| partitions.contains(partition));
         };
-        let keys = todo.iter().chain(&self.uncommitted);
-        keys.map(|(partition, _)| partition).any(|partition| partitions.contains(partition))
+        let keys = self.todo.iter().chain(&self.uncommitted).map(|(partition, _)| partition);
+        keys.chain(rest.iter().map(|(partition, _)| partition))
+            .any(|partition| partitions.contains(partition))
     }
 
     pub(crate) fn end(self, outcome: Result<(), PortError>) {
@@ -106,7 +116,8 @@ impl Visiting {
     }
 
     /// Waits until every key that the partitions of this process held when it began was visited, and what the callback did
-    /// is committed; answers how many they were. `None` when the time is over before that.
+    /// is committed; answers how many they were. `None` when the time is over before that. Keys that came meanwhile may have
+    /// been visited too, those that went were not.
     ///
     /// # Errors
     /// When the processor stopped, or a partition moved away in the midst of it; other partitions were visited then.

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
-use millstream_ports::{Action, Delivery, GroupLog, Polled, PortError, World};
+use millstream_ports::{Action, Delivery, GroupLog, Outlet, Polled, PortError, World};
 
 use crate::commit::{commit, expire, send, settle_stores, take_back, write_behind};
 use crate::desk::Desk;
@@ -11,7 +11,7 @@ use crate::processor::ProcessorError;
 use crate::query::{self, Asking, Query};
 use crate::rebalance::{self, Kept};
 use crate::recovery::Recovery;
-use crate::standby::SharedStandbys;
+use crate::standby::SharedShelf;
 use crate::status::Status;
 use crate::stop::Stop;
 
@@ -52,7 +52,7 @@ impl<W: World> Worker<W> {
         plan: Arc<Plan>,
         instance: usize,
         questions: Receiver<Query>,
-        standbys: Option<SharedStandbys<W>>,
+        standbys: Option<SharedShelf<W>>,
     ) -> Result<Self, PortError> {
         let spec = &plan.graph.spec;
         let mut log = world.join_group(&spec.group, instance, &spec.inputs, plan.settings.delivery)?;
@@ -112,22 +112,39 @@ impl<W: World> Worker<W> {
         query::answer(&self.questions, &mut self.desk, &mut self.asking);
         self.asking.answer(&self.log, &mut self.desk);
         let came_up = match self.turn() {
-            Err(ProcessorError::Port(error)) if self.can_take_back(&error) => {
-                tracing::warn!(%error, "what was not committed is taken back and done again");
-                self.desk.set_back(&error)?;
-                take_back(&mut self.log, &mut self.desk)?;
-                self.is_settling = false;
-                self.desk.status.measures.aborts += 1;
-                true
-            }
-            Err(ProcessorError::Port(error)) if error.action() == Action::DeadLetter => {
-                self.begin_anew(error)?;
-                true
-            }
+            Err(ProcessorError::Port(error)) => self.mend(error)?,
             outcome => outcome?,
         };
         status.publish(self.instance, &mut self.desk, &self.log);
         Ok(came_up)
+    }
+
+    /// Does what an error asks for, where something can be done.
+    fn mend(&mut self, error: PortError) -> Result<bool, ProcessorError> {
+        let desk = &mut self.desk;
+        let refused = desk.suspects.hear(self.log.rejections(), &desk.plan);
+        match refused {
+            Ok(Some(wait)) => {
+                self.desk.set_back_by_refusal(wait, &error);
+                self.do_again(&error)?;
+            }
+            Ok(None) if self.can_take_back(&error) => {
+                self.desk.set_back(&error)?;
+                self.do_again(&error)?;
+            }
+            Ok(None) if error.action() == Action::DeadLetter => self.begin_anew(error)?,
+            Ok(None) => return Err(ProcessorError::Port(error)),
+            Err(fatal) => return Err(ProcessorError::Port(fatal)),
+        }
+        Ok(true)
+    }
+
+    fn do_again(&mut self, error: &PortError) -> Result<(), PortError> {
+        tracing::warn!(%error, "what was not committed is taken back and done again");
+        take_back(&mut self.log, &mut self.desk)?;
+        self.is_settling = false;
+        self.desk.status.measures.aborts += 1;
+        Ok(())
     }
 
     /// A table's store is damaged: leaves the group as after a crash, and joins it again. The store is then opened anew, which
@@ -279,10 +296,20 @@ impl<W: World> Worker<W> {
         }
     }
 
+    /// What the brokers refuse now is left to the next owner, who does by the policies with it.
+    fn commit_last(&mut self) -> Result<(), PortError> {
+        let Err(error) = commit(&mut self.log, &mut self.desk) else { return Ok(()) };
+        if self.desk.suspects.hear(self.log.rejections(), &self.desk.plan)?.is_none() {
+            return Err(error);
+        }
+        tracing::warn!(%error, "what was done last is not committed");
+        take_back(&mut self.log, &mut self.desk)
+    }
+
     fn close(&mut self, is_healthy: bool) -> Result<(), PortError> {
         // What is deferred and can't be waited for is left to the next owner, with all since the last commit.
         let is_whole = is_healthy && !(self.desk.is_exact() && self.desk.has_gaps());
-        let committed = if is_whole { commit(&mut self.log, &mut self.desk).map(drop) } else { Ok(()) };
+        let committed = if is_whole { self.commit_last() } else { Ok(()) };
         if self.desk.is_exact() && (committed.is_err() || !is_whole) {
             // Spares readers the wait for a transaction that nobody will end.
             if let Err(error) = take_back(&mut self.log, &mut self.desk) {

@@ -44,6 +44,18 @@ pub struct Tally {
     pub failed: u64,
 }
 
+/// What the brokers of a topic refused for what it is: too large for the topic, of a time that it does not take, without the
+/// key that it wants.
+///
+/// Brokers refuse whole batches, so there may have been good records among those that were refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// The topic.
+    pub topic: TopicName,
+    /// What was said of it first, as a sentence for people.
+    pub reason: String,
+}
+
 /// Writes records. Sends are queued, and in doubt until [`Outlet::settle`] says otherwise.
 ///
 /// An adapter MUST keep the order of the sends to one partition, MUST wait for all in-sync replicas, and MUST write
@@ -58,8 +70,16 @@ pub trait Outlet: Send + 'static {
     /// Waits until every queued record is acknowledged.
     ///
     /// # Errors
-    /// When any record sent since the last success was refused or timed out. Nothing sent since is then certain.
+    /// When any record sent since the last success was refused or timed out. Nothing sent since is then certain, but after
+    /// [`crate::Action::DeadLetter`]: then records were refused for what they are, and all others are acknowledged. In a
+    /// transaction that is [`crate::Action::Retry`], and nothing of it can be committed. [`Outlet::rejections`] tells which
+    /// it was.
     fn settle(&mut self) -> Result<(), PortError>;
+
+    /// The topics whose brokers refused records for what they are, since this was last asked.
+    fn rejections(&mut self) -> Vec<Rejection> {
+        Vec::new()
+    }
 
     /// How many records were delivered and failed so far. What is still queued is in neither.
     fn tally(&self) -> Tally;
@@ -144,10 +164,11 @@ pub trait GroupLog: Outlet {
     fn commit(&mut self, positions: &[(usize, Partition, Offset)]) -> Result<(), PortError>;
 
     /// Takes back all that was sent since the last commit, and reads the partitions that were started again from what
-    /// the group has committed. A member that was fenced off learns by [`Polled::Lost`] that its partitions are gone.
+    /// the group has committed. A member that was fenced off learns by [`Polled::Lost`] that its partitions are gone. At
+    /// least once what was sent stays, and only the reading begins again.
     ///
     /// # Errors
-    /// When the brokers refuse this member for good, or under at-least-once, where nothing can be taken back.
+    /// When the brokers refuse this member for good.
     fn abort(&mut self) -> Result<(), PortError>;
 
     /// Hands over no records until [`GroupLog::resume`], partitions that are started meanwhile included. Rebalances are told

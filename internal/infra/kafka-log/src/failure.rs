@@ -64,6 +64,21 @@ fn action(code: Code) -> Action {
     }
 }
 
+/// Whether brokers refused a record, or one that came with it, for what it is: another one would have been taken.
+pub(crate) fn is_rejection(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            Code::MessageSizeTooLarge
+                | Code::MessageBatchTooLarge
+                | Code::InvalidMessageSize
+                | Code::InvalidTimestamp
+                | Code::InvalidRecord
+                | Code::InvalidDifferentRecord
+        )
+    )
+}
+
 fn remedy(code: Code) -> Option<&'static str> {
     Some(match code {
         Code::TopicAuthorizationFailed => "allow it by an ACL on the topic",
@@ -76,6 +91,13 @@ fn remedy(code: Code) -> Option<&'static str> {
         Code::MessageSizeTooLarge => {
             "raise message.max.bytes among the kafka properties and max.message.bytes of the topic"
         }
+        Code::MessageBatchTooLarge => {
+            "raise segment.bytes of the topic, or lower batch.size among the kafka properties"
+        }
+        Code::InvalidTimestamp => {
+            "see message.timestamp.before.max.ms and message.timestamp.after.max.ms of the topic"
+        }
+        Code::InvalidRecord => "a compacted topic wants a key",
         Code::UnknownTopic | Code::UnknownTopicOrPartition => "create the topic",
         Code::UnknownPartition => "give the topic more partitions",
         Code::InvalidReplicationFactor => "ask for fewer copies, or add brokers",

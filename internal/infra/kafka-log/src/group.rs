@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use millstream_model::{Offset, Partition, RecordView, TopicName};
-use millstream_ports::{Delivery, GroupLog, Outlet, Polled, PortError, SendRecord, Tag, Tally};
+use millstream_ports::{Delivery, GroupLog, Outlet, Polled, PortError, Rejection, SendRecord, Tag, Tally};
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::KafkaError;
@@ -13,6 +13,7 @@ use rdkafka::error::KafkaError;
 use crate::KafkaLog;
 use crate::failure::{passes, port_error};
 use crate::group::asking::Asking;
+pub(crate) use crate::group::clerk::Clerk;
 use crate::group::membership::{GroupContext, Shared};
 use crate::group::order::Order;
 use crate::group::sender::Sender;
@@ -20,6 +21,7 @@ use crate::settings::Farewell;
 use crate::view::{TopicIndex, lend};
 
 mod asking;
+mod clerk;
 mod membership;
 mod order;
 mod sender;
@@ -153,7 +155,7 @@ impl KafkaGroup {
     fn rejoin(&mut self) -> Result<(), PortError> {
         tracing::warn!(
             group = self.name,
-            "another member has this one's partitions; it joins the group again"
+            "this member's partitions are another's, or will be this one's anew; it joins the group again"
         );
         self.shared.lose(self.owned.iter().copied().collect());
         let consumer = self.consumer()?;
@@ -363,7 +365,7 @@ impl GroupLog for KafkaGroup {
             Sender::Plain(_) => consumer.commit(&list, CommitMode::Sync).map_err(self.refused("commit"))?,
             Sender::Transactional(transactor) => {
                 let member = consumer.group_metadata().ok_or_else(|| left(&self.name))?;
-                transactor.commit(&list, &member)?;
+                transactor.commit(&list, member)?;
             }
         }
         self.shared.complaints.settle();
@@ -385,11 +387,7 @@ impl GroupLog for KafkaGroup {
     }
 
     fn abort(&mut self) -> Result<(), PortError> {
-        let Sender::Transactional(transactor) = &mut self.sender else {
-            return Err(PortError::stop(format!("group '{}' can take nothing back", self.name)));
-        };
-        transactor.abort()?;
-        match (self.is_going, transactor.is_fenced()) {
+        match (self.is_going, self.sender.abort()?) {
             // With an answer due, it is read again as part of that.
             (true, _) => {
                 self.is_behind = true;
@@ -452,6 +450,10 @@ impl Outlet for KafkaGroup {
 
     fn settle(&mut self) -> Result<(), PortError> {
         self.sender.settle()
+    }
+
+    fn rejections(&mut self) -> Vec<Rejection> {
+        self.sender.rejections()
     }
 
     fn tally(&self) -> Tally {

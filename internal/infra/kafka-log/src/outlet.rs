@@ -1,10 +1,11 @@
+use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use millstream_model::{HeaderSource, Offset, Partition, TopicName};
-use millstream_ports::{Outlet, PortError, SendRecord, Tag, Tally};
+use millstream_ports::{Action, Outlet, PortError, Rejection, SendRecord, Tag, Tally};
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
@@ -15,7 +16,8 @@ use rdkafka::{ClientConfig, ClientContext, Message, TopicPartitionList};
 
 use crate::KafkaLog;
 use crate::client::{self, Complaints};
-use crate::failure::port_error;
+use crate::failure::{is_rejection, port_error};
+use crate::group::Clerk;
 
 /// Sends between two looks at the acknowledgements.
 const SENDS_PER_POLL: u32 = 500;
@@ -23,10 +25,16 @@ const SENDS_PER_POLL: u32 = 500;
 /// Time between two looks for acknowledgements, where nothing else can be done.
 const LOOK_AGAIN: Duration = Duration::from_micros(200);
 
+/// How long after its time a request may end, before it is taken to be stuck.
+const OVERDUE: Duration = Duration::from_secs(5);
+
 /// Writes to Kafka with an idempotent producer.
 pub struct KafkaOutlet {
-    producer: BaseProducer<OutletContext>,
+    producer: Arc<BaseProducer<OutletContext>>,
     unpolled: u32,
+    /// Who makes the requests about transactions, where it has them.
+    clerk: Option<Clerk>,
+    is_stuck: Cell<bool>,
 }
 
 #[derive(Default)]
@@ -36,10 +44,15 @@ pub(crate) struct OutletContext {
     /// By tag, the highest acknowledged offset plus one; 0 for none.
     acknowledged: Mutex<Vec<i64>>,
     failure: Mutex<Option<Failure>>,
+    /// By topic, the first record that was refused for what it is, since the last call of [`Outlet::rejections`].
+    rejected: Mutex<Vec<Failure>>,
+    /// The same since the last success or the end of the transaction.
+    refused: Mutex<Option<Failure>>,
     complaints: Complaints,
 }
 
-/// The first record that was not delivered.
+/// A record that was not delivered.
+#[derive(Clone)]
 struct Failure {
     topic: String,
     partition: i32,
@@ -73,19 +86,28 @@ impl ProducerContext<NoCustomPartitioner> for OutletContext {
                 self.failed.fetch_add(1, Ordering::Relaxed);
                 let (topic, partition, error) =
                     (message.topic().to_owned(), message.partition(), error.clone());
-                self.failure().get_or_insert_with(|| Failure { topic, partition, error });
+                let failure = Failure { topic, partition, error };
+                if is_rejection(&failure.error) {
+                    self.reject(failure);
+                } else if !is_purge(&failure.error) {
+                    locked(&self.failure).get_or_insert(failure);
+                }
             }
         }
     }
 }
 
 impl OutletContext {
-    fn failure(&self) -> MutexGuard<'_, Option<Failure>> {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner)
+    fn reject(&self, failure: Failure) {
+        locked(&self.refused).get_or_insert_with(|| failure.clone());
+        let mut rejected = locked(&self.rejected);
+        if rejected.iter().all(|known| known.topic != failure.topic) {
+            rejected.push(failure);
+        }
     }
 
     fn note(&self, tag: usize, offset: i64) {
-        let mut all = self.acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = locked(&self.acknowledged);
         if all.len() <= tag {
             all.resize(tag + 1, 0);
         }
@@ -95,21 +117,30 @@ impl OutletContext {
     }
 }
 
+/// Whether a record went with a transaction that was aborted. That may be told when the next one has begun, of which it is none.
+fn is_purge(error: &KafkaError) -> bool {
+    matches!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight))
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl KafkaOutlet {
     pub(crate) fn open(log: &KafkaLog, name: &str) -> Result<Self, PortError> {
-        Self::create(&log.producer(name))
+        Self::create(&log.producer(name), None)
     }
 
     /// One whose records belong to transactions.
     pub(crate) fn open_transactional(log: &KafkaLog, id: &str) -> Result<Self, PortError> {
-        Self::create(&log.transactional_producer(id))
+        Self::create(&log.transactional_producer(id), Some(Clerk::start()?))
     }
 
-    fn create(config: &ClientConfig) -> Result<Self, PortError> {
+    fn create(config: &ClientConfig, clerk: Option<Clerk>) -> Result<Self, PortError> {
         let producer = config
             .create_with_context(OutletContext::default())
             .map_err(|error| port_error("could not create a producer", &error))?;
-        Ok(Self { producer, unpolled: 0 })
+        Ok(Self { producer: Arc::new(producer), unpolled: 0, clerk, is_stuck: Cell::new(false) })
     }
 
     fn context(&self) -> &OutletContext {
@@ -135,9 +166,18 @@ impl KafkaOutlet {
         }
     }
 
-    /// Tells of a failure as soon as it is known; it stays until [`Outlet::settle`] has told it too.
+    /// Tells of a failure as soon as it is known; it stays until [`Outlet::settle`] has told it too. What is refused for what
+    /// it is ends a transaction only: of single records the others are delivered.
     fn check(&self) -> Result<(), PortError> {
-        self.context().failure().as_ref().map_or(Ok(()), |failure| Err(self.not_delivered(failure)))
+        let ends = |failure: &Failure| Err(self.not_delivered(failure));
+        locked(&self.context().failure).as_ref().map_or(Ok(()), ends)?;
+        let refused = locked(&self.context().refused);
+        refused.as_ref().filter(|_| self.clerk.is_some()).map_or(Ok(()), ends)
+    }
+
+    /// Whether what is on its way need not be waited for, since its transaction can't be committed any more.
+    fn is_undone(&self) -> bool {
+        self.clerk.is_some() && self.check().is_err()
     }
 
     pub(crate) fn init_transactions(&self, wait: Duration) -> Result<(), KafkaError> {
@@ -151,28 +191,51 @@ impl KafkaOutlet {
     pub(crate) fn send_offsets(
         &self,
         positions: &TopicPartitionList,
-        member: &ConsumerGroupMetadata,
+        member: &Arc<ConsumerGroupMetadata>,
         wait: Duration,
     ) -> Result<(), KafkaError> {
-        self.producer.send_offsets_to_transaction(positions, member, wait)
+        let (positions, member) = (positions.clone(), member.clone());
+        self.request(wait, move |producer| producer.send_offsets_to_transaction(&positions, &*member, wait))
     }
 
     pub(crate) fn commit_transaction(&self, wait: Duration) -> Result<(), KafkaError> {
-        self.producer.commit_transaction(wait)
+        self.request(wait, move |producer| producer.commit_transaction(wait))
     }
 
     /// One attempt to end the transaction. It drops what is queued, and then needs its reports to be taken in.
     pub(crate) fn abort_transaction(&self, wait: Duration) -> Result<(), KafkaError> {
         self.producer.poll(Duration::ZERO);
-        let aborted = self.producer.abort_transaction(wait);
+        let aborted = self.request(wait, move |producer| producer.abort_transaction(wait));
         self.producer.poll(Duration::ZERO);
         aborted
+    }
+
+    /// Has the clerk make a request that is to end in time, and gives the producer up where it does not by far.
+    fn request(
+        &self,
+        wait: Duration,
+        request: impl FnOnce(&BaseProducer<OutletContext>) -> Result<(), KafkaError> + Send + 'static,
+    ) -> Result<(), KafkaError> {
+        let producer = self.producer.clone();
+        let Some(clerk) = &self.clerk else { return request(&producer) };
+        let answer =
+            if self.is_stuck() { None } else { clerk.ask(wait + OVERDUE, move || request(&producer)) };
+        answer.unwrap_or_else(|| {
+            self.is_stuck.set(true);
+            Err(KafkaError::Canceled)
+        })
+    }
+
+    /// Whether a request has not ended long after its time: nothing more can be done with this producer.
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.is_stuck.get()
     }
 
     /// Forgets that records were not delivered: their transaction is over.
     pub(crate) fn forget_failure(&mut self) {
         self.unpolled = 0;
-        self.context().failure().take();
+        locked(&self.context().failure).take();
+        locked(&self.context().refused).take();
     }
 
     /// What ended this producer for good.
@@ -215,16 +278,28 @@ impl Outlet for KafkaOutlet {
     }
 
     fn settle(&mut self) -> Result<(), PortError> {
-        while self.producer.in_flight_count() > 0 {
+        while self.producer.in_flight_count() > 0 && !self.is_undone() {
             self.take_in();
         }
         self.unpolled = 0;
-        let failure = self.context().failure().take();
+        let (failure, refused) =
+            (locked(&self.context().failure).take(), locked(&self.context().refused).take());
         if let Some(failure) = failure {
             return Err(self.not_delivered(&failure));
         }
         self.context().complaints.settle();
-        Ok(())
+        refused.map_or(Ok(()), |refused| {
+            Err(PortError::new(Action::DeadLetter, self.not_delivered(&refused).to_string()))
+        })
+    }
+
+    fn rejections(&mut self) -> Vec<Rejection> {
+        let all = std::mem::take(&mut *locked(&self.context().rejected));
+        let told = |failure: &Failure| {
+            let topic = TopicName::new(&*failure.topic).ok()?;
+            Some(Rejection { topic, reason: self.not_delivered(failure).to_string() })
+        };
+        all.iter().filter_map(told).collect()
     }
 
     fn tally(&self) -> Tally {
@@ -235,7 +310,7 @@ impl Outlet for KafkaOutlet {
     }
 
     fn acknowledged(&self, tag: Tag) -> Option<Offset> {
-        let all = self.context().acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = locked(&self.context().acknowledged);
         all.get(tag.0).filter(|next| **next > 0).map(|next| Offset(next - 1))
     }
 }

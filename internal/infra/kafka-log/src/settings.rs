@@ -6,6 +6,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use millstream_ports::PortError;
 use rdkafka::ClientConfig;
 
+mod tokens;
+
 /// Properties that the framework sets itself; weakening them would lose records.
 const PROTECTED: &[(&str, &str)] = &[
     ("enable.auto.commit", "offsets are committed behind acknowledged effects"),
@@ -107,11 +109,13 @@ impl KafkaLog {
     /// Sets librdkafka properties, such as those of TLS and SASL.
     ///
     /// # Errors
-    /// When a property is one that the framework sets, or would weaken what it promises. The message names the property.
+    /// When a property is one that the framework sets, would weaken what it promises, or asks for tokens that this build
+    /// can't have. The message names the property.
     pub fn with_properties(mut self, properties: BTreeMap<String, String>) -> Result<Self, PortError> {
         for (name, value) in &properties {
             check(split(name).1, value)?;
         }
+        tokens::check(&properties)?;
         for (name, value) in properties {
             match split(&name).1 {
                 "group.protocol" => self.protocol = protocol(&value)?,

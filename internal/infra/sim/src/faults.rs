@@ -26,4 +26,7 @@ pub struct Faults {
     pub busy_stores: u32,
     /// Records with more bytes in key and value are refused, as by a producer that is told their limit.
     pub record_bytes_max: Option<usize>,
+    /// Records with more bytes in key and value are refused as by the brokers of a topic that takes smaller ones than the
+    /// producer: only once they are delivered, and with them all that waits for their partition.
+    pub accepted_bytes_max: Option<usize>,
 }

@@ -3,7 +3,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use millstream_model::{Offset, Partition, RecordView, TopicName};
-use millstream_ports::{Delivery, GroupLog, Outlet, Polled, PortError, SendRecord, Tag, Tally};
+use millstream_ports::{Delivery, GroupLog, Outlet, Polled, PortError, Rejection, SendRecord, Tag, Tally};
 
 use crate::inside::Inside;
 use crate::outlet::Sender;
@@ -232,7 +232,9 @@ impl SimGroup {
 
     fn abort_inside(&mut self, inside: &mut Inside, process: usize) -> Result<(), PortError> {
         inside.check_alive(process)?;
-        self.sender.forget();
+        if self.delivery == Delivery::ExactlyOnce {
+            self.sender.forget();
+        }
         self.reader.next.clear();
         self.began.clear();
         self.ends.clear();
@@ -316,9 +318,6 @@ impl GroupLog for SimGroup {
     }
 
     fn abort(&mut self) -> Result<(), PortError> {
-        if self.delivery == Delivery::AtLeastOnce {
-            return Err(PortError::stop(format!("group '{}' can take nothing back", self.group)));
-        }
         let sim = self.sim.clone();
         sim.with(|inside, process| self.abort_inside(inside, process))
     }
@@ -366,6 +365,10 @@ impl Outlet for SimGroup {
     fn settle(&mut self) -> Result<(), PortError> {
         let sim = self.sim.clone();
         sim.with(|inside, process| self.sender.settle(inside, process, self.transaction))
+    }
+
+    fn rejections(&mut self) -> Vec<Rejection> {
+        self.sender.rejections()
     }
 
     fn tally(&self) -> Tally {

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use millstream_model::{Headers, Offset, Partition, TopicName};
-use millstream_ports::{Action, Outlet, PortError, SendRecord, Tag, Tally};
+use millstream_ports::{Action, Outlet, PortError, Rejection, SendRecord, Tag, Tally};
 
 use crate::inside::Inside;
 use crate::topic::SimRecord;
@@ -21,6 +21,9 @@ pub(crate) struct Sender {
     tally: Tally,
     acknowledged: BTreeMap<usize, Offset>,
     spread: u32,
+    rejections: Vec<Rejection>,
+    /// What keeps all since the last commit from being acknowledged, or the transaction from being committed.
+    refused: Option<String>,
 }
 
 struct Queued {
@@ -43,6 +46,10 @@ impl Outlet for SimOutlet {
 
     fn settle(&mut self) -> Result<(), PortError> {
         self.sim.with(|inside, process| self.sender.settle(inside, process, None))
+    }
+
+    fn rejections(&mut self) -> Vec<Rejection> {
+        self.sender.rejections()
     }
 
     fn tally(&self) -> Tally {
@@ -121,8 +128,15 @@ impl Sender {
         if transaction.is_some_and(|number| inside.transactions.verdict(number) != Verdict::Open) {
             return Err(PortError::retry("another owner of the partition has ended the transaction"));
         }
+        if let (Some(said), true) = (&self.refused, transaction.is_some()) {
+            return Err(PortError::retry(said.clone()));
+        }
         let Some(Queued { topic, partition, record, tag }) = self.queue.pop_front() else { return Ok(()) };
         inside.effect(process)?;
+        if inside.faults.accepted_bytes_max.is_some_and(|most| record.bytes() > most) {
+            self.refuse(topic, partition);
+            return Ok(());
+        }
         let offset = inside.append(&topic, partition, record, transaction)?;
         self.tally.delivered += 1;
         if tag != Tag::NONE {
@@ -130,6 +144,23 @@ impl Sender {
             *highest = (*highest).max(offset);
         }
         Ok(())
+    }
+
+    /// A topic takes no batch with a record like that, and the batch is all that waits for the partition.
+    fn refuse(&mut self, topic: TopicName, partition: Partition) {
+        let before = self.queue.len();
+        self.queue.retain(|queued| (&queued.topic, queued.partition) != (&topic, partition));
+        self.tally.failed += 1 + (before - self.queue.len()) as u64;
+        let reason =
+            format!("a record for {topic}/{partition} was not delivered: it is too large for its topic");
+        self.refused = Some(reason.clone());
+        if self.rejections.iter().all(|known| known.topic != topic) {
+            self.rejections.push(Rejection { topic, reason });
+        }
+    }
+
+    pub(crate) fn rejections(&mut self) -> Vec<Rejection> {
+        std::mem::take(&mut self.rejections)
     }
 
     pub(crate) fn settle(
@@ -145,7 +176,14 @@ impl Sender {
             self.deliver(inside, process, transaction)?;
         }
         if !fails {
-            return Ok(());
+            return match (&self.refused, transaction) {
+                (None, _) => Ok(()),
+                (Some(said), Some(_)) => Err(PortError::retry(said.clone())),
+                (Some(_), None) => {
+                    let said = self.refused.take().unwrap_or_default();
+                    Err(PortError::new(Action::DeadLetter, said))
+                }
+            };
         }
         self.tally.failed += self.queue.len() as u64;
         self.queue.clear();
@@ -155,6 +193,7 @@ impl Sender {
 
     pub(crate) fn forget(&mut self) {
         self.queue.clear();
+        self.refused = None;
     }
 
     pub(crate) fn tally(&self) -> Tally {

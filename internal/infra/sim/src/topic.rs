@@ -18,6 +18,12 @@ pub struct SimRecord {
     pub timestamp: Timestamp,
 }
 
+impl SimRecord {
+    pub(crate) fn bytes(&self) -> usize {
+        self.key.as_ref().map_or(0, Vec::len) + self.value.as_ref().map_or(0, Vec::len)
+    }
+}
+
 /// A topic: partitions that only grow, and settings in Kafka's words.
 #[derive(Default)]
 pub(crate) struct Topic {

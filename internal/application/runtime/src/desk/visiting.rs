@@ -39,11 +39,10 @@ impl<W: World> Desk<W> {
     }
 
     fn visit_keys(&mut self, visit: &mut Visit) -> Result<bool, ProcessorError> {
-        let Some(mut todo) =
-            visit.todo.take().map_or_else(|| self.all_keys(&visit.partitions), |todo| Ok(Some(todo)))?
-        else {
+        if !self.look_keys_up(visit)? {
             return Ok(false);
-        };
+        }
+        let mut todo = std::mem::take(&mut visit.todo);
         let mut visited = false;
         for _ in 0..todo.len().min(KEYS_MAX) {
             let Some((partition, key)) = todo.pop_front() else { break };
@@ -61,27 +60,49 @@ impl<W: World> Desk<W> {
                 Seen::Later => todo.push_back((partition, key)),
             }
         }
-        visit.todo = Some(todo);
+        visit.todo = todo;
         Ok(visited)
     }
 
-    /// The keys of these partitions, once they are recovered.
-    fn all_keys(&mut self, partitions: &[Partition]) -> Result<Option<VecDeque<Key>>, PortError> {
-        let is_of = |task: &&mut PartitionTask<W::Store>| partitions.contains(&task.partition);
-        if self.owned().filter(is_of).any(|task| task.phase != Phase::Running) {
-            return Ok(None);
+    /// Sees that there are enough keys at hand, as long as there are more. Answers whether the visit's partitions have been
+    /// recovered, before which it does not begin.
+    fn look_keys_up(&mut self, visit: &mut Visit) -> Result<bool, PortError> {
+        if visit.rest.is_none() {
+            let mut owned = self.owned().filter(|task| visit.partitions.contains(&task.partition));
+            if owned.any(|task| task.phase != Phase::Running) {
+                return Ok(false);
+            }
+            visit.rest =
+                Some(visit.partitions.iter().map(|partition| (*partition, KeyRange::all())).collect());
         }
-        let mut all = VecDeque::new();
-        for task in self.owned().filter(is_of) {
-            let partition = task.partition;
-            if let Some(layer) = task.own_layer() {
-                TableAccess::range(layer, &KeyRange::all(), &mut |key, _| {
-                    all.push_back((partition, key.into()));
-                    true
-                })?;
+        let Visit { todo, rest: Some(rest), .. } = visit else { return Ok(false) };
+        // Those that have to wait keep no others from being visited.
+        while todo.len() < KEYS_MAX / 2 {
+            let Some((partition, range)) = rest.pop_front() else { break };
+            let last = self.next_keys(partition, &range, todo)?;
+            if let Some(last) = last {
+                rest.push_front((partition, range.after(&last)));
             }
         }
-        Ok(Some(all))
+        Ok(true)
+    }
+
+    /// Adds the next keys of a partition; answers the last where there may be more behind it.
+    fn next_keys(
+        &mut self,
+        partition: Partition,
+        range: &KeyRange,
+        todo: &mut VecDeque<Key>,
+    ) -> Result<Option<Box<[u8]>>, PortError> {
+        let Some(layer) = self.task(partition).and_then(PartitionTask::own_layer) else { return Ok(None) };
+        let mut count = 0;
+        TableAccess::range(layer, range, &mut |key, _| {
+            todo.push_back((partition, key.into()));
+            count += 1;
+            count < KEYS_MAX
+        })?;
+        let last = || todo.back().map(|(_, key)| key.clone());
+        Ok(if count < KEYS_MAX { None } else { last() })
     }
 
     /// Visits a key, unless it is gone meanwhile.

@@ -16,6 +16,7 @@ mod edges;
 mod figures;
 mod idle;
 mod policies;
+mod rejections;
 mod repairs;
 mod replays;
 mod retries;

@@ -51,9 +51,15 @@ fn values(tester: &mut Tester, keys: usize) -> Vec<Option<i64>> {
 
 #[test]
 fn a_visit_sees_every_key_once_and_its_effects_are_committed() {
-    for delivery in [Delivery::AtLeastOnce, Delivery::ExactlyOnce] {
+    // With one partition its keys come in several pages.
+    for (delivery, partitions) in [
+        (Delivery::AtLeastOnce, 4),
+        (Delivery::ExactlyOnce, 4),
+        (Delivery::AtLeastOnce, 1),
+        (Delivery::ExactlyOnce, 1),
+    ] {
         let settings = Settings { delivery, workers: 2, ..Settings::default() };
-        let mut tester = Tester::new(summing(Policy::Fail)).settings(settings);
+        let mut tester = Tester::new(summing(Policy::Fail)).settings(settings).partitions(partitions);
         for key in 0..1_300 {
             tester.send(&input(), &format!("k{key}").as_str(), &i64::from(key % 2 * 10)).unwrap();
         }

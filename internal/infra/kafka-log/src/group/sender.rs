@@ -1,5 +1,5 @@
 use millstream_model::{Offset, Partition};
-use millstream_ports::{Delivery, Outlet, PortError, SendRecord, Tag, Tally};
+use millstream_ports::{Delivery, Outlet, PortError, Rejection, SendRecord, Tag, Tally};
 
 use crate::KafkaLog;
 use crate::group::transactor::Transactor;
@@ -66,6 +66,14 @@ impl Sender {
         }
     }
 
+    /// Takes back what can be; answers whether the member was fenced off.
+    pub(super) fn abort(&mut self) -> Result<bool, PortError> {
+        match self {
+            Self::Plain(_) => Ok(false),
+            Self::Transactional(transactor) => transactor.abort().map(|()| transactor.is_fenced()),
+        }
+    }
+
     pub(super) fn send(&mut self, record: &SendRecord<'_>) -> Result<(), PortError> {
         match self {
             Self::Plain(outlet) => outlet.send(record),
@@ -77,6 +85,13 @@ impl Sender {
         match self {
             Self::Plain(outlet) => outlet.settle(),
             Self::Transactional(transactor) => transactor.settle(),
+        }
+    }
+
+    pub(super) fn rejections(&mut self) -> Vec<Rejection> {
+        match self {
+            Self::Plain(outlet) => outlet.rejections(),
+            Self::Transactional(transactor) => transactor.rejections(),
         }
     }
 

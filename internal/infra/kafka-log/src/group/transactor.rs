@@ -1,8 +1,9 @@
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use millstream_model::{Offset, Partition};
-use millstream_ports::{Action, PortError, SendRecord, Tag, Tally};
+use millstream_ports::{Action, PortError, Rejection, SendRecord, Tag, Tally};
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
@@ -159,18 +160,26 @@ impl Transactor {
     pub(super) fn settle(&mut self) -> Result<(), PortError> {
         let Some(outlet) = &mut self.outlet else { return Ok(()) };
         let settled = millstream_ports::Outlet::settle(outlet);
-        settled.map_err(|error| self.weigh(error))
+        settled.map_err(|error| match error.action() {
+            // Some of its records were refused, so nothing of it can be committed.
+            Action::DeadLetter => PortError::retry(error.to_string()),
+            _ => self.weigh(error),
+        })
+    }
+
+    pub(super) fn rejections(&mut self) -> Vec<Rejection> {
+        self.outlet.as_mut().map(millstream_ports::Outlet::rejections).unwrap_or_default()
     }
 
     /// Commits the transaction, and these positions with it.
     pub(super) fn commit(
         &mut self,
         positions: &TopicPartitionList,
-        member: &ConsumerGroupMetadata,
+        member: ConsumerGroupMetadata,
     ) -> Result<(), PortError> {
         self.begin()?;
-        let outlet = self.outlet()?;
-        let added = until_answered(|| true, || outlet.send_offsets(positions, member, ANSWER_WAIT));
+        let (member, outlet) = (Arc::new(member), self.outlet()?);
+        let added = until_answered(|| true, || outlet.send_offsets(positions, &member, ANSWER_WAIT));
         added.map_err(|error| self.judge("add its positions to the transaction", &error))?;
         let outlet = self.outlet()?;
         let committed = until_answered(|| true, || outlet.commit_transaction(ANSWER_WAIT));
@@ -224,6 +233,13 @@ impl Transactor {
     fn judge(&mut self, deed: &str, error: &KafkaError) -> PortError {
         let fatal = self.outlet.as_ref().and_then(KafkaOutlet::fatal_error);
         let attempt = self.attempt(deed);
+        if self.outlet.as_ref().is_some_and(KafkaOutlet::is_stuck) {
+            // As if another member had fenced it off: the next producer of the same id will.
+            self.is_fenced = true;
+            return PortError::retry(format!(
+                "{attempt}: its client does not answer; another takes its place"
+            ));
+        }
         let abortable = match error {
             KafkaError::Transaction(error) => error.txn_requires_abort() || error.is_retriable(),
             _ => false,

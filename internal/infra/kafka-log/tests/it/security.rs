@@ -45,6 +45,23 @@ fn a_guarded_kafka_is_opened_by_every_mechanism_and_by_the_right_secret_only() {
     refuses(&stranger, &["ssl.ca.location"]);
 }
 
+/// What no build here can do is said at the start, and not waited for.
+#[test]
+fn tokens_by_oidc_are_refused_at_the_start() {
+    let all = [
+        ("security.protocol", "SASL_SSL"),
+        ("sasl.mechanism", "OAUTHBEARER"),
+        ("sasl.oauthbearer.method", "oidc"),
+        ("sasl.oauthbearer.client.secret", "hunter2"),
+        ("sasl.oauthbearer.token.endpoint.url", "http://127.0.0.1:1/token"),
+    ];
+    let all: BTreeMap<_, _> = all.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let error = KafkaLog::new("127.0.0.1:1").with_properties(all).err().unwrap();
+    let said = error.to_string();
+    assert_eq!(error.action(), Action::Stop, "{said}");
+    assert!(said.contains("OIDC") && said.contains("SCRAM") && !said.contains("hunter2"), "{said}");
+}
+
 /// Administration, a writer, and a member under exactly-once.
 fn works(world: &KafkaWorld<NoTables>, mechanism: &str) {
     let name = TopicName::new(format!("guarded-{}", mechanism.to_lowercase())).unwrap();

@@ -98,6 +98,7 @@ impl Run {
             damaged_stores: some(60),
             busy_stores: some(500),
             record_bytes_max: None,
+            accepted_bytes_max: None,
         };
         self.outside.lock().unwrap().flaky = some(150);
         let crash_at_effect = self.chance.hits(700).then(|| 1 + self.chance.below(60) as u64);

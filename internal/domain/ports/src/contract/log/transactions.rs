@@ -14,13 +14,22 @@ pub(super) fn suite<W: World>(stage: &Stage<'_, W>) {
     what_is_aborted_is_never_seen_and_its_records_come_again(stage);
     the_next_owner_ends_what_the_last_left_open(stage);
     a_member_that_gave_its_partitions_up_commits_nothing(stage);
-    at_least_once_takes_nothing_back(stage);
+    at_least_once_what_was_sent_stays_and_records_come_again(stage);
 }
 
-/// A member that owns and reads all of two partitions of `input`.
+/// A member that owns and reads all of the partitions of `input`.
 fn owner<W: World>(stage: &Stage<'_, W>, group: &str, input: &TopicName) -> Member<W::Group> {
+    owner_for(stage, group, input, Delivery::ExactlyOnce)
+}
+
+fn owner_for<W: World>(
+    stage: &Stage<'_, W>,
+    group: &str,
+    input: &TopicName,
+    delivery: Delivery,
+) -> Member<W::Group> {
     let inputs = std::slice::from_ref(input);
-    let mut member = Member::join_for(stage, group, 0, inputs, Delivery::ExactlyOnce);
+    let mut member = Member::join_for(stage, group, 0, inputs, delivery);
     for partition in member.wait_for_partitions() {
         member.log.start(partition).unwrap();
     }
@@ -157,10 +166,18 @@ fn a_member_that_gave_its_partitions_up_commits_nothing<W: World>(stage: &Stage<
     next.log.leave();
 }
 
-fn at_least_once_takes_nothing_back<W: World>(stage: &Stage<'_, W>) {
-    let input = stage.topic("plain-in", 1);
-    let inputs = std::slice::from_ref(&input);
-    let mut member = stage.world.join_group(&stage.name("plain"), 0, inputs, Delivery::AtLeastOnce).unwrap();
-    assert_eq!(member.abort().err().map(|error| error.action()), Some(Action::Stop));
-    member.leave();
+fn at_least_once_what_was_sent_stays_and_records_come_again<W: World>(stage: &Stage<'_, W>) {
+    let (input, out) = (stage.topic("plain-in", 1), stage.topic("plain-out", 1));
+    stage.fill(&input, 1, 3);
+    let mut member = owner_for(stage, "plain", &input, Delivery::AtLeastOnce);
+    let mut reader = Reader::of(stage, &out);
+    member.read_until("all is read", 3);
+    send(&mut member.log, &out, &["stays"]);
+    member.log.commit(&[(0, P0, Offset(1))]).unwrap();
+    member.log.abort().unwrap();
+    member.seen.clear();
+    member.read_until("what was not committed comes again", 2);
+    assert_eq!(member.seen.iter().map(|seen| seen.offset.0).collect::<Vec<_>>(), [1, 2]);
+    reader.sees(&["stays"]);
+    member.log.leave();
 }
