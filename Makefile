@@ -10,7 +10,7 @@ export PEERS ?=
 # A deed is often written as several targets in their order, such as 'make up-local create-topics'.
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help prepare build run demo demo-clean test test-goka check audit chaos bench doc clean up down create-topics create-connectors ksqldb-migration up-local down-local wipe-local up-replication verify-stack
+.PHONY: help prepare build run demo demo-clean test test-connect test-goka check audit chaos bench bench-sink doc clean up down create-topics create-connectors ksqldb-migration up-local down-local wipe-local up-replication verify-stack
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-18s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -38,6 +38,10 @@ test: prepare ## All tests, with a real Kafka, registry and PostgreSQL of their 
 	cargo build --locked --workspace --bins
 	cargo test --locked --workspace
 
+test-connect: prepare ## What Kafka Connect runs of ours: the transformation from records to rows
+	docker/local/prepare.sh stack
+	mvn -q -B -f docker/connect/pom.xml -Ptests -Djars=$(CURDIR)/target/connect test
+
 test-goka: ## Goka and Millstream read each other's tables; needs Go
 	cargo test --locked --test goka -- --ignored --nocapture
 
@@ -58,6 +62,11 @@ chaos: prepare ## Kill, hold up and cut off a group under load on a real Kafka, 
 
 bench: prepare ## Throughput, CPU and memory at 1,000,000 messages; beside other frameworks where PEERS names their folder
 	docker/local/bench.sh
+
+bench-sink: prepare ## Rows a second from a topic of 500,000 products to PostgreSQL, each once
+	docker/local/prepare.sh stack
+	cargo build --release --locked -p millstream-cmd-dev -p millstream-cmd-stream -p millstream-cmd-shop -p millstream-cmd-sink
+	docker/local/bench-sink.sh
 
 doc: ## The library's documentation
 	cargo doc --no-deps --open

@@ -44,7 +44,7 @@ pub use millstream_runtime::{
     EdgePolicies, EmitError, Emitter, GroupBuilder, GroupGraph, Join, LetterFilter, Lookup, Loop,
     MemoryBudget, Next, Output, Policies, Policy, Processor, ProcessorError, Replayed, Replays, Retry,
     Running, SessionTable, Settings, Snapshot, Status, Stepped, Stop, Table, TableClient, TableSnapshot,
-    Timer, View, ViewError, Visiting, Visitor, When, Window, WindowTable, dead_letter_header,
+    Timer, View, ViewClient, ViewError, Visiting, Visitor, When, Window, WindowTable, dead_letter_header,
 };
 pub use millstream_sled_table::{SledTable, SledTables};
 pub use millstream_topology::Partitioner;

@@ -3,7 +3,7 @@
 #   prepare.sh build    what the programs need
 #   prepare.sh          what the programs, Kafka and the registry need
 #   prepare.sh test     also PostgreSQL, for the tests
-#   prepare.sh stack    also Prometheus, and a compiler for what Kafka Connect runs
+#   prepare.sh stack    also Prometheus, a compiler for what Kafka Connect runs, and Python for a collector of traces
 set -euo pipefail
 
 missing=()
@@ -37,6 +37,7 @@ if [ "${1:-}" = stack ]; then
   command_or promtool prometheus
   command_or jq jq
   command_or javac jdk
+  command_or python3 python3
 fi
 
 [ ${#missing[@]} -eq 0 ] && exit 0

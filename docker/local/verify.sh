@@ -27,12 +27,14 @@ export KAFKA_PORT=$FIRST REGISTRY_PORT=$((FIRST + 2)) CONNECT_PORT=$((FIRST + 3)
 export KAFKA_BROKERS=127.0.0.1:$KAFKA_PORT SCHEMA_REGISTRY_URL=http://127.0.0.1:$REGISTRY_PORT/apis/ccompat/v7 \
   DATABASE_DSN=postgres://millstream:millstream@127.0.0.1:$POSTGRES_PORT/millstream \
   PRODUCT_TOPIC=shop_products PRODUCT_WITH_FULL_IMG_SET_TOPIC=shop_products_full_img_set PRODUCT_FILTERED_TOPIC=analytic_products_filtered \
-  PRODUCT_FIND_TOPIC=analytic_products_find RECOMMENDATION_TOPIC=personal_recom XDG_STATE_HOME=$STACK/state
+  PRODUCT_FIND_TOPIC=analytic_products_find RECOMMENDATION_TOPIC=personal_recom XDG_STATE_HOME=$STACK/state \
+  OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:$((FIRST + 13))
+SPANS=$STACK/spans.jsonl
 PROMETHEUS=http://127.0.0.1:$PROMETHEUS_PORT
 
 finish() {
   local name
-  for name in gone tiny sink rules stream; do halt "$name"; done
+  for name in gone tiny late sink rules stream collector; do halt "$name"; done
   if mountpoint -q "$STACK/tiny"; then umount "$STACK/tiny"; fi
   for name in prometheus connect postgres registry kafka; do docker/local/$name.sh down >/dev/null 2>&1 || true; done
   [ "${failed:-1}" -ne 0 ] && echo "logs are in $LOG" >&2 || rm -rf "$HOME_OF_RUN"
@@ -113,6 +115,9 @@ same_tables() {
 sink_rate() {
   shop --count "$RATE_PRODUCTS" --seed 77 --stores 9
   psql 'create schema if not exists rate'
+  # Everybody else has to be through: what is measured is the sink.
+  within 600 idle
+  sleep 10
   local began records took
   began=$(date +%s%N)
   records=$(cd "$STACK/run" && "$PROGRAMS/sink" postgres --topics shop_products --schema rate --once --http off | awk '/records were replicated/ {print $1}')
@@ -120,6 +125,9 @@ sink_rate() {
   [ "$records" -ge "$RATE_PRODUCTS" ]
   echo "$records records in $took ms: $((records * 1000 / took)) a second"
   [ $((records * 1000 / took)) -ge 20000 ]
+}
+idle() {
+  [ "$(curl -fsS --get "$PROMETHEUS/api/v1/query" --data-urlencode 'query=sum(millstream_lag_records) + sum(millstream_sink_lag_records) + sum(kafka_connect_records_lag_max >= 0)' | jq -r '.data.result[0].value[1]')" = 0 ]
 }
 sink_killed() {
   psql 'drop schema if exists killed cascade; create schema killed' >/dev/null
@@ -130,6 +138,45 @@ sink_killed() {
   (cd "$STACK/run" && "$PROGRAMS/sink" postgres --topics shop_products --schema killed --once --http off)
   [ "$(psql 'select count(*) from (select id, name, price_amount, images, updated_at from killed.shop_products except select id, name, price_amount, images, updated_at from ours.shop_products) as x')" = 0 ] &&
     [ "$(psql 'select count(*) from killed.shop_products')" = "$(psql 'select count(*) from ours.shop_products')" ]
+}
+# One trace has a product's way from the shop over the stream and a rule to the rule that tells recommendations.
+traced() {
+  jq -se 'group_by(.traceId) | map(map(.service + " " + .name)) | any(
+    any(. == "shop send shop_products") and any(. == "stream process shop_products") and
+    any(. == "rules process analytic_products_filtered") and any(. == "rules process personal_recom_offers"))' "$SPANS"
+}
+prompt_traced() {
+  jq -se 'group_by(.traceId) | map(map(.service + " " + .name)) | any(
+    any(. == "client send analytic_products_find") and any(. == "rules process personal_recom_searches"))' "$SPANS"
+}
+traces() { recommends && announces 200 19 && within 30 traced && within 30 prompt_traced; }
+collector() { launch collector "$((FIRST + 13))" docker/local/collector.py "$((FIRST + 13))" "$SPANS" && await collector 30 get "$((FIRST + 13))" ''; }
+# In a browser, with pictures of each part on a desk and on a phone, dark and light.
+consoles() {
+  export CONSOLE_SHOTS=$STACK/shots
+  cargo test --locked -p millstream-http-api --test it console
+  cargo test --locked -p millstream-cmd-rules --test it page
+  ls -l "$CONSOLE_SHOTS"
+  [ "$(find "$CONSOLE_SHOTS" -name '*.png' -size +4k | wc -l)" -ge 4 ]
+}
+# What is asked of the stream's table over HTTP is what the topic has.
+tables_over_http() {
+  local url=v1/tables/product-stream-table count key
+  count=$(get "$STREAM_HTTP_PORT" "$url/count" | jq .count)
+  [ "$count" = "$(psql 'select count(*) from ours.shop_products')" ] || [ "$count" -ge "$PRODUCTS" ]
+  key=$(get "$STREAM_HTTP_PORT" "$url/entries?limit=1" | jq -r '.entries[0].key')
+  get "$STREAM_HTTP_PORT" "$url/entries/$key" | jq -e --arg key "$key" '.value.product.id == $key'
+}
+transformation() { mvn -q -B -f docker/connect/pom.xml -Ptests -Djars="$STACK/connect-tests" test; }
+dashboards() { cargo test --locked --test observability; }
+# The schemas of Kubernetes come with the checker; it is fetched where it is not installed.
+manifests() {
+  local check=kubernetes-validate
+  if ! command -v $check >/dev/null; then
+    python3 -m venv "$STACK/venv" && "$STACK/venv/bin/pip" install -q kubernetes-validate
+    check=$STACK/venv/bin/kubernetes-validate
+  fi
+  "$check" --strict docker/kubernetes/millstream.yaml
 }
 five_up() { [ "$(curl -fsS "$PROMETHEUS/api/v1/targets" | jq '[.data.activeTargets[] | select(.health == "up")] | length')" = 5 ]; }
 # Whoever listens on one of our ports does so on loopback: 127.0.0.1, also as the kernel writes it for IPv6.
@@ -197,7 +244,36 @@ sentence() { # CODE PATTERN COMMAND...: the command ends with the code, and a se
 }
 wrong_password() { sentence 1 'password authentication failed' env DATABASE_DSN="postgres://millstream:hunter2@127.0.0.1:$POSTGRES_PORT/millstream" "$PROGRAMS/sink" postgres --http off; }
 missing_setting() { sentence 2 'DATABASE_DSN is not set' env -u DATABASE_DSN "$PROGRAMS/sink" postgres --http off; }
-no_broker() { sentence 1 'could not reach the brokers' env KAFKA_BROKERS="127.0.0.1:$((FIRST + 15))" timeout 120 "$PROGRAMS/sink" postgres --http off; }
+# Each program in turn: nobody answers at the address that it was given.
+each_says() { # PATTERN SETTING=VALUE
+  sentence 1 "$1" env "$2" timeout 120 "$PROGRAMS/stream" --no-repl --http off
+  sentence 1 "$1" env "$2" timeout 120 "$PROGRAMS/rules" run "$REPOSITORY/rules/personal_recom.sql" --http off
+  sentence 1 "$1" env "$2" timeout 120 "$PROGRAMS/shop" --count 1
+  sentence 1 "$1" env "$2" timeout 120 "$PROGRAMS/client" --once lamp
+}
+no_broker() {
+  each_says 'could not reach the brokers' KAFKA_BROKERS="127.0.0.1:$((FIRST + 15))"
+  sentence 1 'could not reach the brokers' env KAFKA_BROKERS="127.0.0.1:$((FIRST + 15))" timeout 120 "$PROGRAMS/sink" postgres --http off
+}
+no_registry() { each_says 'the schema registry does not answer' SCHEMA_REGISTRY_URL="http://127.0.0.1:$((FIRST + 15))"; }
+# A sink that is started before its database waits for it, and then writes what there is.
+late_database() {
+  local port=$((FIRST + 14))
+  docker/local/postgres.sh down
+  cd "$STACK/run"
+  launch late "$port" "$PROGRAMS/sink" postgres --topics shop_products --schema late --http "127.0.0.1:$port"
+  cd "$REPOSITORY"
+  within 30 get "$port" healthz
+  within 60 not_ready "$port"
+  within 30 waits "$port"
+  docker/local/postgres.sh up
+  psql 'create schema late'
+  within 60 same_count late.shop_products ours.shop_products
+  halt late
+  docker/connectors/create.sh
+}
+waits() { get "$1" metrics | grep -q '^millstream_sink_waiting{[^}]*} 1$'; }
+same_count() { [ "$(psql "select count(*) from $1")" = "$(psql "select count(*) from $2")" ]; }
 topic_deleted() {
   local port=$((FIRST + 11)) pid
   psql 'create schema gone' >/dev/null
@@ -262,6 +338,7 @@ claim 'Kafka Connect starts from packages, with Debezium and the Avro converter'
 claim 'topics are created, and verified the second time' topics_twice
 claim 'connectors are created, and the same ones run the second time' connectors_twice
 psql 'create schema ours' >/dev/null
+claim 'a collector of traces starts' collector
 claim 'stream starts and is ready' stream
 claim 'rules start and are ready' rules
 claim 'the sink starts and is ready' sink
@@ -271,7 +348,12 @@ claim 'a search finds its recommendation' recommends
 also 'Prometheus reaches all five' scraped
 also 'nothing listens beyond loopback' loopback_only
 if docker compose version >/dev/null 2>&1; then also 'the compose files are clean' compose_files; fi
-if command -v kubernetes-validate >/dev/null; then also 'the manifests fit the published schemas' kubernetes-validate --strict docker/kubernetes/millstream.yaml; fi
+also 'the manifests fit the published schemas' manifests
+also 'a product and a prompt are followed by traces to their recommendation' traces
+also "the stream's table is asked over HTTP" tables_over_http
+if command -v chromium >/dev/null || command -v google-chrome >/dev/null; then also 'the console works in a browser, on a desk and a phone, dark and light' consoles; fi
+also "dashboards and alerts fit Grafana's model, and the page of figures" dashboards
+also 'the transformation in Kafka Connect does what its tests say' transformation
 also 'every expression of every panel and alert is answered' expressions
 also 'no alert fires while all is well' silent
 also 'every alert fires and stays silent where it should (promtool)' alert_tests
@@ -290,7 +372,9 @@ also 'a registry that goes away is told' registry_away
 also 'the tables equal the topics after both' by_sink tables_are_what_their_topics_say
 also 'wrong credentials are a sentence, and exit code 1' wrong_password
 also 'a missing setting is a sentence, and exit code 2' missing_setting
-also 'a broker that is not there is a sentence' no_broker
+also 'brokers that are not there at the start are a sentence' no_broker
+also 'a registry that is not there at the start is a sentence' no_registry
+also 'a database that is not there at the start is waited for' late_database
 also 'a topic that is deleted under the sink is told, and one made anew is not mixed with it' topic_deleted
 if [ "$(id -u)" -eq 0 ]; then also 'a full disk ends the stream in a sentence, and nothing is lost when there is room' disk_full; fi
 also "the sink writes at least 20,000 rows a second" sink_rate

@@ -29,6 +29,7 @@ mod refusals;
 mod rules_kill;
 mod stack;
 mod terminal;
+mod traces;
 
 use stack::Stack;
 
@@ -62,6 +63,11 @@ fn the_platform_works_on_the_embedded_stack() {
     let stack = Stack::embedded();
     run(&stack, &MAIN);
     run(&stack, &REST);
+}
+
+#[test]
+fn a_trace_goes_from_a_product_to_its_recommendation() {
+    traces::run(&Stack::embedded());
 }
 
 #[test]

@@ -181,9 +181,20 @@ pub struct Background {
 impl Background {
     /// Starts `name` with its metrics on a port of their own.
     pub fn start(stack: &Stack, name: &str, prefix: &str, arguments: &[&str]) -> Self {
+        Self::start_with(stack, name, prefix, arguments, &[])
+    }
+
+    /// The same, with more in its environment.
+    pub fn start_with(
+        stack: &Stack,
+        name: &str,
+        prefix: &str,
+        arguments: &[&str],
+        more: &[(&str, &str)],
+    ) -> Self {
         let http = free_pair();
         let mut command = stack.program(name, prefix);
-        command.args(arguments).args(["--http", &format!("127.0.0.1:{http}")]);
+        command.envs(more.iter().copied()).args(arguments).args(["--http", &format!("127.0.0.1:{http}")]);
         let log = std::fs::File::create(stack.folder("log").join(format!("{prefix}{name}.log"))).unwrap();
         command.stdout(log.try_clone().unwrap()).stderr(log);
         let background = Self { child: command.spawn().unwrap(), http };

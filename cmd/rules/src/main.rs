@@ -3,6 +3,7 @@
 mod conform;
 mod console;
 mod examples;
+mod scripts;
 mod serve;
 mod settings;
 mod wiring;
@@ -22,7 +23,7 @@ use millstream_rule_engine::{DeployError, Engine, RunningRule};
 use millstream_runtime::{Status, Stop};
 use millstream_settings::SettingsError;
 use millstream_sql::{Rule, explain, render};
-use millstream_telemetry::{Exporter, Verbosity, init_logs};
+use millstream_telemetry::{Exporter, StateDisk, Verbosity, init_logs};
 use mimalloc::MiMalloc;
 
 use console::{Access, Asked};
@@ -73,7 +74,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         return conform::conform(file, report.as_deref(), case.as_deref(), arguments.verbose);
     }
     if let Deed::Test { paths } = deed {
-        return examples::test(&files(paths)?, arguments.verbose);
+        let functions = scripts::functions(arguments.functions.as_deref())?;
+        return examples::test(&files(paths)?, &functions, arguments.verbose);
     }
     if let Deed::Console(asked) = deed {
         return console(arguments, asked);
@@ -110,7 +112,13 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 fn engine(settings: &RuleSettings) -> anyhow::Result<Engine<RuleWorld>> {
-    Ok(Engine::new(wiring::world(settings)?, wiring::formats(settings)?, wiring::each(settings)))
+    let mut engine =
+        Engine::new(wiring::world(settings)?, wiring::formats(settings)?, wiring::each(settings));
+    let functions = scripts::functions(settings.functions.as_deref())?;
+    scripts::register(&functions, |name, about, signature, call| {
+        engine.register(name, about, signature, call)
+    })?;
+    Ok(engine)
 }
 
 /// A console over the server that is named; else over the one that runs here, and where none does over one of its own.
@@ -191,7 +199,9 @@ fn serve(settings: &RuleSettings, statuses: Vec<Arc<Status>>) -> anyhow::Result<
     let Some(address) = &settings.http_address else { return Ok(None) };
     let spans = settings.spans.iter().map(|spans| spans.clone() as Arc<dyn Meter>);
     let meters = statuses.iter().map(|status| status.clone() as Arc<dyn Meter>);
-    let exporter = Exporter::new(meters.chain(spans).collect());
+    let groups = statuses.iter().map(|status| status.group().to_owned()).collect();
+    let disk = [Arc::new(StateDisk::new(&settings.state_dir, groups)) as Arc<dyn Meter>];
+    let exporter = Exporter::new(meters.chain(spans).chain(disk).collect());
     let console = Console::new("rules", Peers::new(&settings.http_access).map_err(anyhow::Error::msg)?);
     for status in &statuses {
         console.watch(WatchedGroup { status: status.clone(), owners: None });

@@ -14,7 +14,7 @@ use millstream_ports::Meter;
 use millstream_rule_engine::Server;
 use millstream_rules_api::{Access, ApiSettings, RulesApi};
 use millstream_runtime::Stop;
-use millstream_telemetry::Exporter;
+use millstream_telemetry::{Exporter, StateDisk};
 
 use crate::settings::RuleSettings;
 use crate::wiring::{self, RuleWorld};
@@ -27,7 +27,7 @@ pub(crate) struct Serving {
 
 pub(crate) fn start(settings: &RuleSettings, listen: &str) -> anyhow::Result<Serving> {
     let formats = wiring::formats(settings)?;
-    let server = Server::start(wiring::world(settings)?, formats, wiring::server(settings))?;
+    let server = Server::start(wiring::world(settings)?, formats, wiring::server(settings)?)?;
     for broken in server.broken() {
         tracing::warn!(
             statement = broken.text,
@@ -119,13 +119,16 @@ fn access(settings: &RuleSettings) -> anyhow::Result<HttpAccess> {
 }
 
 fn routes(settings: &RuleSettings, server: &Arc<Server<RuleWorld>>) -> Routes {
-    let spans = settings.spans.clone();
+    let (spans, state) = (settings.spans.clone(), settings.state_dir.clone());
     let (metrics, healthy, ready) = (server.clone(), server.clone(), server.clone());
     Routes {
         metrics: Arc::new(move || {
-            let meters = metrics.statuses().into_iter().map(|status| status as Arc<dyn Meter>);
+            let statuses = metrics.statuses();
+            let groups = statuses.iter().map(|status| status.group().to_owned()).collect();
+            let disk = Arc::new(StateDisk::new(&state, groups)) as Arc<dyn Meter>;
+            let meters = statuses.into_iter().map(|status| status as Arc<dyn Meter>);
             let spans = spans.iter().map(|spans| spans.clone() as Arc<dyn Meter>);
-            Exporter::new(meters.chain(spans).collect()).render()
+            Exporter::new(meters.chain(spans).chain([disk]).collect()).render()
         }),
         healthy: Arc::new(move || healthy.health()),
         ready: Arc::new(move || {

@@ -6,7 +6,7 @@ use millstream_http_api::{
 };
 use millstream_ports::{Meter, Sample};
 use millstream_runtime::{Running, Status};
-use millstream_telemetry::Exporter;
+use millstream_telemetry::{Exporter, StateDisk};
 
 use crate::say;
 use crate::settings::{HttpAddress, StreamSettings};
@@ -43,7 +43,9 @@ impl Health {
 
     fn routes(&self, settings: &StreamSettings) -> Routes {
         let spans = settings.spans.iter().map(|spans| spans.clone() as Arc<dyn Meter>);
-        let exporter = Exporter::new(spans.chain([Arc::new(self.clone()) as _]).collect());
+        let disk = StateDisk::new(&settings.state_dir, vec![settings.group.clone()]);
+        let own = [Arc::new(self.clone()) as Arc<dyn Meter>, Arc::new(disk)];
+        let exporter = Exporter::new(spans.chain(own).collect());
         let (healthy, ready) = (self.clone(), self.clone());
         Routes {
             metrics: Arc::new(move || exporter.render()),

@@ -3,7 +3,7 @@ use std::time::Duration;
 use millstream_ports::Buckets;
 
 /// The upper ends of the buckets in microseconds; what takes longer than the last is in one more bucket.
-const ENDS_US: [u64; 16] = [
+const ENDS_US: [u64; 17] = [
     250,
     500,
     1_000,
@@ -18,6 +18,7 @@ const ENDS_US: [u64; 16] = [
     1_000_000,
     2_500_000,
     10_000_000,
+    30_000_000,
     60_000_000,
     600_000_000,
 ];

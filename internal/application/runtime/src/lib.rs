@@ -85,6 +85,6 @@ pub use stepped::Stepped;
 pub use stop::Stop;
 pub use timers::{Timer, When};
 pub use traced::Traces;
-pub use view::{View, ViewError};
+pub use view::{View, ViewClient, ViewError};
 pub use visit::{Visiting, Visitor};
 pub use windows::{SessionTable, Window, WindowTable};

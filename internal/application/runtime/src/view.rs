@@ -1,3 +1,4 @@
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use millstream_model::TopicName;
@@ -5,9 +6,11 @@ use millstream_ports::{Codec, CodecError, KeyRange, PortError, World};
 use thiserror::Error;
 
 use crate::memory::MemoryBudget;
+pub use client::ViewClient;
 pub(crate) use copy::{Follower, ReadTable};
 pub(crate) use reader::{FollowedTable, TableReader};
 
+mod client;
 mod copy;
 mod reader;
 
@@ -123,6 +126,13 @@ impl<W: World, K: Codec, V: Codec> View<W, K, V> {
             }
             self.reader.table.wait_change(seen, deadline)?;
         }
+    }
+
+    /// Asks the copy by bytes, from any thread. From then on the brokers are asked once a second where the topic ends, so that
+    /// answers can tell how old they are.
+    pub fn client(&self) -> ViewClient {
+        self.reader.table.is_watched.store(true, Ordering::Relaxed);
+        ViewClient::of(self.reader.table.clone())
     }
 
     /// How many records lie between the copy and the topic's end when it was opened; 0 once it is ready.

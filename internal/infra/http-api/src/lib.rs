@@ -1,7 +1,7 @@
 //! The HTTP face of a long-running program: metrics, health, tables, and a page to watch it by.
 //!
 //! `GET /metrics` tells the figures, `/healthz` whether the program does its work at all, `/readyz` whether it is caught
-//! up enough to be counted on. [`Tables`] answers for group tables under `/v1/tables`: a key, a span of keys, how many there
+//! up enough to be counted on. [`Tables`] answers for group tables and views under `/v1/tables`: a key, a span of keys, how many there
 //! are; a request to any instance is passed on to the one that has the partition. [`Console`] is a page that shows it
 //! all, with what else a program lets people do. [`Access`] says who may ask. Loopback is
 //! for the caller to choose: the server listens where it is told.
@@ -25,4 +25,4 @@ mod tables;
 pub use access::{Access, Token};
 pub use console::{Console, DeadLetter, DeadLetters, FilterControl, WatchedGroup};
 pub use server::{HttpError, Listening, Routes, Server, Site};
-pub use tables::{KeyForm, Peers, ServedTable, Tables, ToJson};
+pub use tables::{KeyForm, Peers, ServedTable, ServedView, Tables, ToJson};

@@ -5,14 +5,16 @@ mod ask;
 mod form;
 mod peers;
 mod routes;
+mod served;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use millstream_runtime::{Owners, TableClient};
+use millstream_runtime::{Owners, TableClient, ViewClient};
 use millstream_topology::Partitioner;
 
 use crate::problem::Problem;
+use crate::tables::served::Served;
 
 pub use form::{KeyForm, ToJson};
 pub(crate) use peers::PASSED_ON;
@@ -35,10 +37,22 @@ pub struct ServedTable {
     pub value: ToJson,
 }
 
+/// A view as it is served: a copy of a whole table, of any group or of none, that this process answers for by itself.
+pub struct ServedView {
+    /// What it is called in addresses, such as the table's topic.
+    pub name: String,
+    /// Asks the copy.
+    pub client: ViewClient,
+    /// How keys are written in addresses and answers.
+    pub key: KeyForm,
+    /// How values are told.
+    pub value: ToJson,
+}
+
 /// The tables that a server answers for. A cheap handle: tables may be added once their processors run.
 #[derive(Clone)]
 pub struct Tables {
-    list: Arc<RwLock<BTreeMap<String, Arc<ServedTable>>>>,
+    list: Arc<RwLock<BTreeMap<String, Arc<Served>>>>,
     peers: Peers,
 }
 
@@ -50,6 +64,15 @@ impl Tables {
 
     /// Answers for `table` from now on.
     pub fn serve(&self, table: ServedTable) {
+        self.add(Served::table(table));
+    }
+
+    /// Answers for `view` from now on. What is asked of it is asked as of a group's table, and never passed on.
+    pub fn serve_view(&self, view: ServedView) {
+        self.add(Served::view(view));
+    }
+
+    fn add(&self, table: Served) {
         let mut list = self.list.write().unwrap_or_else(PoisonError::into_inner);
         list.insert(table.name.clone(), Arc::new(table));
     }
@@ -59,11 +82,11 @@ impl Tables {
         self.list.write().unwrap_or_else(PoisonError::into_inner).remove(name).is_some()
     }
 
-    fn all(&self) -> Vec<Arc<ServedTable>> {
+    fn all(&self) -> Vec<Arc<Served>> {
         self.list.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
-    fn named(&self, name: &str) -> Result<Arc<ServedTable>, Problem> {
+    fn named(&self, name: &str) -> Result<Arc<Served>, Problem> {
         let list = self.list.read().unwrap_or_else(PoisonError::into_inner);
         if list.is_empty() {
             return Err(Problem::unavailable("starting", "the tables are not served yet"));

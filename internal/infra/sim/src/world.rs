@@ -167,15 +167,21 @@ impl Sim {
     ///
     /// # Panics
     /// When there is no such topic.
-    #[expect(clippy::panic, reason = "a test's own mistake")]
     pub fn write_record(&self, name: &str, record: SimRecord) {
-        let name = topic(name);
-        let written = self.with(|inside, _| {
-            let width = inside.topics.get(&name).map_or(0, |topic| topic.partitions.len());
-            let width = u32::try_from(width).unwrap_or(u32::MAX);
-            let partition = record.key.as_ref().map_or(0, |key| Partitioner::default().partition(key, width));
-            inside.append(&name, Partition::new(partition), record, None)
-        });
+        let width =
+            self.with(|inside, _| inside.topics.get(&topic(name)).map_or(0, |topic| topic.partitions.len()));
+        let width = u32::try_from(width).unwrap_or(u32::MAX);
+        let partition = record.key.as_ref().map_or(0, |key| Partitioner::default().partition(key, width));
+        self.write_record_to(name, Partition::new(partition), record);
+    }
+
+    /// Writes a record to a partition, whatever its key's hash says.
+    ///
+    /// # Panics
+    /// When there is no such topic or partition.
+    #[expect(clippy::panic, reason = "a test's own mistake")]
+    pub fn write_record_to(&self, name: &str, partition: Partition, record: SimRecord) {
+        let written = self.with(|inside, _| inside.append(&topic(name), partition, record, None));
         if let Err(error) = written {
             panic!("{error}");
         }

@@ -8,10 +8,12 @@
 //! assert!(Exporter::new(Vec::new()).render().contains("process_start_time_seconds"));
 //! ```
 
+mod disk;
 mod exporter;
 mod logs;
 mod spans;
 
+pub use disk::StateDisk;
 pub use exporter::Exporter;
 pub use logs::{Lines, Verbosity, init_logs, init_logs_to};
 pub use spans::{SpanError, SpanSettings, Spans};

@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -10,8 +11,10 @@ use millstream_topology::Partitioner;
 
 use crate::layer::{Overlay, Writing};
 use crate::memory::{MemoryBudget, Share};
-use crate::query::Entries as Found;
+use crate::query::{Entries as Found, Page};
 use crate::recovery::begin;
+use crate::timers::RESERVED;
+use crate::view::client::CopiedTable;
 
 /// Records read at a time.
 const BATCH_RECORDS_MAX: usize = 20_000;
@@ -21,6 +24,9 @@ const STORE_BATCH_BYTES: usize = 256 << 10;
 
 /// Processes on one machine that can each hold a copy of a table on the same storage.
 const COPIES_MAX: usize = 64;
+
+/// How often it is asked where the partitions end, once somebody wants to know how old the copy is.
+const ENDS_EVERY: Duration = Duration::from_secs(1);
 
 /// Waiting while the copy is not ready.
 const BUSY_WAIT: Duration = Duration::from_millis(5);
@@ -36,6 +42,7 @@ pub(crate) struct Follower<W: World> {
     pub(crate) copy: Arc<TableCopy<W::Store>>,
     tail: W::Tail,
     places: Vec<Place>,
+    ends_due: Instant,
 }
 
 /// How far a partition is read, and where it ended when reading began.
@@ -59,7 +66,7 @@ impl<W: World> Follower<W> {
         let stores = open_copy(world, &owner, topic, width)?;
         let copy = Arc::new(TableCopy::new(topic.clone(), stores, memory));
         let tail = world.tail(&owner, std::slice::from_ref(topic))?;
-        Ok(Self { copy, tail, places: Vec::new() })
+        Ok(Self { copy, tail, places: Vec::new(), ends_due: Instant::now() })
     }
 
     /// Takes in what came since, waiting up to `wait` for it; answers whether anything did.
@@ -69,14 +76,38 @@ impl<W: World> Follower<W> {
             let remaining = self.places.iter().map(|place| place.next.until(place.end)).sum();
             self.copy.note(|state| (state.is_ready, state.remaining) = (remaining == 0, remaining));
         }
-        self.take_in(if self.copy.state().is_ready { wait } else { wait.min(BUSY_WAIT) })
+        let changed = self.take_in(if self.copy.state().is_ready { wait } else { wait.min(BUSY_WAIT) })?;
+        if self.copy.is_watched.load(Ordering::Relaxed) && Instant::now() >= self.ends_due {
+            self.note_ends();
+            self.ends_due = Instant::now() + ENDS_EVERY;
+        }
+        Ok(changed)
+    }
+
+    /// Where the partitions end by now; not known where the brokers do not say.
+    fn note_ends(&mut self) {
+        let tail = &mut self.tail;
+        let end = |index| tail.end(0, partition(index)).ok().flatten();
+        let ends: Vec<_> = (0..self.places.len()).map(end).collect();
+        let now = Instant::now();
+        self.copy.note(|state| {
+            for (place, end) in state.places.iter_mut().zip(ends) {
+                place.end = end;
+                if end.is_some_and(|end| place.next >= end) {
+                    place.in_step_at = Some(now);
+                }
+            }
+        });
     }
 
     /// Whether every partition's reading has begun; one that has records in doubt waits for them.
     fn begin_all(&mut self) -> Result<bool, PortError> {
         for (index, store) in self.copy.stores.iter().enumerate().skip(self.places.len()) {
             match begin(&mut self.tail, 0, partition(index), &mut &*store) {
-                Ok((next, end)) => self.places.push(Place { next, end }),
+                Ok((next, end)) => {
+                    self.places.push(Place { next, end });
+                    self.copy.note(|state| state.places.push(Followed { next, end: None, in_step_at: None }));
+                }
                 Err(error) if error.action() == Action::Retry => {
                     tracing::debug!(topic = %self.copy.topic, %error, "waiting to read the table");
                     return Ok(false);
@@ -107,7 +138,11 @@ impl<W: World> Follower<W> {
             }
         }
         if changed {
-            copy.note(|_| ());
+            copy.note(|state| {
+                for (seen, place) in state.places.iter_mut().zip(&self.places) {
+                    seen.next = place.next;
+                }
+            });
         }
         Ok(changed)
     }
@@ -181,21 +216,39 @@ pub(crate) struct TableCopy<S> {
     share: Share,
     state: Mutex<CopyState>,
     changed: Condvar,
+    /// Whether anybody wants to know how old it is.
+    pub(crate) is_watched: AtomicBool,
 }
 
 #[derive(Clone, Default)]
 pub(crate) struct CopyState {
-    changes: u64,
+    pub(crate) changes: u64,
     pub(crate) is_ready: bool,
     pub(crate) remaining: u64,
-    failure: Option<String>,
+    pub(crate) failure: Option<String>,
+    places: Vec<Followed>,
+}
+
+impl CopyState {
+    pub(crate) fn place(&self, partition: Partition) -> Option<&Followed> {
+        self.places.get(partition.index())
+    }
+}
+
+/// How far a partition is followed, and where it ended when that was last asked.
+#[derive(Clone, Debug)]
+pub(crate) struct Followed {
+    pub(crate) next: Offset,
+    pub(crate) end: Option<Offset>,
+    /// When the copy was last seen to have all of it.
+    pub(crate) in_step_at: Option<Instant>,
 }
 
 impl<S: TableStore> TableCopy<S> {
     fn new(topic: TopicName, stores: Vec<S>, memory: &MemoryBudget) -> Self {
         let share = memory.join(stores.iter().map(TableStore::memory_bytes).sum());
         let (cached, state, changed) = (RwLock::default(), Mutex::default(), Condvar::new());
-        Self { topic, stores, cached, share, state, changed }
+        Self { topic, stores, cached, share, state, changed, is_watched: AtomicBool::new(false) }
     }
 
     pub(crate) fn state(&self) -> CopyState {
@@ -276,16 +329,81 @@ impl<S: TableStore> TableCopy<S> {
     }
 
     fn load(&self, key: &[u8]) -> Result<Option<Arc<[u8]>>, PortError> {
-        // The hash says where most clients put the key; whoever wrote the table may have used another.
-        let width = u32::try_from(self.stores.len()).unwrap_or(u32::MAX);
-        let likely = Partitioner::default().partition(key, width) as usize;
         let mut value = Vec::new();
-        for store in self.stores.iter().cycle().skip(likely).take(self.stores.len()) {
-            if store.get(key, &mut value)? {
-                return Ok(Some(value.into()));
+        let found = self.holder(key, &mut value)?;
+        Ok(found.map(|_| value.into()))
+    }
+
+    /// Which partition has `key`, if any, and what it has.
+    fn holder(&self, key: &[u8], value: &mut Vec<u8>) -> Result<Option<Partition>, PortError> {
+        let likely = self.likely(key).index();
+        for (index, store) in self.stores.iter().enumerate().cycle().skip(likely).take(self.stores.len()) {
+            if store.get(key, value)? {
+                return Ok(Some(partition(index)));
             }
         }
         Ok(None)
+    }
+
+    /// The hash says where most clients put the key; whoever wrote the table may have used another.
+    fn likely(&self, key: &[u8]) -> Partition {
+        Partition::new(Partitioner::default().partition(key, self.partitions()))
+    }
+
+    fn partitions(&self) -> u32 {
+        u32::try_from(self.stores.len()).unwrap_or(u32::MAX)
+    }
+
+    fn part(&self, partition: Partition) -> Result<&S, PortError> {
+        let none = || PortError::stop(format!("'{}' has no partition {partition}", self.topic));
+        self.stores.get(partition.index()).ok_or_else(none)
+    }
+}
+
+impl<S: TableStore> CopiedTable for TableCopy<S> {
+    fn topic(&self) -> &TopicName {
+        &self.topic
+    }
+
+    fn width(&self) -> u32 {
+        self.partitions()
+    }
+
+    fn now(&self) -> CopyState {
+        self.state()
+    }
+
+    fn wait(&self, seen: u64, deadline: Instant) -> Result<(), PortError> {
+        self.wait_change(seen, deadline)
+    }
+
+    fn place(&self, key: &[u8]) -> Result<Partition, PortError> {
+        let found = self.holder(key, &mut Vec::new()).map_err(|error| self.unrepaired(error))?;
+        Ok(found.unwrap_or_else(|| self.likely(key)))
+    }
+
+    fn find(&self, partition: Partition, key: &[u8]) -> Result<Option<Vec<u8>>, PortError> {
+        let mut value = Vec::new();
+        let found = self.part(partition)?.get(key, &mut value).map_err(|error| self.unrepaired(error))?;
+        Ok(found.then_some(value))
+    }
+
+    fn page(&self, partition: Partition, range: &KeyRange, limit: usize) -> Result<Page, PortError> {
+        let mut page = Page::default();
+        self.part(partition)?
+            .range(range, &mut |key, value| {
+                // Timers are the framework's, and none of the table's keys.
+                if key.starts_with(RESERVED) {
+                    return true;
+                }
+                page.has_more = page.entries.len() == limit;
+                if !page.has_more {
+                    page.entries.push((key.to_vec(), value.to_vec()));
+                }
+                !page.has_more
+            })
+            .map_err(|error| self.unrepaired(error))?;
+        Ok(page)
     }
 }
 

@@ -4,8 +4,8 @@ use millstream_model::Partition;
 use millstream_runtime::Freshness;
 use serde_json::{Map, Value, json};
 
-use crate::tables::ServedTable;
 use crate::tables::form::{base64, from_base64};
+use crate::tables::served::Served;
 
 /// The place behind an entry, in the order of keys and then of partitions.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,7 +49,7 @@ pub(super) fn oldest(all: &[Value]) -> Value {
 }
 
 /// An entry as it is told.
-pub(super) fn entry(table: &ServedTable, partition: Partition, key: &[u8], value: &[u8]) -> Value {
+pub(super) fn entry(table: &Served, partition: Partition, key: &[u8], value: &[u8]) -> Value {
     let cursor = Cursor { key: key.to_vec(), partition }.text();
     let mut entry = json!({"key": table.key.tell(key), "partition": partition.index(), "cursor": cursor});
     let fields = match (table.value)(value) {

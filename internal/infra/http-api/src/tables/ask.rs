@@ -5,14 +5,15 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use millstream_model::Partition;
 use millstream_ports::KeyRange;
-use millstream_runtime::{Answer, QueryError, Reached, TableClient};
+use millstream_runtime::{Answer, QueryError, Reached};
 use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use crate::problem::Problem;
+use crate::tables::Peers;
 use crate::tables::answer::{Cursor, entry, oldest, staleness};
-use crate::tables::{Peers, ServedTable};
+use crate::tables::served::Served;
 
 /// How often the owner is looked for again while a partition changes hands, and the time between.
 const TRIES: u32 = 5;
@@ -21,7 +22,7 @@ const TRY_AGAIN: Duration = Duration::from_millis(100);
 /// A request to one table.
 pub(super) struct Asked {
     pub(super) peers: Peers,
-    pub(super) table: Arc<ServedTable>,
+    pub(super) table: Arc<Served>,
     /// Whether another instance has passed it on.
     pub(super) is_passed_on: bool,
     pub(super) patience: Duration,
@@ -67,12 +68,13 @@ struct Part {
 }
 
 impl Asked {
-    pub(super) fn partition_of(&self, key: &[u8]) -> Partition {
-        Partition::new(self.table.partitioner.partition(key, self.table.owners.width()))
+    pub(super) async fn partition_of(&self, key: &[u8]) -> Result<Partition, Problem> {
+        let key = key.to_vec();
+        Ok(self.here(move |table| table.partition_of(&key)).await??)
     }
 
     pub(super) fn check(&self, partition: Partition) -> Result<(), Problem> {
-        let width = self.table.owners.width();
+        let width = self.table.width();
         if partition < Partition::new(width) {
             return Ok(());
         }
@@ -89,10 +91,9 @@ impl Asked {
     ) -> Result<(StatusCode, Value), Problem> {
         for attempt in 1..=TRIES {
             let (key, waited, patience) = (key.clone(), after.clone(), self.patience);
-            let table = self.table.clone();
-            let found = self.here(move |client| {
-                let answer = client.find(partition, &key, waited.as_ref(), patience)?;
-                Ok(told(&table, &key, &answer))
+            let found = self.here(move |table| {
+                let answer = table.find(partition, &key, waited.as_ref(), patience)?;
+                Ok(told(table, &key, &answer))
             });
             match found.await? {
                 Ok(told) => return Ok(told),
@@ -202,16 +203,16 @@ impl Asked {
         partition: Partition,
         limit: Option<usize>,
     ) -> Result<Result<Part, QueryError>, Problem> {
-        let (range, table) = (scope.within(partition), self.table.clone());
-        self.here(move |client| {
+        let range = scope.within(partition);
+        self.here(move |table| {
             let body = match limit {
-                None => client.count_range(partition, &range).map(
+                None => table.count(partition, &range).map(
                     |answer| json!({"count": answer.content, "staleness": staleness(&answer.freshness)}),
                 ),
-                Some(limit) => client.page(partition, &range, limit).map(|answer| {
+                Some(limit) => table.page(partition, &range, limit).map(|answer| {
                     let entries = answer.content.entries.iter();
                     let entries: Vec<_> =
-                        entries.map(|(key, value)| entry(&table, partition, key, value)).collect();
+                        entries.map(|(key, value)| entry(table, partition, key, value)).collect();
                     let (has_more, staleness) = (answer.content.has_more, staleness(&answer.freshness));
                     json!({"entries": entries, "has_more": has_more, "staleness": staleness})
                 }),
@@ -224,21 +225,21 @@ impl Asked {
     /// Asks this process, which may take a moment, beside the thread that serves.
     async fn here<T: Send + 'static>(
         &self,
-        ask: impl FnOnce(&TableClient) -> T + Send + 'static,
+        ask: impl FnOnce(&Served) -> T + Send + 'static,
     ) -> Result<T, Problem> {
-        let client = self.table.client.clone();
-        spawn_blocking(move || ask(&client))
+        let table = self.table.clone();
+        spawn_blocking(move || ask(&table))
             .await
             .map_err(|_| Problem::unavailable("unavailable", "the question was lost"))
     }
 
     /// The address of the owner, where that is somebody else.
     fn other(&self, partition: Partition) -> Option<String> {
-        self.table.owners.of(partition).filter(|owner| owner != self.table.owners.own())
+        self.table.owner_of(partition).filter(|owner| Some(owner.as_str()) != self.table.own())
     }
 
     fn nobody(&self, partition: Partition) -> Problem {
-        let known = self.table.owners.of(partition);
+        let known = self.table.owner_of(partition);
         let said = known.map_or_else(
             || "no instance has announced it, or it advertises no address".to_owned(),
             |owner| format!("the last known is {owner}"),
@@ -249,7 +250,7 @@ impl Asked {
 }
 
 /// What a key has, with where it was found and how old that is.
-fn told(table: &ServedTable, key: &[u8], answer: &Answer<Option<Vec<u8>>>) -> (StatusCode, Value) {
+fn told(table: &Served, key: &[u8], answer: &Answer<Option<Vec<u8>>>) -> (StatusCode, Value) {
     let partition = answer.partition;
     let mut body = match &answer.content {
         Some(value) => entry(table, partition, key, value),
@@ -263,8 +264,8 @@ fn told(table: &ServedTable, key: &[u8], answer: &Answer<Option<Vec<u8>>>) -> (S
     if let Value::Object(fields) = &mut body {
         fields.remove("cursor");
         fields.insert("table".to_owned(), json!(table.name));
-        fields.insert("role".to_owned(), json!("owner"));
-        fields.insert("answered_by".to_owned(), json!(table.owners.own()));
+        fields.insert("role".to_owned(), json!(table.role()));
+        fields.extend(table.own().map(|own| ("answered_by".to_owned(), json!(own))));
         fields.insert("staleness".to_owned(), staleness(&answer.freshness));
     }
     let status = if answer.content.is_some() { StatusCode::OK } else { StatusCode::NOT_FOUND };

@@ -13,10 +13,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::problem::Problem;
+use crate::tables::Tables;
 use crate::tables::answer::Cursor;
 use crate::tables::ask::{Asked, Scope};
 use crate::tables::peers::PASSED_ON;
-use crate::tables::{ServedTable, Tables};
+use crate::tables::served::Served;
 
 /// Entries of a page unless told otherwise, and at most.
 const LIMIT: usize = 100;
@@ -59,15 +60,10 @@ fn given(parameters: Parameters) -> Result<Given, Problem> {
 }
 
 async fn list(State(tables): State<Tables>) -> Json<Value> {
-    let told = |table: &ServedTable| {
-        let owners: serde_json::Map<_, _> = table
-            .owners
-            .all()
-            .into_iter()
-            .map(|(partition, address)| (partition.to_string(), json!(address)))
-            .collect();
+    let told = |table: &Served| {
         let keys = format!("{:?}", table.key).to_lowercase();
-        json!({"name": table.name, "partitions": table.owners.width(), "keys": keys, "owners": owners})
+        let (partitions, owners, role) = (table.width(), table.owners(), table.role());
+        json!({"name": table.name, "role": role, "partitions": partitions, "keys": keys, "owners": owners})
     };
     Json(json!({"tables": tables.all().iter().map(|table| told(table)).collect::<Vec<_>>()}))
 }
@@ -81,7 +77,10 @@ async fn entry(
     let (table, given) = (tables.named(&name)?, given(parameters)?);
     let asked = asked(&tables, table, &given, &headers)?;
     let bytes = asked.table.key.read(&key)?;
-    let partition = given.partition.map_or_else(|| asked.partition_of(&bytes), Partition::new);
+    let partition = match given.partition {
+        Some(number) => Partition::new(number),
+        None => asked.partition_of(&bytes).await?,
+    };
     asked.check(partition)?;
     let after = given.min_offset.map(|offset| Reached { input: given.input.clone(), offset: Offset(offset) });
     if after.is_none() && given.input.is_some() {
@@ -125,7 +124,7 @@ async fn count(
 
 fn asked(
     tables: &Tables,
-    table: std::sync::Arc<ServedTable>,
+    table: std::sync::Arc<Served>,
     given: &Given,
     headers: &HeaderMap,
 ) -> Result<Asked, Problem> {
@@ -142,7 +141,7 @@ fn scope(asked: &Asked, given: &Given, cursor: Option<Cursor>) -> Result<Scope, 
     let end = |text: &Option<String>| text.as_deref().map(|text| key.read(text)).transpose();
     let prefix = KeyRange::prefix(&key.read_prefix(given.prefix.as_deref().unwrap_or_default())?);
     let range = within(&prefix, end(&given.from)?, end(&given.to)?);
-    let all = || (0..asked.table.owners.width()).map(Partition::new).collect();
+    let all = || (0..asked.table.width()).map(Partition::new).collect();
     let partitions = given.partitions.as_deref().map_or_else(|| Ok(all()), numbers)?;
     partitions.iter().try_for_each(|partition| asked.check(*partition))?;
     let texts = [("prefix", &given.prefix), ("from", &given.from), ("to", &given.to)];

@@ -16,3 +16,4 @@ mod console;
 mod instance;
 mod secured;
 mod tables;
+mod views;

@@ -27,7 +27,7 @@ final class Layouts {
 
   Layout of(Schema schema) {
     // The converter hands the same object over for the same schema, and comparing two large ones takes long.
-    if (schema != last) {
+    if (lastLayout == null || schema != last) {
       lastLayout = met.computeIfAbsent(schema, each -> new Layout(each, bare, of));
       last = schema;
     }

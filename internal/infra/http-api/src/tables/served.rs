@@ -1,0 +1,116 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use millstream_model::Partition;
+use millstream_ports::KeyRange;
+use millstream_runtime::{Answer, Owners, Page, QueryError, Reached, TableClient, ViewClient};
+use millstream_topology::Partitioner;
+use serde_json::{Map, Value, json};
+
+use crate::tables::{KeyForm, ServedTable, ServedView, ToJson};
+
+/// What is served under a name.
+pub(super) struct Served {
+    pub(super) name: String,
+    pub(super) key: KeyForm,
+    pub(super) value: ToJson,
+    source: Source,
+}
+
+enum Source {
+    /// Of a group: this process has some partitions, and others have the rest.
+    Group { client: TableClient, owners: Arc<Owners>, partitioner: Partitioner },
+    /// A copy of all of it.
+    View(ViewClient),
+}
+
+impl Served {
+    pub(super) fn table(table: ServedTable) -> Self {
+        let ServedTable { name, client, owners, partitioner, key, value } = table;
+        Self { name, key, value, source: Source::Group { client, owners, partitioner } }
+    }
+
+    pub(super) fn view(view: ServedView) -> Self {
+        let ServedView { name, client, key, value } = view;
+        Self { name, key, value, source: Source::View(client) }
+    }
+
+    /// How many partitions it has.
+    pub(super) fn width(&self) -> u32 {
+        match &self.source {
+            Source::Group { owners, .. } => owners.width(),
+            Source::View(client) => client.partitions(),
+        }
+    }
+
+    /// What this process is to the table.
+    pub(super) fn role(&self) -> &'static str {
+        match &self.source {
+            Source::Group { .. } => "owner",
+            Source::View(_) => "view",
+        }
+    }
+
+    /// The address of this process, where it is known.
+    pub(super) fn own(&self) -> Option<&str> {
+        match &self.source {
+            Source::Group { owners, .. } => Some(owners.own()),
+            Source::View(_) => None,
+        }
+    }
+
+    /// Who has the partition, where that is announced.
+    pub(super) fn owner_of(&self, partition: Partition) -> Option<String> {
+        match &self.source {
+            Source::Group { owners, .. } => owners.of(partition),
+            Source::View(_) => None,
+        }
+    }
+
+    /// Who has which partition.
+    pub(super) fn owners(&self) -> Map<String, Value> {
+        let Source::Group { owners, .. } = &self.source else { return Map::new() };
+        owners.all().into_iter().map(|(partition, address)| (partition.to_string(), json!(address))).collect()
+    }
+
+    pub(super) fn partition_of(&self, key: &[u8]) -> Result<Partition, QueryError> {
+        match &self.source {
+            Source::Group { partitioner, owners, .. } => {
+                Ok(Partition::new(partitioner.partition(key, owners.width())))
+            }
+            Source::View(client) => client.partition_of(key),
+        }
+    }
+
+    pub(super) fn find(
+        &self,
+        partition: Partition,
+        key: &[u8],
+        after: Option<&Reached>,
+        patience: Duration,
+    ) -> Result<Answer<Option<Vec<u8>>>, QueryError> {
+        match &self.source {
+            Source::Group { client, .. } => client.find(partition, key, after, patience),
+            Source::View(client) => client.find(partition, key, after, patience),
+        }
+    }
+
+    pub(super) fn page(
+        &self,
+        partition: Partition,
+        range: &KeyRange,
+        limit: usize,
+    ) -> Result<Answer<Page>, QueryError> {
+        match &self.source {
+            Source::Group { client, .. } => client.page(partition, range, limit),
+            Source::View(client) => client.page(partition, range, limit),
+        }
+    }
+
+    pub(super) fn count(&self, partition: Partition, range: &KeyRange) -> Result<Answer<u64>, QueryError> {
+        match &self.source {
+            Source::Group { client, .. } => client.count_range(partition, range),
+            Source::View(client) => client.count_range(partition, range),
+        }
+    }
+}
