@@ -1,7 +1,8 @@
 //! What many rules cost: the time that 1,000 idle ones take to start and their memory, and the processor time of 1,000
 //! filters on one topic beside that of one.
 //!
-//! `cargo bench --bench rules` builds the programs, runs `dev up` and `rules run` from a folder of its own, and removes it.
+//! `cargo bench --bench rules` builds the programs, unless `MILLSTREAM_BIN` says where they are, runs `dev up` and
+//! `rules run` from a folder of its own, and removes it.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -46,11 +47,7 @@ struct Bench {
 }
 
 fn main() {
-    let programs = std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().to_path_buf();
-    let built = Command::new(env!("CARGO"))
-        .args(["build", "--release", "-p", "millstream-cmd-rules", "-p", "millstream-cmd-dev"])
-        .status();
-    assert!(built.unwrap().success());
+    let programs = programs();
     let home = tempfile::TempDir::new().unwrap();
     let log = home.path().join("dev.log");
     let dev = Command::new(programs.join("dev"))
@@ -67,6 +64,18 @@ fn main() {
     let many = bench.busy(RULES);
     let one = bench.busy(1);
     println!("{RULES} filters cost {:.1} times one", many / one);
+}
+
+/// Where the programs are: in `MILLSTREAM_BIN`, or where they are built now.
+fn programs() -> PathBuf {
+    if let Some(folder) = std::env::var_os("MILLSTREAM_BIN") {
+        return folder.into();
+    }
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--release", "-p", "millstream-cmd-rules", "-p", "millstream-cmd-dev"])
+        .status();
+    assert!(built.unwrap().success());
+    std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().to_path_buf()
 }
 
 /// The first line of a file that holds these words, once it is there.

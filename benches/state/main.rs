@@ -8,6 +8,8 @@
 //!
 //! `KAFKA_BROKERS=host:port cargo bench --bench state -- delivery DELIVERY MS` counts 500,000 messages by key, at-least-once or
 //! exactly-once with a commit each MS milliseconds, and then 2,000 a second.
+//!
+//! `RUST_LOG` says what is logged, and `KAFKA_PROPERTIES` what the clients are told beside.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -30,6 +32,8 @@ use std::path::Path;
 use std::{env, fs};
 
 fn main() {
+    let filter = tracing_subscriber::EnvFilter::from_default_env();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let arguments: Vec<_> = env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {

@@ -32,8 +32,13 @@ pub(crate) fn run(store: &str) {
     let world = KafkaWorld::new(log(), |_| Err::<FjallTable, _>(PortError::stop("no tables here")));
     fill(&group, &world);
     let folder = tempfile::tempdir().unwrap();
+    let outputs = Outputs::follow(&group, &world);
+    let input = TopicName::new(format!("{group}-in")).unwrap();
+    write(&world, &input, PARTITIONS as usize, b'x');
+    outputs.begin();
     let mut cold = Member::start(store, &group, folder.path());
     cold.tell("on an empty folder");
+    println!("  its first new output was read {:.2} s after its process was started", outputs.first());
     thread::sleep(Duration::from_secs(30));
     println!("  30 s later: {} MB on disk", bytes_in(folder.path()) >> 20);
     send(&group, &world, UPDATES);
@@ -43,7 +48,7 @@ pub(crate) fn run(store: &str) {
     cold.child.wait().unwrap();
     // What a process finds to do as soon as it can; others read its first output.
     let outputs = Outputs::follow(&group, &world);
-    write(&world, &TopicName::new(format!("{group}-in")).unwrap(), PARTITIONS as usize, b'x');
+    write(&world, &input, PARTITIONS as usize, b'x');
     outputs.begin();
     let mut killed = Member::start(store, &group, folder.path());
     killed.tell("after a kill, 100,000 updates after the store was written");
@@ -54,10 +59,16 @@ pub(crate) fn run(store: &str) {
     clean.stop();
 }
 
-/// The cluster. A member that comes again under its name has its partitions at once.
+/// The cluster. A member that comes again under its name has its partitions at once; `KAFKA_PROPERTIES` is more properties
+/// of its clients, as `name=value,name=value`, where one without a value is left out.
 pub(crate) fn log() -> KafkaLog {
-    let properties = [("group.instance.id".to_owned(), "bench".to_owned())].into();
-    KafkaLog::new(brokers()).with_properties(properties).unwrap()
+    let wanted = env::var("KAFKA_PROPERTIES").unwrap_or_default();
+    let wanted = wanted.split(',').filter_map(|property| property.split_once('='));
+    let mut properties = BTreeMap::from([("group.instance.id", "bench")]);
+    properties.extend(wanted);
+    let given = properties.into_iter().filter(|(_, value)| !value.is_empty());
+    let given = given.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    KafkaLog::new(brokers()).with_properties(given).unwrap()
 }
 
 fn fill<W: World>(group: &str, world: &W) {
@@ -188,10 +199,11 @@ fn work<S: TableStore>(world: KafkaWorld<S>, begun: Instant) {
         thread::sleep(Duration::from_millis(5));
     }
     let replayed: u64 = status.snapshot().partitions.iter().map(|partition| partition.replayed).sum();
+    let cpu = cpu_seconds();
     println!(
-        "ready after {:.2} s, {replayed} records read, {:.2} s of processors, {} MB at most",
+        "ready after {:.2} s, {replayed} records read, {cpu:.2} s of processors ({:.0} records a second of one), {} MB at most",
         begun.elapsed().as_secs_f64(),
-        cpu_seconds(),
+        replayed as f64 / cpu,
         memory_mb("VmHWM:")
     );
     let _ = std::io::stdin().read_line(&mut String::new());

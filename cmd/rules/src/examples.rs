@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, anyhow, bail};
 use millstream_avro_codec::Registry;
 use millstream_json_codec::Document;
+use millstream_rhai_functions::ScriptFunction;
 
 use crate::conform::{Case, Verdict, run_case};
 
@@ -16,7 +17,7 @@ use crate::conform::{Case, Verdict, run_case};
 const STACK_BYTES: usize = 64 << 20;
 
 /// Runs the examples of rule files, says how each came out, and fails if one did not come out as expected.
-pub(crate) fn test(files: &[PathBuf], is_verbose: bool) -> anyhow::Result<()> {
+pub(crate) fn test(files: &[PathBuf], functions: &[ScriptFunction], is_verbose: bool) -> anyhow::Result<()> {
     let (mut cases, mut scripts) = (Vec::new(), Vec::new());
     for file in files {
         scripts.extend(script::tests(file).with_context(|| file.display().to_string())?);
@@ -29,6 +30,12 @@ pub(crate) fn test(files: &[PathBuf], is_verbose: bool) -> anyhow::Result<()> {
         !cases.is_empty() || !scripts.is_empty(),
         "there are no examples: none of the files has a .test.yaml beside it, or a --@test in it"
     );
+    for case in &mut cases {
+        case.functions = functions.to_vec();
+    }
+    for test in &mut scripts {
+        test.functions = functions.to_vec();
+    }
     let registry = Registry::in_memory()?;
     let worker = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || -> anyhow::Result<_> {
         let (passed, failed) = tried(&cases, &registry, is_verbose)?;
@@ -100,7 +107,10 @@ mod tests {
         for rule in &rules {
             assert!(rule.with_extension("test.yaml").exists(), "{} has no example", rule.display());
         }
-        test(&rules, false).unwrap();
+        test(&rules, &[], false).unwrap();
+        let with_functions = shipped().join("functions");
+        let functions = crate::scripts::functions(Some(&with_functions)).unwrap();
+        test(&[with_functions.join("mistyped_cards.sql")], &functions, false).unwrap();
     }
 
     #[test]

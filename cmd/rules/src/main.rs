@@ -3,6 +3,7 @@
 mod conform;
 mod console;
 mod examples;
+mod scripts;
 mod serve;
 mod settings;
 mod wiring;
@@ -73,7 +74,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         return conform::conform(file, report.as_deref(), case.as_deref(), arguments.verbose);
     }
     if let Deed::Test { paths } = deed {
-        return examples::test(&files(paths)?, arguments.verbose);
+        let functions = scripts::functions(arguments.functions.as_deref())?;
+        return examples::test(&files(paths)?, &functions, arguments.verbose);
     }
     if let Deed::Console(asked) = deed {
         return console(arguments, asked);
@@ -110,7 +112,13 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 fn engine(settings: &RuleSettings) -> anyhow::Result<Engine<RuleWorld>> {
-    Ok(Engine::new(wiring::world(settings)?, wiring::formats(settings)?, wiring::each(settings)))
+    let mut engine =
+        Engine::new(wiring::world(settings)?, wiring::formats(settings)?, wiring::each(settings));
+    let functions = scripts::functions(settings.functions.as_deref())?;
+    scripts::register(&functions, |name, about, signature, call| {
+        engine.register(name, about, signature, call)
+    })?;
+    Ok(engine)
 }
 
 /// A console over the server that is named; else over the one that runs here, and where none does over one of its own.

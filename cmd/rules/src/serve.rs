@@ -27,7 +27,7 @@ pub(crate) struct Serving {
 
 pub(crate) fn start(settings: &RuleSettings, listen: &str) -> anyhow::Result<Serving> {
     let formats = wiring::formats(settings)?;
-    let server = Server::start(wiring::world(settings)?, formats, wiring::server(settings))?;
+    let server = Server::start(wiring::world(settings)?, formats, wiring::server(settings)?)?;
     for broken in server.broken() {
         tracing::warn!(
             statement = broken.text,

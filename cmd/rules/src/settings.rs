@@ -20,6 +20,9 @@ pub(crate) struct Arguments {
     /// The schema registry's address
     #[arg(long, global = true, value_name = "URL")]
     registry: Option<String>,
+    /// A folder of functions written in Rhai, one a file
+    #[arg(long, global = true, value_name = "FOLDER")]
+    pub(crate) functions: Option<PathBuf>,
     /// A settings file other than config.yaml
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -139,7 +142,11 @@ pub(crate) enum Deed {
 pub(crate) struct RuleSettings {
     pub(crate) all: Settings,
     pub(crate) state_dir: PathBuf,
+    /// A folder of functions that are scripts.
+    pub(crate) functions: Option<PathBuf>,
     pub(crate) workers: usize,
+    /// Other processes that keep each table close behind its owner.
+    pub(crate) standbys: u32,
     pub(crate) commit_interval_ms: u64,
     pub(crate) guarantee: Guarantee,
     pub(crate) memory_budget_bytes: Option<usize>,
@@ -170,7 +177,8 @@ impl RuleSettings {
         let mut sources = Sources::of_process()
             .config(arguments.config.clone())
             .flag(Key::KafkaBrokers.name(), arguments.brokers.as_ref())
-            .flag(Key::SchemaRegistryUrl.name(), arguments.registry.as_ref());
+            .flag(Key::SchemaRegistryUrl.name(), arguments.registry.as_ref())
+            .flag("rules.functions", arguments.functions.as_ref().map(|path| path.display()));
         if let Deed::Run { state_dir, workers, http, processing_guarantee, .. } = &arguments.deed() {
             sources = sources
                 .flag("rules.state_dir", state_dir.as_ref().map(|path| path.display()))
@@ -195,7 +203,9 @@ impl RuleSettings {
         Ok(Self {
             guarantee,
             state_dir: all.get::<PathBuf>("rules.state_dir")?.unwrap_or_else(default_state_dir),
+            functions: all.get("rules.functions")?,
             workers: all.get("rules.workers")?.unwrap_or(1),
+            standbys: all.get("rules.standbys")?.unwrap_or(0),
             commit_interval_ms: all.get("rules.commit_interval_ms")?.unwrap_or(500),
             server: ServerChoice {
                 listen: all.get("rules.listen")?.unwrap_or_else(|| "127.0.0.1:8088".to_owned()),

@@ -12,6 +12,7 @@ use millstream_runtime::{MemoryBudget, Settings, Traces};
 use millstream_sled_table::{SledTable, SledTables};
 use millstream_telemetry::{SpanSettings, Spans};
 
+use crate::scripts;
 use crate::settings::RuleSettings;
 
 /// Kafka, and tables in sled.
@@ -54,6 +55,7 @@ fn traces(spans: Option<&Arc<Spans>>) -> Traces {
 pub(crate) fn each(settings: &RuleSettings) -> Settings {
     let each = Settings {
         workers: settings.workers,
+        standbys: settings.standbys,
         traces: traces(settings.spans.as_ref()),
         commit_interval: Some(Duration::from_millis(settings.commit_interval_ms)),
         memory: settings.memory_budget_bytes.map_or_else(MemoryBudget::default, MemoryBudget::of_bytes),
@@ -62,10 +64,15 @@ pub(crate) fn each(settings: &RuleSettings) -> Settings {
     delivered(&each, Some(settings.guarantee))
 }
 
-pub(crate) fn server(settings: &RuleSettings) -> ServerSettings {
-    ServerSettings {
+pub(crate) fn server(settings: &RuleSettings) -> anyhow::Result<ServerSettings> {
+    let mut server = ServerSettings {
         service_id: settings.server.service_id.clone(),
         rules: each(settings),
         ..ServerSettings::default()
-    }
+    };
+    let functions = scripts::functions(settings.functions.as_deref())?;
+    scripts::register(&functions, |name, about, signature, call| {
+        server.functions.register(name, about, signature, call)
+    })?;
+    Ok(server)
 }

@@ -1,5 +1,6 @@
 use anyhow::{Context as _, anyhow};
 use millstream_json_codec::Document;
+use millstream_rhai_functions::ScriptFunction;
 
 /// One case: statements, what is put in, and what must come out.
 #[derive(Clone, Debug)]
@@ -15,6 +16,8 @@ pub(crate) struct Case {
     pub(crate) expected_error: Option<Document>,
     /// The sources that must be known at the end.
     pub(crate) sources: Vec<Document>,
+    /// What its statements can call beside the standard functions.
+    pub(crate) functions: Vec<ScriptFunction>,
 }
 
 /// A record as a case writes it.
@@ -63,6 +66,7 @@ impl Case {
             outputs: records("outputs")?,
             expected_error: document.get("expected_error").filter(|error| !error.is_null()).cloned(),
             sources: post.map_or(&[][..], Document::elements).to_vec(),
+            functions: Vec::new(),
         })
     }
 }
@@ -82,6 +86,7 @@ impl Case {
             outputs: records("outputs")?,
             expected_error: None,
             sources: list("sources").to_vec(),
+            functions: Vec::new(),
         })
     }
 }

@@ -15,6 +15,7 @@ use super::Verdict;
 use super::case::{Case, Record, Window};
 use super::compare::compare;
 use super::wire::Half;
+use crate::scripts;
 
 /// Runs one case in memory, with a registry of its own.
 pub(crate) fn run(case: &Case, registry: &Registry, is_shown: bool) -> Verdict {
@@ -83,6 +84,9 @@ fn judge(case: &Case, registry: &Registry, is_shown: bool) -> anyhow::Result<Ver
     let world = World::new(registry);
     case.topics.iter().try_for_each(|topic| world.prepare(topic, case))?;
     let mut trial = world.trial();
+    scripts::register(&case.functions, |name, about, signature, call| {
+        trial.register(name, about, signature, call)
+    })?;
     for (name, value) in &case.properties {
         trial.execute(&format!("SET '{name}' = '{value}';")).ok();
     }

@@ -123,7 +123,10 @@ fn described(of: &Value, width: usize) -> String {
     for field in of.get("fields").and_then(Value::as_array).into_iter().flatten() {
         let kind =
             field.get("type").map_or_else(String::new, |kind| format!(" ({})", text(kind).to_lowercase()));
-        fields.add_row([at(field, "/name"), field.get("schema").map(schema).unwrap_or_default() + &kind]);
+        fields.add_row([
+            at(field, "/name"),
+            field.get("schema").map(schema).unwrap_or_default() + kind.as_str(),
+        ]);
     }
     out += &fields.to_string();
     if of.get("extended") == Some(&Value::Bool(true)) {

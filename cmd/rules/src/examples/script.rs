@@ -8,9 +8,11 @@ use std::path::Path;
 use anyhow::{Context as _, anyhow, bail, ensure};
 use millstream_avro_codec::Registry;
 use millstream_model::{Column, Value};
+use millstream_rhai_functions::ScriptFunction;
 use millstream_rule_engine::{Message, Trial};
 use millstream_sql::{Asserted, Command, Insertion, Source, command, pieces, substitute, text_of};
 
+use crate::scripts;
 use crate::wiring::formats_over;
 
 /// A test of a script: its statements, and what must be wrong with one of them, where that is said.
@@ -20,6 +22,8 @@ pub(super) struct ScriptTest {
     statements: Vec<(String, usize)>,
     must_fail: bool,
     message: Option<String>,
+    /// What its statements can call beside the standard functions.
+    pub(super) functions: Vec<ScriptFunction>,
 }
 
 /// The tests of a file; none where it has no `--@test`.
@@ -79,6 +83,9 @@ impl ScriptTest {
             come: BTreeMap::new(),
             variables: BTreeMap::new(),
         };
+        scripts::register(&self.functions, |name, about, signature, call| {
+            stage.trial.register(name, about, signature, call)
+        })?;
         let outcome = self
             .statements
             .iter()

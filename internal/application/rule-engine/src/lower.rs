@@ -5,7 +5,9 @@ use std::time::Duration;
 use millstream_model::{Headers, Timestamp, Value, decode_value, encode_value};
 use millstream_ports::{Bytes, Nullable, PortError};
 use millstream_runtime::{CallbackResult, Context, GroupGraph, Loop, Output, Policies, Policy, Table};
-use millstream_sql::{Emission, Entry, Intake, OnError, Rule, SinkRow, SourceRecord, State, StepError};
+use millstream_sql::{
+    Emission, Entry, Intake, OnError, Rule, SinkRow, SourceKind, SourceRecord, State, StepError,
+};
 
 use crate::failures::Failures;
 use crate::formats::Formats;
@@ -74,6 +76,9 @@ pub(crate) fn lower(rule: Rule, formats: &Formats) -> Result<GroupGraph, PortErr
             },
         );
     }
+    for topic in read_first(&lowered.rule) {
+        graph = graph.read_first(topic);
+    }
     if let Some(after) = lowered.rule.idle_ms.filter(|_| is_stateful) {
         let lowered = lowered.clone();
         graph = graph.idle(Duration::from_millis(after), move |context| lowered.on_idle(context, after));
@@ -84,6 +89,18 @@ pub(crate) fn lower(rule: Rule, formats: &Formats) -> Result<GroupGraph, PortErr
         });
     }
     graph.build().map_err(|error| PortError::stop("the rule makes no group").because(error))
+}
+
+/// The topics of tables beside streams: what an event is joined with is read before it, as far as it was there.
+fn read_first(rule: &Rule) -> Vec<&str> {
+    let of = |kind| {
+        let sources = rule.query.sources().into_iter();
+        sources.filter(move |source| source.kind == kind).map(|source| source.topic.as_str())
+    };
+    if of(SourceKind::Stream).next().is_none() {
+        return Vec::new();
+    }
+    of(SourceKind::Table).collect()
 }
 
 /// Whether a source's keys are written so that equal keys have equal bytes, whoever writes them.

@@ -6,7 +6,7 @@ use millstream_model::{Headers, Timestamp, Value};
 use millstream_ports::{Bytes, CodecError, Nullable, PortError};
 use millstream_runtime::{CallbackResult, Context, GroupGraph, Output, dead_letter_header};
 use millstream_sql::{
-    Admission, Emission, Entry, Intake, OnError, Rule, SinkRow, SourceRecord, State, StepError,
+    Admission, Emission, Entry, Intake, OnError, Rule, Screen, SinkRow, SourceRecord, State, StepError,
 };
 
 use crate::failures::Failures;
@@ -25,6 +25,8 @@ struct Reading {
     halves: Halves,
     entry: Entry,
     members: Vec<Member>,
+    /// Which of them a record can be for.
+    screen: Screen,
 }
 
 /// A rule among others. What fails in it is its own: nothing of the record is written for it, and the others go on.
@@ -88,11 +90,11 @@ impl Shared {
             return Ok(());
         }
         let (halves, entry) = (Halves::reading(&entry.source, formats)?, entry.clone());
-        self.readings.push(Reading { halves, entry, members: vec![member] });
+        self.readings.push(Reading { halves, entry, members: vec![member], screen: Screen::default() });
         Ok(())
     }
 
-    /// Reads what any of the rules looks at, and no more.
+    /// Reads what any of the rules looks at, and no more; and asks only those that a record can be for.
     fn narrow(&mut self, formats: &Formats) -> Result<(), PortError> {
         for reading in &mut self.readings {
             let each = reading.members.iter().map(|member| member.rule.uses(0));
@@ -100,6 +102,7 @@ impl Shared {
                 |one: Vec<bool>, two: Vec<bool>| one.iter().zip(two).map(|(one, two)| *one || two).collect();
             let used = each.reduce(either).unwrap_or_default();
             reading.halves = Halves::reading_of(&reading.entry.source, formats, &used)?;
+            reading.screen = Screen::of(reading.members.iter().map(|member| &member.rule));
         }
         Ok(())
     }
@@ -142,7 +145,9 @@ impl Reading {
             window: read.window,
         };
         let Some(intake) = Intake::of(&self.entry, record) else { return Ok(()) };
-        self.members.iter().try_for_each(|member| member.on_intake(context, &intake))
+        let candidates = self.screen.candidates(&intake);
+        let mut members = candidates.iter().filter_map(|place| self.members.get(*place));
+        members.try_for_each(|member| member.on_intake(context, &intake))
     }
 }
 

@@ -36,6 +36,9 @@ impl<W: World + Groups> Engine<W> {
             running.push(self.deploy_group(group, members)?);
         }
         for rule in rules.into_iter().filter(|rule| by_name.contains_key(&rule.name)) {
+            if rule.is_from_end {
+                self.place_at_ends(&rule)?;
+            }
             running.push(self.deploy_prepared(rule)?);
         }
         for running in &mut running {
@@ -57,7 +60,10 @@ impl<W: World + Groups> Engine<W> {
             is_exact: rule.guarantee == Some(Guarantee::ExactlyOnce),
             has_begun: groups.contains_key(&group_of(&rule.name)),
         };
-        let candidates: Vec<_> = rules.iter().filter(|rule| can_share(rule)).map(candidate).collect();
+        // A rule that begins at the end has a position of its own, unless it has been with others already.
+        let has_company = |rule: &Rule| journal.groups.iter().any(|group| group.rules.contains(&rule.name));
+        let shares = |rule: &&Rule| can_share(rule) && (!rule.is_from_end || has_company(rule));
+        let candidates: Vec<_> = rules.iter().filter(shares).map(candidate).collect();
         let plan = sharing(&journal.groups, &candidates);
         for (group, gone) in &plan.gone {
             let members = groups.get(group).copied().unwrap_or(0);

@@ -53,6 +53,8 @@ pub struct GroupGraph {
     /// How long the table's values last; for ever without it.
     pub(crate) ttl: Option<Duration>,
     pub(crate) idle: Option<Idle>,
+    /// Inputs that are read up to their ends before the others, and those others.
+    pub(crate) order: (Vec<usize>, Vec<usize>),
 }
 
 impl GroupGraph {
@@ -72,6 +74,7 @@ impl GroupGraph {
             edges: BTreeMap::new(),
             ttl: None,
             idle: None,
+            ahead: Vec::new(),
             fault: None,
         }
     }
@@ -94,6 +97,7 @@ pub struct GroupBuilder {
     visitors: Vec<(String, VisitStep)>,
     layers: Vec<Middleware>,
     idle: Option<Idle>,
+    ahead: Vec<TopicName>,
     policies: Policies,
     edges: BTreeMap<String, EdgePolicies>,
     ttl: Option<Duration>,
@@ -198,6 +202,23 @@ impl GroupBuilder {
         self
     }
 
+    /// Reads this input first: when a partition is begun, up to the end that the input has then, before the first record of
+    /// inputs of which this is not said. The loop waits for nothing.
+    ///
+    /// ```
+    /// # use millstream_ports::Utf8;
+    /// # use millstream_runtime::GroupGraph;
+    /// GroupGraph::define("enriched")
+    ///     .input("orders", Utf8, Utf8, |_, _: &str, _: &str| Ok(()))
+    ///     .input("prices", Utf8, Utf8, |_, _: &str, _: &str| Ok(()))
+    ///     .read_first("prices");
+    /// ```
+    pub fn read_first(mut self, topic: impl AsRef<str>) -> Self {
+        let topic = self.named(topic.as_ref());
+        self.ahead.extend(topic);
+        self
+    }
+
     /// Keeps a table.
     pub fn persist<V: Codec>(mut self, table: &Table<V>) -> Self {
         if self.spec.changelog.is_some() {
@@ -288,7 +309,7 @@ impl GroupBuilder {
     ///
     /// # Errors
     /// When a name is not a topic's, a topic is read or written on two edges, there is no input, a timer or a visitor has no
-    /// table or another's name, or a policy is for a topic on no edge.
+    /// table or another's name, a policy is for a topic on no edge, or what is to be read first is no input.
     pub fn build(mut self) -> Result<GroupGraph, GraphError> {
         if want_dead_letters(&self.policies, self.edges.values()) {
             let name = self
@@ -298,6 +319,7 @@ impl GroupBuilder {
                 .map_or_else(|| GroupSpec::dead_letters_of(&self.spec.group), TopicName::new);
             self.spec.dead_letters = self.kept(name);
         }
+        let order = order(&self.spec.inputs, &self.ahead);
         if let (Some(topic), Some(step)) = (self.spec.loopback.clone(), self.looped.take()) {
             self.spec.inputs.push(topic);
             self.inputs.push(step);
@@ -314,7 +336,7 @@ impl GroupBuilder {
         let rules = Rulebook::new(&self.policies, of, &self.spec, &names.destinations);
         let (spec, steps, layers, ttl) = (self.spec, self.inputs, self.layers, self.ttl);
         let idle = self.idle;
-        Ok(GroupGraph { spec, names, steps, timers, visitors, layers, rules, ttl, idle })
+        Ok(GroupGraph { spec, names, steps, timers, visitors, layers, rules, ttl, idle, order })
     }
 
     fn check(&mut self) -> Result<(), GraphError> {
@@ -336,8 +358,11 @@ impl GroupBuilder {
         let topics: Vec<_> =
             spec.inputs.iter().chain(&spec.joins).chain(&spec.lookups).chain(outputs).collect();
         let stray = self.edges.keys().find(|name| topics.iter().all(|topic| topic.as_str() != *name));
-        match stray {
-            Some(topic) => Err(GraphError::NoEdge { group: group(), topic: topic.clone() }),
+        if let Some(topic) = stray {
+            return Err(GraphError::NoEdge { group: group(), topic: topic.clone() });
+        }
+        match self.ahead.iter().find(|topic| !spec.inputs.contains(topic)) {
+            Some(topic) => Err(GraphError::NotFirst { group: group(), topic: topic.to_string() }),
             None => Ok(()),
         }
     }
@@ -353,6 +378,14 @@ impl GroupBuilder {
     fn note(&mut self, fault: GraphError) {
         self.fault.get_or_insert(fault);
     }
+}
+
+/// Which inputs are read up to their ends first, and which wait for that.
+fn order(inputs: &[TopicName], ahead: &[TopicName]) -> (Vec<usize>, Vec<usize>) {
+    if ahead.is_empty() {
+        return (Vec::new(), Vec::new());
+    }
+    (0..inputs.len()).partition(|place| inputs.get(*place).is_some_and(|topic| ahead.contains(topic)))
 }
 
 /// Outputs first, then the loop, then the dead letters: the order of the destinations' indexes.

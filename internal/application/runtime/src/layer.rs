@@ -8,7 +8,7 @@ use millstream_ports::{KeyRange, PortError, TableStore};
 use crate::layer::age::Age;
 use crate::layer::cache::Cache;
 use crate::layer::cut::Cut;
-use crate::layer::overlay::Overlay;
+pub(crate) use crate::layer::overlay::Overlay;
 use crate::layer::waiting::Waiting;
 pub(crate) use crate::layer::writing::Writing;
 use crate::memory::Share;
@@ -18,6 +18,7 @@ mod cache;
 mod cut;
 mod merge;
 mod overlay;
+mod packed;
 mod paging;
 mod reading;
 mod waiting;
@@ -28,7 +29,7 @@ pub(crate) type Value = Option<Box<[u8]>>;
 pub(crate) type Staged = (Box<[u8]>, Value);
 pub(crate) type Entries = HashMap<Box<[u8]>, Value, RandomState>;
 
-/// What an entry costs beside its bytes: two allocations and its place in a hash map, in bytes.
+/// What an entry that stands for itself costs beside its bytes: two allocations and its place in a hash map, in bytes.
 const ENTRY_OVERHEAD: usize = 96;
 
 /// One partition of a table, as a callback sees it.
@@ -113,14 +114,14 @@ impl<S: TableStore> TableLayer<S> {
     pub(crate) fn accept_staged(&mut self) {
         let mut staged = std::mem::take(&mut self.staged);
         for (key, value) in staged.drain(..) {
-            self.write(key, value);
+            self.write(&key, value.as_deref());
         }
         self.staged = staged;
     }
 
-    fn write(&mut self, key: Box<[u8]>, value: Value) {
-        self.keep_for_cuts(&key);
-        self.dirty_bytes += size(&key, value.as_deref());
+    fn write(&mut self, key: &[u8], value: Option<&[u8]>) {
+        self.keep_for_cuts(key);
+        self.dirty_bytes += size(key, value);
         self.dirty.insert(key, value);
     }
 
@@ -159,7 +160,7 @@ impl<S: TableStore> TableLayer<S> {
 
     /// The changelog has the dirty entries as of `now`, and the offset behind them is `next`.
     pub(crate) fn logged(&mut self, next: Offset, now: Duration) {
-        for (key, value) in self.dirty.take() {
+        for (key, value) in self.dirty.take().iter() {
             self.waiting.insert(key, value);
         }
         self.dirty_bytes = 0;
@@ -175,12 +176,12 @@ impl<S: TableStore> TableLayer<S> {
     /// Takes in a record of the changelog, newer than all before.
     pub(crate) fn replay(&mut self, key: &[u8], value: Option<&[u8]>, time: Timestamp) {
         let Some(value) = value.filter(|_| self.age.is_kept()) else {
-            return self.waiting.copy_in(key, value);
+            return self.waiting.insert(key, value);
         };
         self.age.begin(time);
         self.scratch.clear();
         self.age.stamp(time, value, &mut self.scratch);
-        self.waiting.copy_in(key, Some(&self.scratch));
+        self.waiting.insert(key, Some(&self.scratch));
     }
 
     /// All before `next` has been taken in. What has come to `segment_bytes` is a segment.
@@ -208,7 +209,7 @@ impl<S: TableStore> TableLayer<S> {
 
     /// Bytes that the changelog has and the store lacks, the newest write of each key.
     pub(crate) fn waiting_bytes(&self) -> usize {
-        self.waiting.bytes() + self.writing.as_ref().map_or(0, |writing| writing.bytes)
+        self.waiting.bytes() + self.writing.as_ref().map_or(0, Writing::bytes)
     }
 
     /// Tells the budget what waits, and keeps the cache within what that leaves.
@@ -222,8 +223,9 @@ impl<S: TableStore> TableLayer<S> {
         let Some(writing) = &mut self.writing else { return Ok(false) };
         // What was written is cached: what was cached before it may be older.
         let (cache, cache_bytes) = (&mut self.cache, self.share.cache_bytes());
-        let more = writing
-            .store_batch(&self.store, batch_bytes, |key, value| cache.insert(key, value, cache_bytes))?;
+        let more = writing.store_batch(&self.store, batch_bytes, |key, value| {
+            cache.insert(key.into(), value.map(Into::into), cache_bytes);
+        })?;
         if !more {
             self.writing = None;
         }
@@ -239,8 +241,7 @@ impl<S: TableStore> TableLayer<S> {
         // Asked before the segment is in nobody else's hands.
         let before = self.store.changelog_offset()?;
         if let Some(segment) = self.waiting.take_oldest() {
-            let bytes = segment.entries.bytes();
-            self.writing = Some(Writing::new(segment.entries.into_entries(), bytes, before, segment.next));
+            self.writing = Some(Writing::new(segment.entries, before, segment.next));
         }
         Ok(())
     }

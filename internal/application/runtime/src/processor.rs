@@ -82,7 +82,8 @@ pub struct Settings {
     pub memory: MemoryBudget,
     /// Uncommitted table writes, in bytes a worker, at which a commit comes early.
     pub dirty_bytes_max: usize,
-    /// Time after which a table's store takes what its changelog has. A kill makes at most this much be replayed.
+    /// Time after which a table's store takes what its changelog has. A kill makes at most this much be replayed, and a
+    /// restore that was done less than this ago.
     pub store_interval: Duration,
     /// What its changelog has and the store lacks, in bytes a table and partition, at which the store takes it early. A table
     /// that is read from its changelog is stored in stretches of as much: a kill repeats one of them at most.
@@ -113,7 +114,7 @@ impl Default for Settings {
             dirty_bytes_max: 64 << 20,
             store_interval: Duration::from_secs(10),
             store_bytes_max: 16 << 20,
-            store_batch_bytes: 64 << 10,
+            store_batch_bytes: 8 << 10,
             deferred_max: 1_000,
             waiting_bytes_max: 64 << 20,
             standbys: 0,

@@ -55,7 +55,8 @@ impl<W: World> Worker<W> {
         standbys: Option<SharedStandbys<W>>,
     ) -> Result<Self, PortError> {
         let spec = &plan.graph.spec;
-        let log = world.join_group(&spec.group, instance, &spec.inputs, plan.settings.delivery)?;
+        let mut log = world.join_group(&spec.group, instance, &spec.inputs, plan.settings.delivery)?;
+        log.read_first(&plan.graph.order.0, &plan.graph.order.1);
         let desk = Desk::new(world.clone(), plan);
         let recovery = Recovery::new(&desk, instance)?;
         let committed_at = world.elapsed();
@@ -145,6 +146,7 @@ impl<W: World> Worker<W> {
         let spec = &desk.plan.graph.spec;
         self.log =
             desk.world.join_group(&spec.group, *instance, &spec.inputs, desk.plan.settings.delivery)?;
+        self.log.read_first(&desk.plan.graph.order.0, &desk.plan.graph.order.1);
         let mut fresh = Desk::new(desk.world.clone(), desk.plan.clone());
         std::mem::swap(&mut fresh.status, &mut desk.status);
         fresh.status.repairs += 1;

@@ -116,6 +116,13 @@ pub trait GroupLog: Outlet {
     /// When the group refuses it.
     fn accept(&mut self, partitions: &[Partition]) -> Result<(), PortError>;
 
+    /// From now on a partition that is started is read in inputs `first` up to the ends that they have then, before any record
+    /// of inputs `later` is handed over; other inputs are read as ever. An adapter that passes a promise like this over hands
+    /// over records as they come.
+    fn read_first(&mut self, first: &[usize], later: &[usize]) {
+        let _ = (first, later);
+    }
+
     /// Begins reading `partition` of every input, from where the group has committed.
     ///
     /// # Errors

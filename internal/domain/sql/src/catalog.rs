@@ -7,7 +7,7 @@ use crate::eval::Failure;
 use crate::format::Half;
 use crate::functions::Functions;
 use crate::parse::Types;
-use crate::plan::{Guarantee, IDLE_MS};
+use crate::plan::{Guarantee, IDLE_MS, RESET};
 
 /// A stream or table: a topic, how its records are written, and what they hold.
 #[derive(Clone, Debug, PartialEq)]
@@ -214,6 +214,11 @@ impl Catalog {
     /// After how long without a record the windows of the rules that follow close, where that was set.
     pub(crate) fn idle_ms(&self) -> Option<u64> {
         self.setting(IDLE_MS).and_then(|time| time.parse().ok())
+    }
+
+    /// Whether the rules that follow begin where their streams end.
+    pub(crate) fn is_from_end(&self) -> bool {
+        self.setting(RESET) == Some("latest")
     }
 
     /// What a setting was set to.

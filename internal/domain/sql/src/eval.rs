@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 use millstream_model::{Type, Value};
 
-pub(crate) use arithmetic::double_of;
 pub use arithmetic::{Kind, Operation};
+pub(crate) use arithmetic::{double_of, long_of};
 pub use cast::{Conversion, text_of};
 pub use compare::{Comparison, Order};
 pub(crate) use compare::{compare, exact};

@@ -40,6 +40,7 @@ pub use body::Called;
 pub(crate) use encodings::{from_base64, to_base64};
 pub use outside::Outside;
 pub(crate) use resolve::choose;
+pub use shape::plain_signature;
 pub(crate) use shape::{Filled, Given, Shape, Signature, converts_to, signature};
 
 use crate::eval::Failure;

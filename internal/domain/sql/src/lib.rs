@@ -46,8 +46,8 @@ pub use catalog::{
 pub use command::{Asserted, Command, Listed, Printed, Steering, command};
 pub use diagnostic::{Diagnostic, Span, render};
 pub use eval::{Bound, Comparison, Conversion, Failure, Kind, Operation, Order, Pattern, text_of};
-pub use functions::{Called, Function, Functions, Outside};
-pub use ops::{Admission, Bounds, Emission, Intake, SinkRow, SourceRecord, State, StepError};
+pub use functions::{Called, Function, Functions, Outside, plain_signature};
+pub use ops::{Admission, Bounds, Emission, Intake, Screen, SinkRow, SourceRecord, State, StepError};
 pub use plan::{
     Act, Asking, Entry, Guarantee, Insertion, OnNull, Plan, QueryPlan, Rule, Shape, Sided, Step, Verdict,
     Windows, Wire, ask, explain, plan,

@@ -8,6 +8,7 @@ mod foreign;
 mod idle;
 mod intake;
 mod meet;
+mod screen;
 mod session;
 mod table_join;
 mod uses;
@@ -23,6 +24,7 @@ use crate::tables::TableCall;
 pub use event::Bounds;
 use event::{Before, Event, Origin};
 pub use intake::{Admission, Intake};
+pub use screen::Screen;
 
 /// A record of a source, decoded.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -44,6 +44,8 @@ pub struct Rule {
     pub guarantee: Option<Guarantee>,
     /// After how many milliseconds without a record its windows close by the clock, where a setting before it says so.
     pub idle_ms: Option<u64>,
+    /// Whether it begins where its streams end when it first runs, as a setting before it says.
+    pub is_from_end: bool,
     /// Where its statement names what it fills.
     pub span: Span,
 }
@@ -170,8 +172,7 @@ impl Planner<'_> {
             let sink = self.replacing(sink, &create.name).map_err(|mistake| vec![mistake])?;
             let others = insert::union(&create.query, &sink, time.as_ref(), self)?;
             let query = others.into_iter().fold(body.into_plan(time), QueryPlan::with).numbered();
-            let (guarantee, idle_ms) = (self.catalog.guarantee(), self.catalog.idle_ms());
-            Ok(Rule { name: sink.name.clone(), sink, query, guarantee, idle_ms, span: create.name.span })
+            Ok(self.as_set(sink.name.clone(), sink, query, create.name.span))
         });
         match planned {
             Ok(rule) => {
@@ -192,19 +193,19 @@ impl Planner<'_> {
             Ok((sink, query)) => {
                 let count = self.plan.rules.iter().filter(|rule| rule.sink.name == sink.name).count();
                 let name = format!("{}_{}", sink.name, count + 1);
-                let (guarantee, idle_ms) = (self.catalog.guarantee(), self.catalog.idle_ms());
-                self.plan.rules.push(Rule {
-                    name,
-                    sink,
-                    query,
-                    guarantee,
-                    idle_ms,
-                    span: insert.target.span,
-                });
+                let rule = self.as_set(name, sink, query, insert.target.span);
+                self.plan.rules.push(rule);
                 Vec::new()
             }
             Err(mistakes) => mistakes,
         }
+    }
+
+    /// A rule that runs as the settings before it say.
+    fn as_set(&self, name: String, sink: Source, query: QueryPlan, span: Span) -> Rule {
+        let (guarantee, idle_ms) = (self.catalog.guarantee(), self.catalog.idle_ms());
+        let is_from_end = self.catalog.is_from_end();
+        Rule { name, sink, query, guarantee, idle_ms, is_from_end, span }
     }
 
     fn drop_source(&mut self, drop: &DropSource) -> Result<(), Diagnostic> {
@@ -347,7 +348,9 @@ impl Planner<'_> {
 /// The setting that closes windows whose input is idle.
 pub(crate) const IDLE_MS: &str = "windows.close.idle.ms";
 
-/// Properties that would have ksqlDB read sources from their ends; rules read from the first record on.
+/// The setting that has rules begin where their streams end.
+pub(crate) const RESET: &str = "auto.offset.reset";
+
 fn set(catalog: &mut Catalog, property: &At<String>, value: Option<&At<String>>) -> Result<(), Diagnostic> {
     let name = property.node.strip_prefix("ksql.streams.").unwrap_or(&property.node);
     if name == "processing.guarantee"
@@ -356,23 +359,22 @@ fn set(catalog: &mut Catalog, property: &At<String>, value: Option<&At<String>>)
         let said = Diagnostic::new(value.span, format!("there is no guarantee '{}'", value.node));
         return Err(said.help("there are 'at_least_once' and 'exactly_once_v2'"));
     }
-    if name == "auto.offset.reset"
-        && let Some(value) = value.filter(|value| value.node != "earliest")
+    if name == RESET
+        && let Some(value) = value.filter(|value| !["earliest", "latest"].contains(&value.node.as_str()))
     {
-        let said = Diagnostic::new(value.span, "rules read their sources from the first record on");
-        return Err(said.help("set it to 'earliest', or leave the statement out"));
+        let said = Diagnostic::new(value.span, format!("'{}' is no place to begin", value.node));
+        return Err(said.help("there are 'earliest' and 'latest'"));
     }
     if name == IDLE_MS
         && let Some(value) = value.filter(|value| value.node.parse::<u64>().is_err())
     {
         return Err(Diagnostic::new(value.span, "this is a number of milliseconds"));
     }
-    let is_known =
-        ["auto.offset.reset", "processing.guarantee", IDLE_MS].contains(&name) || name.starts_with("ksql.");
+    let is_known = [RESET, "processing.guarantee", IDLE_MS].contains(&name) || name.starts_with("ksql.");
     if !is_known && name.len() == property.node.len() {
         let said = Diagnostic::new(property.span, format!("the property '{}' can't be set", property.node));
         return Err(said.help(
-            "'processing.guarantee' and 'windows.close.idle.ms' can, 'auto.offset.reset' to 'earliest', and those that begin with 'ksql.'",
+            "'processing.guarantee', 'auto.offset.reset' and 'windows.close.idle.ms' can, and those that begin with 'ksql.'",
         ));
     }
     catalog.set(name, value.map(|value| value.node.as_str()));

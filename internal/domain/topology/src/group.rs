@@ -73,6 +73,14 @@ pub enum GraphError {
         /// The topic.
         topic: String,
     },
+    /// What is to be read first is no input.
+    #[error("group '{group}' is to read '{topic}' first, which is none of its inputs")]
+    NotFirst {
+        /// The group.
+        group: String,
+        /// The topic.
+        topic: String,
+    },
     /// Two timers or two visitors have one name.
     #[error("group '{group}' has two {what} called '{name}'; names tell them apart")]
     SameName {

@@ -12,12 +12,16 @@ use rdkafka::error::KafkaError;
 
 use crate::KafkaLog;
 use crate::failure::{passes, port_error};
+use crate::group::asking::Asking;
 use crate::group::membership::{GroupContext, Shared};
+use crate::group::order::Order;
 use crate::group::sender::Sender;
 use crate::settings::Farewell;
 use crate::view::{TopicIndex, lend};
 
+mod asking;
 mod membership;
+mod order;
 mod sender;
 mod taking;
 mod transactor;
@@ -45,6 +49,7 @@ pub struct KafkaGroup {
     /// What the client reads: all that is started, but for what still has to wait.
     reading: BTreeSet<Partition>,
     paused: BTreeSet<Partition>,
+    order: Order,
     /// Something that is owned is asked back, or gone: nothing is read anew until that is answered.
     is_going: bool,
     /// What was read since the last commit was taken back, and is to be read again.
@@ -52,6 +57,8 @@ pub struct KafkaGroup {
     is_paused: bool,
     farewell: Farewell,
     renewed_at: Instant,
+    /// Of a group whose members are told by their heartbeats alone.
+    asking: Option<Asking>,
     name: String,
 }
 
@@ -83,11 +90,13 @@ impl KafkaGroup {
             started: BTreeSet::new(),
             reading: BTreeSet::new(),
             paused: BTreeSet::new(),
+            order: Order::default(),
             is_going: false,
             is_behind: false,
             is_paused: false,
             farewell: log.farewell(),
             renewed_at: Instant::now(),
+            asking: (!log.is_classic()).then(Asking::begin),
             name: group.to_owned(),
         })
     }
@@ -98,7 +107,12 @@ impl KafkaGroup {
             return Ok(());
         }
         let waiting = self.started.difference(&self.reading).copied();
-        let ready: Vec<_> = waiting.filter(|partition| self.sender.has_taken(*partition)).collect();
+        let mut ready: Vec<_> = waiting.filter(|partition| self.sender.has_taken(*partition)).collect();
+        if !self.order.first.is_empty() {
+            let asked = ready.iter().map(|partition| Ok((*partition, self.hold_back(*partition)?)));
+            let asked = asked.collect::<Result<Vec<_>, PortError>>()?;
+            ready = asked.into_iter().filter_map(|(partition, known)| known.then_some(partition)).collect();
+        }
         if ready.is_empty() {
             return Ok(());
         }
@@ -119,6 +133,7 @@ impl KafkaGroup {
         }
         let unassigned = consumer.incremental_unassign(&self.list(going));
         unassigned.map_err(self.refused("give its partitions up"))?;
+        partitions.iter().for_each(|partition| self.order.forget(*partition));
         self.reading.retain(|reading| !partitions.contains(reading));
         self.paused.retain(|paused| !partitions.contains(paused));
         Ok(())
@@ -148,11 +163,12 @@ impl KafkaGroup {
         self.consumer.as_ref().ok_or_else(|| left(&self.name))
     }
 
-    /// These partitions of every input.
+    /// These partitions of every input, but for those that wait for others.
     fn list<'a>(&self, partitions: impl IntoIterator<Item = &'a Partition>) -> TopicPartitionList {
         let mut list = TopicPartitionList::new();
         for partition in partitions {
-            for topic in self.inputs.names() {
+            let names = self.inputs.names().iter().enumerate();
+            for (_, topic) in names.filter(|(topic, _)| !self.order.holds(*topic, *partition)) {
                 list.add_partition(topic.as_str(), partition.as_i32());
             }
         }
@@ -186,7 +202,16 @@ impl KafkaGroup {
             other => other,
         };
         self.is_going = matches!(polled, Polled::Revoked(_) | Polled::Lost(_));
+        self.asking = self.asking.as_ref().map(|_| Asking::begin());
         Ok(Some(polled))
+    }
+
+    /// Asks the group for news, where they may be waiting: to subscribe to the same again is a heartbeat.
+    fn ask(&mut self) -> Result<(), PortError> {
+        if self.is_going || !self.asking.as_mut().is_some_and(|asking| asking.is_due(Instant::now())) {
+            return Ok(());
+        }
+        subscribe(self.consumer()?, self.inputs.names()).map_err(self.refused("ask for its partitions"))
     }
 
     /// Inputs may look uneven for a moment, while one of them is new to a broker.
@@ -250,9 +275,11 @@ impl GroupLog for KafkaGroup {
         // Acknowledgements are taken in as records come, so that their queue stays short.
         self.sender.tend()?;
         self.read_on()?;
+        self.let_go()?;
         if let Some(event) = self.next_event()? {
             return Ok(event);
         }
+        self.ask()?;
         let Some(consumer) = &self.consumer else { return Err(left(&self.name)) };
         let (mut count, mut patience) = (0, wait);
         while count < max {
@@ -284,6 +311,10 @@ impl GroupLog for KafkaGroup {
         answered.map_err(self.refused("take its partitions over"))?;
         self.owned.extend(partitions);
         self.sender.take_over(partitions)
+    }
+
+    fn read_first(&mut self, first: &[usize], later: &[usize]) {
+        (self.order.first, self.order.later) = (first.to_vec(), later.to_vec());
     }
 
     fn start(&mut self, partition: Partition) -> Result<(), PortError> {

@@ -24,6 +24,10 @@ pub struct SimGroup {
     started: BTreeSet<Partition>,
     /// Where reading began in this assignment.
     began: BTreeMap<(usize, Partition), Offset>,
+    /// Inputs that are read up to their ends first, and those that wait for that.
+    order: (Vec<usize>, Vec<usize>),
+    /// The ends that the first inputs had when reading began.
+    ends: BTreeMap<(usize, Partition), Offset>,
     transaction: Option<usize>,
     /// The partition by whose name it sends, and how often that name had been taken over when it was.
     name: Option<(Partition, u64)>,
@@ -54,6 +58,8 @@ impl SimGroup {
             owned: BTreeSet::new(),
             started: BTreeSet::new(),
             began: BTreeMap::new(),
+            order: Default::default(),
+            ends: BTreeMap::new(),
             transaction: None,
             name: None,
             has_left: false,
@@ -95,7 +101,8 @@ impl SimGroup {
         if inside.hits(|faults| faults.repeated_polls) {
             self.step_back(inside);
         }
-        let found = if self.is_paused { Vec::new() } else { self.reader.find(inside, max) };
+        let held = self.held();
+        let found = if self.is_paused { Vec::new() } else { self.reader.find_beside(inside, max, &held) };
         Ok(Some(News::Records(found))
             .filter(|news| !matches!(news, News::Records(found) if found.is_empty())))
     }
@@ -125,8 +132,22 @@ impl SimGroup {
                 let from = group.committed.get(&(topic.clone(), *partition)).copied().unwrap_or_default();
                 self.reader.next.insert(place, from);
                 self.began.insert(place, from);
+                let end = inside.journal(topic, *partition).map_or(from, |journal| journal.stable_end());
+                self.ends.insert(place, end);
             }
         }
+    }
+
+    /// What waits until others have come to where they ended.
+    fn held(&self) -> BTreeSet<(usize, Partition)> {
+        let (first, later) = &self.order;
+        let is_ahead = |place: &(usize, Partition)| {
+            let next = self.reader.next.get(place);
+            self.ends.get(place).zip(next).is_none_or(|(end, next)| next < end)
+        };
+        let waits = |partition: &&Partition| first.iter().any(|topic| is_ahead(&(*topic, **partition)));
+        let partitions = self.started.iter().filter(waits);
+        partitions.flat_map(|partition| later.iter().map(|topic| (*topic, *partition))).collect()
     }
 
     /// Goes back over some records that were handed over in this assignment.
@@ -214,6 +235,7 @@ impl SimGroup {
         self.sender.forget();
         self.reader.next.clear();
         self.began.clear();
+        self.ends.clear();
         let transaction = self.transaction.take();
         if self.is_fenced(inside) {
             // Its partitions are gone, whatever the group has told it so far.
@@ -259,6 +281,10 @@ impl GroupLog for SimGroup {
         Ok(self.sim.committed(&self.group, name.as_str(), partition))
     }
 
+    fn read_first(&mut self, first: &[usize], later: &[usize]) {
+        self.order = (first.to_vec(), later.to_vec());
+    }
+
     fn start(&mut self, partition: Partition) -> Result<(), PortError> {
         if !self.owned.contains(&partition) {
             return Err(PortError::stop(format!("partition {partition} is not assigned")));
@@ -272,6 +298,7 @@ impl GroupLog for SimGroup {
         self.started.retain(|started| !partitions.contains(started));
         self.reader.next.retain(|(_, partition), _| !partitions.contains(partition));
         self.began.retain(|(_, partition), _| !partitions.contains(partition));
+        self.ends.retain(|(_, partition), _| !partitions.contains(partition));
         self.name.take_if(|(name, _)| partitions.contains(name));
         self.sim.with(|inside, process| {
             inside.check_alive(process)?;

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -57,6 +57,16 @@ impl Reader {
     /// Up to `max` records that are there. Partitions take turns in being first. Positions move over what readers do not
     /// see, but not over what is found.
     pub(crate) fn find(&mut self, inside: &mut Inside, max: usize) -> Vec<Found> {
+        self.find_beside(inside, max, &BTreeSet::new())
+    }
+
+    /// As [`Reader::find`], but nothing of some places.
+    pub(crate) fn find_beside(
+        &mut self,
+        inside: &mut Inside,
+        max: usize,
+        held: &BTreeSet<(usize, Partition)>,
+    ) -> Vec<Found> {
         let max =
             if inside.hits(|faults| faults.short_polls) { 1 + inside.chance.below(max.min(8)) } else { max };
         self.turns = self.turns.wrapping_add(1);
@@ -65,7 +75,7 @@ impl Reader {
         let mut found = Vec::new();
         for index in (first..places).chain(0..first) {
             let Some((place, next)) = self.next.iter_mut().nth(index) else { continue };
-            let Some(topic) = self.topics.get(place.0) else { continue };
+            let Some(topic) = self.topics.get(place.0).filter(|_| !held.contains(place)) else { continue };
             let Ok(journal) = inside.journal(topic, place.1) else { continue };
             let (mut from, before) = (*next, found.len());
             while found.len() < max {

@@ -1,9 +1,9 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use millstream_model::{Headers, Offset, Partition, TopicName, Value};
-use millstream_ports::{PortError, Start, Tail, World};
+use millstream_ports::{Action, PortError, Start, Tail, World};
 use millstream_sql::{Bounds, Source, SourceRecord};
 
 use crate::formats::Formats;
@@ -34,7 +34,8 @@ pub(crate) struct Reach<W: World> {
     tail: W::Tail,
     probe: W::Tail,
     width: u32,
-    has_begun: bool,
+    /// The partitions that are read.
+    begun: BTreeSet<Partition>,
 }
 
 /// A record as it was read.
@@ -56,7 +57,7 @@ impl<W: World> Reach<W> {
             tail: world.tail("pull", topics)?,
             probe: world.tail("pull-end", topics)?,
             width,
-            has_begun: false,
+            begun: BTreeSet::new(),
         })
     }
 
@@ -66,17 +67,16 @@ impl<W: World> Reach<W> {
         wait: Duration,
         mut each: impl FnMut(Raw) -> Result<ControlFlow<()>, PortError>,
     ) -> Result<(), PortError> {
-        let partitions = || (0..self.width).map(Partition::new);
+        let deadline = Instant::now() + wait;
         let mut ends = Vec::new();
-        for partition in partitions() {
-            if !self.has_begun {
-                self.tail.add(0, partition, Start::Earliest)?;
+        for partition in (0..self.width).map(Partition::new) {
+            if !self.begun.contains(&partition) {
+                decided(deadline, || self.tail.add(0, partition, Start::Earliest))?;
+                self.begun.insert(partition);
             }
-            ends.push((partition, self.probe.add(0, partition, Start::Latest)?.1));
+            ends.push((partition, decided(deadline, || self.probe.add(0, partition, Start::Latest))?.1));
             self.probe.remove(0, partition)?;
         }
-        self.has_begun = true;
-        let deadline = Instant::now() + wait;
         loop {
             let mut is_open = false;
             for (partition, end) in &ends {
@@ -105,6 +105,18 @@ impl<W: World> Reach<W> {
                     return Ok(());
                 }
             }
+        }
+    }
+}
+
+/// Asks again while transactions at the end of a partition are not decided, for what they hold belongs to the answer.
+fn decided<T>(deadline: Instant, mut ask: impl FnMut() -> Result<T, PortError>) -> Result<T, PortError> {
+    loop {
+        match ask() {
+            Err(error) if error.action() == Action::Retry && Instant::now() < deadline => {
+                std::thread::sleep(POLL_WAIT);
+            }
+            answered => return answered,
         }
     }
 }

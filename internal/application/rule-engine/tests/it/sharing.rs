@@ -175,6 +175,51 @@ fn a_changed_rule_goes_on_from_its_state_where_that_fits_and_is_refused_where_no
 }
 
 #[test]
+fn a_rule_that_begins_at_the_end_tells_what_comes_after_its_first_start() {
+    let sim = Sim::live();
+    sim.create("numbers", 3);
+    write(&sim, 0..30);
+    let latest = "SET 'auto.offset.reset'='latest';";
+    let earliest = "SET 'auto.offset.reset'='earliest';";
+    let rules = [EVEN, latest, LARGE, SUMS, earliest, ALL];
+    let running = start(&sim, &rules).unwrap();
+    write(&sim, 30..80);
+    until("all have told all", || {
+        sim.read("EVERYTHING").len() == 80 && sim.read("LARGE").len() == 30 && sim.read("SUMS").len() >= 50
+    });
+    stop(running);
+    assert_eq!(counted(&sim, "SUMS"), once(30..80, |_| true), "those before it was there are not summed up");
+    write(&sim, 80..90);
+    let running = start(&sim, &rules).unwrap();
+    until("they go on from where they were", || {
+        sim.read("LARGE").len() == 40 && sim.read("SUMS").len() == 60 && sim.read("EVEN").len() == 45
+    });
+    stop(running);
+    assert_eq!(counted(&sim, "LARGE"), once(50..90, |_| true));
+}
+
+const JOINED: &str = "CREATE TABLE names (id STRING PRIMARY KEY, name STRING) WITH (KAFKA_TOPIC='names', VALUE_FORMAT='DELIMITED', PARTITIONS=3);
+CREATE STREAM named AS SELECT numbers.id, name FROM numbers LEFT JOIN names ON numbers.id = names.id;";
+
+#[test]
+fn an_event_is_joined_with_what_its_table_held_when_the_rule_began() {
+    for round in 0..5 {
+        let sim = Sim::live();
+        sim.create("numbers", 3);
+        sim.create("names", 3);
+        write(&sim, 0..200);
+        for number in 0..200 {
+            sim.write("names", format!("k{number}").as_bytes(), Some(format!("name {number}").as_bytes()));
+        }
+        let running = start(&sim, &[JOINED]).unwrap();
+        until("all are joined", || sim.read("NAMED").len() == 200);
+        stop(running);
+        let expected = (0..200).map(|number| (format!("name {number}"), 1)).collect();
+        assert_eq!(counted(&sim, "NAMED"), expected, "round {round}");
+    }
+}
+
+#[test]
 fn windows_close_though_nothing_comes_any_more_where_a_setting_says_so() {
     for guarantee in ["at_least_once", "exactly_once_v2"] {
         let sim = Sim::live();

@@ -8,20 +8,21 @@ use millstream_ports::{KeyRange, PortError, TableStore};
 use crate::layer::cache::Cache;
 use crate::layer::cut::Cut;
 use crate::layer::merge::{Source, merge};
+use crate::layer::overlay::Found;
 use crate::layer::{TableAccess, TableLayer, Value};
 use crate::timers::is_reserved;
 
 impl<S: TableStore> TableLayer<S> {
     /// What is on its way to the store for a key; `None` for a key that is not.
-    fn pending(&self, key: &[u8]) -> Option<&Value> {
+    fn pending(&self, key: &[u8]) -> Option<Found<'_>> {
         let writing = || self.writing.as_ref().and_then(|writing| writing.get(key));
         self.dirty.get(key).or_else(|| self.waiting.get(key)).or_else(writing)
     }
 
     /// What `key` has, as it is kept, the record at hand's own writes left out.
     fn current(&mut self, key: &[u8]) -> Result<Value, PortError> {
-        if let Some(value) = self.pending(key) {
-            return Ok(value.clone());
+        if let Some(Found(value)) = self.pending(key) {
+            return Ok(value.map(Into::into));
         }
         let bytes_max = self.share.cache_bytes();
         load(&self.store, &mut self.cache, &mut self.scratch, key, bytes_max)?;
@@ -50,8 +51,8 @@ impl<S: TableStore> TableLayer<S> {
     pub(crate) fn committed(&self, key: &[u8]) -> Result<Option<Vec<u8>>, PortError> {
         let live = |kept: &[u8]| self.age.live(key, kept).map(<[u8]>::to_vec);
         let writing = || self.writing.as_ref().and_then(|writing| writing.get(key));
-        if let Some(value) = self.waiting.get(key).or_else(writing) {
-            return Ok(value.as_deref().and_then(live));
+        if let Some(Found(value)) = self.waiting.get(key).or_else(writing) {
+            return Ok(value.and_then(live));
         }
         let mut kept = Vec::new();
         Ok(if self.store.get(key, &mut kept)? { live(&kept) } else { None })
@@ -154,9 +155,9 @@ impl<S: TableStore> TableLayer<S> {
             // A newer value may be on its way to the store.
             if self
                 .pending(&key)
-                .is_none_or(|value| value.as_deref().is_some_and(|kept| age.live(&key, kept).is_none()))
+                .is_none_or(|found| found.0.is_some_and(|kept| age.live(&key, kept).is_none()))
             {
-                self.write(key, None);
+                self.write(&key, None);
             }
         }
         Ok(())
@@ -172,8 +173,8 @@ impl<S: TableStore> TableAccess for TableLayer<S> {
         }
         let writing = || self.writing.as_ref().and_then(|writing| writing.get(key));
         let pending = self.dirty.get(key).or_else(|| self.waiting.get(key)).or_else(writing);
-        if let Some(value) = pending {
-            return Ok(value.as_deref().and_then(|kept| age.live(key, kept)));
+        if let Some(Found(value)) = pending {
+            return Ok(value.and_then(|kept| age.live(key, kept)));
         }
         let bytes_max = self.share.cache_bytes();
         load(&self.store, &mut self.cache, &mut self.scratch, key, bytes_max)?;

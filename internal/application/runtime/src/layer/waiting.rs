@@ -1,18 +1,18 @@
 use std::collections::VecDeque;
-use std::mem;
 use std::time::Duration;
 
 use millstream_model::Offset;
 use millstream_ports::KeyRange;
 
-use crate::layer::Value;
 use crate::layer::merge::Source;
-use crate::layer::overlay::Overlay;
+use crate::layer::overlay::{Found, Overlay};
 
 /// Entries that the changelog has and the store lacks, and how far they bring it.
 pub(super) struct Segment {
     pub(super) entries: Overlay,
     pub(super) next: Offset,
+    /// When the first of them began to wait.
+    since: Duration,
 }
 
 /// What waits for the store, in *segments*: stretches of the changelog, each coalesced to the newest write of a key.
@@ -26,43 +26,34 @@ pub(super) struct Waiting {
     open: Overlay,
     /// The offset that the open entries bring the store to, and since when there are any.
     reached: Option<(Offset, Duration)>,
-    /// All of it.
-    bytes: usize,
+    /// What the sealed ones take.
+    sealed_bytes: usize,
 }
 
 impl Waiting {
-    /// Bytes that wait, the newest write of each segment's keys counted.
+    /// Bytes that wait.
     pub(super) fn bytes(&self) -> usize {
-        self.bytes
+        self.sealed_bytes + self.open.bytes()
     }
 
     /// The newest write of `key`; `None` where none waits.
-    pub(super) fn get(&self, key: &[u8]) -> Option<&Value> {
-        let sealed = || self.sealed.iter().rev().find_map(|segment| segment.entries.get(key));
-        self.open.get(key).or_else(sealed)
+    pub(super) fn get(&self, key: &[u8]) -> Option<Found<'_>> {
+        let hash = self.open.hash(key);
+        let sealed = || self.sealed.iter().rev().find_map(|segment| segment.entries.find(hash, key));
+        self.open.find(hash, key).or_else(sealed)
     }
 
-    /// Whether a segment is whole, or the open one has waited long enough or is large enough to be.
+    /// Whether what has waited longest has waited long enough, or the open segment is large enough.
     pub(super) fn is_due(&self, now: Duration, interval: Duration, bytes_max: usize) -> bool {
-        let waited = |(_, since)| now.saturating_sub(since) >= interval;
-        !self.sealed.is_empty()
-            || self.reached.is_some_and(|reached| waited(reached) || self.open.bytes() >= bytes_max)
+        let oldest = self.sealed.front().map(|segment| segment.since);
+        let since = oldest.or(self.reached.map(|(_, since)| since));
+        since.is_some_and(|since| now.saturating_sub(since) >= interval)
+            || (self.reached.is_some() && self.open.bytes() >= bytes_max)
     }
 
     /// Takes in a write, newer than all before.
-    pub(super) fn insert(&mut self, key: Box<[u8]>, value: Value) {
-        let counted = self.open.insert(key, value);
-        self.count(counted);
-    }
-
-    /// As [`Waiting::insert`], of borrowed bytes.
-    pub(super) fn copy_in(&mut self, key: &[u8], value: Option<&[u8]>) {
-        let counted = self.open.copy_in(key, value);
-        self.count(counted);
-    }
-
-    fn count(&mut self, (added, replaced): (usize, usize)) {
-        self.bytes = (self.bytes + added).saturating_sub(replaced);
+    pub(super) fn insert(&mut self, key: &[u8], value: Option<&[u8]>) {
+        self.open.insert(key, value);
     }
 
     /// All of the changelog before `next` has been taken in.
@@ -81,9 +72,10 @@ impl Waiting {
         if self.open.bytes() < bytes_min {
             return;
         }
-        if let Some((next, _)) = self.reached.take() {
-            let successor = self.open.successor();
-            self.sealed.push_back(Segment { entries: mem::replace(&mut self.open, successor), next });
+        if let Some((next, since)) = self.reached.take() {
+            let entries = self.open.take();
+            self.sealed_bytes += entries.bytes();
+            self.sealed.push_back(Segment { entries, next, since });
         }
     }
 
@@ -93,7 +85,7 @@ impl Waiting {
             self.seal_from(0);
         }
         let oldest = self.sealed.pop_front()?;
-        self.bytes = self.bytes.saturating_sub(oldest.entries.bytes());
+        self.sealed_bytes = self.sealed_bytes.saturating_sub(oldest.entries.bytes());
         Some(oldest)
     }
 

@@ -9,7 +9,7 @@ use millstream_model::{Offset, Partition, TopicName};
 use millstream_ports::{Action, KeyRange, PortError, TableId, TableStore, Tail, World};
 use millstream_topology::Partitioner;
 
-use crate::layer::{Entries, Writing};
+use crate::layer::{Overlay, Writing};
 use crate::memory::{MemoryBudget, Share};
 use crate::query::{Entries as Found, Page};
 use crate::recovery::begin;
@@ -120,10 +120,10 @@ impl<W: World> Follower<W> {
 
     fn take_in(&mut self, wait: Duration) -> Result<bool, PortError> {
         let copy = &self.copy;
-        let mut batches: Vec<Entries> = copy.stores.iter().map(|_| Entries::default()).collect();
+        let mut batches: Vec<Overlay> = copy.stores.iter().map(|_| Overlay::default()).collect();
         self.tail.poll(wait, BATCH_RECORDS_MAX, |record| {
             if let (Some(batch), Some(key)) = (batches.get_mut(record.partition.index()), record.key) {
-                batch.insert(key.into(), record.value.map(Into::into));
+                batch.insert(key, record.value);
             }
             ControlFlow::Continue(())
         })?;
@@ -287,11 +287,11 @@ impl<S: TableStore> TableCopy<S> {
     }
 
     /// Brings a store forward. Who reads a key meanwhile sees it as it was or as it is.
-    fn store(&self, store: &S, batch: Entries, before: Offset, next: Offset) -> Result<(), PortError> {
-        let mut writing = Writing::new(batch, 0, Some(before), next);
+    fn store(&self, store: &S, batch: Overlay, before: Offset, next: Offset) -> Result<(), PortError> {
+        let mut writing = Writing::new(batch, Some(before), next);
         loop {
             let mut cached = self.cached.write().unwrap_or_else(PoisonError::into_inner);
-            if !writing.store_batch(store, STORE_BATCH_BYTES, |key, _| cached.remove(&key))? {
+            if !writing.store_batch(store, STORE_BATCH_BYTES, |key, _| cached.remove(key))? {
                 return Ok(());
             }
         }

@@ -110,7 +110,30 @@ impl Signature {
     }
 }
 
+/// The types of a signature's parameters and of its result, such as that of `price DOUBLE, label STRING -> STRING`; `None`
+/// where it can't be read, or leaves a type open.
+pub fn plain_signature(text: &str) -> Option<(Vec<Type>, Type)> {
+    let signature = signature(text).filter(|signature| !signature.is_variadic())?;
+    let parameters =
+        signature.parameters.iter().map(|parameter| parameter.shape.plain()).collect::<Option<_>>()?;
+    Some((parameters, signature.returns.plain()?))
+}
+
 impl Shape {
+    /// The type, where it is one.
+    fn plain(&self) -> Option<Type> {
+        Some(match self {
+            Self::Exact(ty) => ty.clone(),
+            Self::Array(of) => Type::Array(Box::new(of.plain()?)),
+            Self::Map(key, of) => Type::Map(Box::new(key.plain()?), Box::new(of.plain()?)),
+            Self::Struct(fields) => {
+                let field = |(name, of): &(String, Self)| Some(Column::new(name.as_str(), of.plain()?));
+                Type::Struct(fields.iter().map(field).collect::<Option<_>>()?)
+            }
+            Self::Any | Self::Decimal | Self::Generic(_) | Self::Lambda(..) | Self::Unit => return None,
+        })
+    }
+
     fn has_holes(&self) -> bool {
         match self {
             Self::Any | Self::Generic(_) => true,

@@ -45,6 +45,10 @@ impl Intake {
         Some(Self { record, row, time })
     }
 
+    pub(super) fn row(&self) -> Option<&[Value]> {
+        self.row.as_deref()
+    }
+
     fn event(self, side: usize) -> Result<Event, StepError> {
         let Self { record, row, time } = self;
         let side = i32::try_from(side).map_err(|_| StepError::Damaged("a source's place"))?;

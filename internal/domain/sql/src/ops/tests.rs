@@ -2,6 +2,7 @@ mod beyond;
 mod forgetting;
 mod joins;
 mod recommendations;
+mod screen;
 mod shapes;
 mod windows;
 mod world;

@@ -64,6 +64,7 @@ pub fn ask(text: &str, catalog: &Catalog, schemas: &dyn SchemaSource) -> Result<
         query,
         guarantee: None,
         idle_ms: None,
+        is_from_end: false,
         span: asked.from.name.span,
     };
     let is_push = asked.emits_changes || asked.emit_final.is_some();

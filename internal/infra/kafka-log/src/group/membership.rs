@@ -1,5 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use millstream_model::Partition;
@@ -20,6 +20,7 @@ pub(crate) struct Shared {
     is_uneven: AtomicBool,
     events: Mutex<VecDeque<Polled>>,
     lags: Mutex<HashMap<String, BTreeMap<i32, u64>>>,
+    statistics: AtomicU64,
 }
 
 impl Shared {
@@ -35,6 +36,11 @@ impl Shared {
     /// Notes that partitions are gone, before the group says so.
     pub(crate) fn lose(&self, partitions: Vec<Partition>) {
         locked(&self.events).push_back(Polled::Lost(partitions));
+    }
+
+    /// How many statistics were told so far.
+    pub(crate) fn statistics(&self) -> u64 {
+        self.statistics.load(Ordering::Acquire)
     }
 
     pub(crate) fn lag(&self, topic: &str, partition: Partition) -> Option<u64> {
@@ -75,6 +81,7 @@ impl ClientContext for GroupContext {
             (name, lags.collect())
         });
         *locked(&self.shared.lags) = lags.collect();
+        self.shared.statistics.fetch_add(1, Ordering::Release);
     }
 }
 

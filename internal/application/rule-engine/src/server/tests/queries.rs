@@ -1,3 +1,6 @@
+use millstream_model::{Partition, TopicName};
+use millstream_ports::{Delivery, GroupLog, Outlet, Polled, SendRecord, Tag};
+
 use super::*;
 
 const PAGES: &str = "CREATE TABLE pages (id INT PRIMARY KEY, name STRING, views INT)
@@ -49,6 +52,42 @@ fn a_table_is_asked_by_key_by_range_and_by_anything() {
     assert_eq!(rows(&server, "SELECT views + 1 AS more FROM pages WHERE id = 3"), [[Value::Int(8)]]);
     let groups = rows(&server, "SELECT LEN(name) AS l, COUNT(*) AS n FROM pages GROUP BY LEN(name)");
     assert_eq!(groups, [[Value::Int(3), Value::Bigint(1)], [Value::Int(4), Value::Bigint(3)]]);
+}
+
+#[test]
+fn a_table_that_ends_in_doubt_is_answered_for_once_that_is_decided() {
+    let world = Sim::live();
+    let server = with_pages(&world);
+    world.create("drive", 1);
+    let drive = TopicName::new("drive").unwrap();
+    let mut writer =
+        world.join_group("writer", 0, std::slice::from_ref(&drive), Delivery::ExactlyOnce).unwrap();
+    until(|| {
+        match writer.poll(Duration::from_millis(5), 1, |_| std::ops::ControlFlow::Continue(())).unwrap() {
+            Polled::Assigned(partitions) => writer.accept(&partitions).is_ok(),
+            _ => false,
+        }
+    });
+    let pages = TopicName::new("pages").unwrap();
+    let record = SendRecord {
+        topic: &pages,
+        partition: Some(Partition::new(0)),
+        key: Some(&77_i32.to_be_bytes()),
+        value: Some(b"new,1"),
+        headers: &millstream_model::NoHeaders,
+        timestamp: None,
+        tag: Tag::NONE,
+    };
+    writer.send(&record).unwrap();
+    writer.settle().unwrap();
+    thread::scope(|scope| {
+        let asked = scope.spawn(|| ints(&rows(&server, "SELECT id FROM pages")));
+        // Long enough for the question to come to the doubt, which it must neither answer around nor be refused for.
+        thread::sleep(Duration::from_millis(100));
+        assert!(!asked.is_finished());
+        writer.commit(&[]).unwrap();
+        assert_eq!(asked.join().unwrap(), [1, 2, 3, 12, 77]);
+    });
 }
 
 #[test]

@@ -69,7 +69,11 @@ fn segments_are_stored_one_after_another_with_an_offset_each() {
     let mut layer = layer(1 << 20);
     for number in 0..100_u8 {
         layer.replay(&[number], Some(&[number; 10]), AT);
-        layer.replayed(Offset(i64::from(number) + 1), Duration::ZERO, 10 * size(&[0], Some(&[0; 10])));
+        layer.replayed(
+            Offset(i64::from(number) + 1),
+            Duration::ZERO,
+            10 * crate::layer::overlay::size(&[0], Some(&[0; 10])),
+        );
     }
     let mut offsets = Vec::new();
     while layer.waiting_bytes() > 0 {

@@ -12,6 +12,7 @@ const P1: Partition = Partition::new(1);
 pub(super) fn suite<W: World>(stage: &Stage<'_, W>) {
     reads_a_partition_once_it_is_started(stage);
     begins_again_after_what_was_committed(stage);
+    reads_one_input_before_another_where_told(stage);
     ends_a_poll_when_told(stage);
     rests_while_it_is_paused(stage);
     tells_how_far_behind_it_is(stage);
@@ -163,6 +164,32 @@ fn begins_again_after_what_was_committed<W: World>(stage: &Stage<'_, W>) {
     ];
     assert_eq!(offsets(&second.seen), expected.into());
     second.log.leave();
+}
+
+/// What is there when a partition is started comes first, at a first start and at a later one; what comes after that comes
+/// with the rest.
+fn reads_one_input_before_another_where_told<W: World>(stage: &Stage<'_, W>) {
+    let inputs = [stage.topic("later", 2), stage.topic("first", 2), stage.topic("as-ever", 2)];
+    for _round in 0..2 {
+        stage.fill_all(&inputs, 1, 12);
+        let mut member = Member::join(stage, "orderly", 0, &inputs);
+        member.log.read_first(&[1], &[0]);
+        for partition in member.wait_for_partitions() {
+            member.log.start(partition).unwrap();
+        }
+        member.read_until("all is read", 36);
+        let of = |topic: usize| member.seen.iter().enumerate().filter(move |(_, seen)| seen.topic == topic);
+        let (last, first) = (of(1).next_back().unwrap().0, of(0).next().unwrap().0);
+        assert!(last < first, "the last of the one is number {last}, and the first of the other {first}");
+        stage.fill_all(&inputs, 2, 1);
+        member.read_until("what came later is read too", 42);
+        for topic in 0..3 {
+            let seen = offsets(&member.seen);
+            assert_eq!((seen[&(topic, P0)].len(), seen[&(topic, P1)].len()), (13, 1));
+        }
+        member.commit();
+        member.log.leave();
+    }
 }
 
 fn ends_a_poll_when_told<W: World>(stage: &Stage<'_, W>) {

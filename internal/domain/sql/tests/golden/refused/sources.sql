@@ -1,5 +1,5 @@
 SET 'processing.guarantee' = 'exactly_once';
-SET 'auto.offset.reset' = 'latest';
+SET 'auto.offset.reset' = 'newest';
 CREATE STREAM a (k STRING KEY, v STRING);
 CREATE STREAM b (k STRING KEY, v STRING) WITH (KAFKA_TOPIC='b', VALUE_FORMAT='XML');
 CREATE STREAM c (k STRING PRIMARY KEY, v STRING) WITH (KAFKA_TOPIC='c', VALUE_FORMAT='JSON');
