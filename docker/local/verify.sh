@@ -34,7 +34,7 @@ PROMETHEUS=http://127.0.0.1:$PROMETHEUS_PORT
 
 finish() {
   local name
-  for name in gone tiny late sink rules stream collector; do halt "$name"; done
+  for name in gone anew tiny late sink rules stream collector; do halt "$name"; done
   if mountpoint -q "$STACK/tiny"; then umount "$STACK/tiny"; fi
   for name in prometheus connect postgres registry kafka; do docker/local/$name.sh down >/dev/null 2>&1 || true; done
   [ "${failed:-1}" -ne 0 ] && echo "logs are in $LOG" >&2 || rm -rf "$HOME_OF_RUN"
@@ -294,6 +294,33 @@ topic_deleted() {
   grep 'the topic was made anew; empty the table' "$LOG/gone.log"
   rows_of gone.shop_products 100
 }
+# A stream whose input was deleted under it says so, and reads one that was made anew from its beginning when it is started again.
+topic_anew() {
+  local port=$((FIRST + 11))
+  export STREAM_GROUP=anew PRODUCT_TOPIC=anew PRODUCT_FILTERED_TOPIC=anew_filtered PRODUCT_WITH_FULL_IMG_SET_TOPIC=anew_complete
+  "$PROGRAMS/stream" topics create
+  cd "$STACK/run"
+  launch anew "$port" "$PROGRAMS/stream" --no-repl --http "127.0.0.1:$port"
+  within 60 get "$port" readyz
+  announces 200 61
+  cd "$REPOSITORY"
+  psql 'create schema anew'
+  within 60 anew_passed 200
+  docker/local/kafka.sh topics --delete --topic anew
+  within 120 grep 'topic does not exist' "$LOG/anew.log"
+  get "$port" healthz
+  docker/local/kafka.sh topics --create --topic anew --partitions 6
+  announces 20 62
+  halt anew
+  cd "$STACK/run"
+  launch anew "$port" "$PROGRAMS/stream" --no-repl --http "127.0.0.1:$port"
+  cd "$REPOSITORY"
+  within 120 anew_passed 220
+  halt anew
+}
+anew_passed() {
+  (cd "$STACK/run" && "$PROGRAMS/sink" postgres --topics anew_filtered --schema anew --once --http off) && rows_of anew.analytic_products_filtered "$1"
+}
 # A state folder of six megabytes fills, is given room, and the topic behind it ends up whole.
 disk_full() {
   local port=$((FIRST + 12)) tiny=$STACK/tiny pid
@@ -376,6 +403,7 @@ also 'brokers that are not there at the start are a sentence' no_broker
 also 'a registry that is not there at the start is a sentence' no_registry
 also 'a database that is not there at the start is waited for' late_database
 also 'a topic that is deleted under the sink is told, and one made anew is not mixed with it' topic_deleted
+also 'a topic that is deleted under the stream is told, and one made anew is read from its beginning after a start' topic_anew
 if [ "$(id -u)" -eq 0 ]; then also 'a full disk ends the stream in a sentence, and nothing is lost when there is room' disk_full; fi
 also "the sink writes at least 20,000 rows a second" sink_rate
 also 'a sink that is killed again and again writes each row' sink_killed
