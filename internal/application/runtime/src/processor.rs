@@ -212,8 +212,8 @@ impl<W: World> Processor<W> {
         let (table, questions) = TableClient::new(&plan.graph, count);
         let standbys = Standbys::new(&self.world, &plan)?;
         let hire = |(instance, questions)| {
-            let shelf = standbys.as_ref().map(Standbys::shelf);
-            Worker::new(&self.world, plan.clone(), instance, questions, shelf)
+            let warm = standbys.as_ref().map(Standbys::shelf);
+            Worker::new(&self.world, plan.clone(), instance, questions, warm)
         };
         let workers = questions.into_iter().enumerate().map(hire).collect::<Result<_, _>>()?;
         Ok(Crew { workers, plan, status, table, standbys })

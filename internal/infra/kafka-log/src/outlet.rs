@@ -195,7 +195,7 @@ impl KafkaOutlet {
         wait: Duration,
     ) -> Result<(), KafkaError> {
         let (positions, member) = (positions.clone(), member.clone());
-        self.request(wait, move |producer| producer.send_offsets_to_transaction(&positions, &*member, wait))
+        self.request(wait, move |producer| producer.send_offsets_to_transaction(&positions, &member, wait))
     }
 
     pub(crate) fn commit_transaction(&self, wait: Duration) -> Result<(), KafkaError> {

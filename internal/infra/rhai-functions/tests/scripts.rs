@@ -33,7 +33,8 @@ fn values_of_every_type_go_in_and_come_out() {
         ("STRUCT<a INT, b STRING>", Value::Struct(vec![Value::Int(1), Value::from("x")])),
         ("STRING", Value::Null),
     ] {
-        let given = called(&format!("value {ty} -> {ty}"), "fn f(value) { value }", &[value.clone()]);
+        let given =
+            called(&format!("value {ty} -> {ty}"), "fn f(value) { value }", std::slice::from_ref(&value));
         assert_eq!(given, Ok(value), "{ty}");
     }
     let with = "fn f(row, add) { row.total += add; row.rates.push(0.5); row }";

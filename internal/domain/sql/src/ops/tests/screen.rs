@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use millstream_model::Value;
 use proptest::prelude::*;
 
@@ -14,7 +16,7 @@ impl SchemaSource for NoSchemas {
 fn rules(conditions: &[String]) -> Vec<Rule> {
     let mut text = "CREATE STREAM s (k STRING KEY, i INT, b BIGINT, d DOUBLE, m DECIMAL(6, 2), t STRING) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON');\n".to_owned();
     for (number, condition) in conditions.iter().enumerate() {
-        text.push_str(&format!("CREATE STREAM o{number} AS SELECT * FROM s {condition};\n"));
+        writeln!(text, "CREATE STREAM o{number} AS SELECT * FROM s {condition};").unwrap();
     }
     let (plan, mistakes) = plan(&text, &mut Catalog::new(), &NoSchemas);
     assert_eq!(mistakes, []);
