@@ -307,7 +307,7 @@ topic_anew() {
   psql 'create schema anew'
   within 60 anew_passed 200
   docker/local/kafka.sh topics --delete --topic anew
-  within 120 grep 'topic does not exist' "$LOG/anew.log"
+  within 120 grep -E 'topic does not exist|partition count changed from 6 to 0' "$LOG/anew.log"
   get "$port" healthz
   docker/local/kafka.sh topics --create --topic anew --partitions 6
   announces 20 62
