@@ -51,10 +51,10 @@ check: ## Format, lints, docs, dependencies
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
 	@command -v cargo-deny >/dev/null || cargo install cargo-deny --locked
-	cargo deny check bans licenses sources
+	cargo deny --workspace check bans licenses sources
 
 audit: ## Known vulnerabilities (needs the advisory database, on line)
-	cargo deny check advisories
+	cargo deny --workspace check advisories
 
 # ON=embedded runs it on the embedded broker; ARGS takes what 'chaos run --help' lists, such as --duration-s 600 --seed 7.
 chaos: prepare ## Kill, hold up and cut off a group under load on a real Kafka, and count what was lost and what came twice
