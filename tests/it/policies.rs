@@ -193,22 +193,9 @@ fn what_is_too_large_goes_by_the_policy_of_its_output(stack: &Stack) {
     for (delivery, name) in [(Delivery::AtLeastOnce, "large_plain"), (Delivery::ExactlyOnce, "large_exact")] {
         create(stack, name);
         send(stack, &format!("{name}_in"), &[("a", b"1"), ("a", b"large"), ("a", b"2")]);
-        let out = Output::new(format!("{name}_out"), Utf8, Utf8);
-        let emitted = out.clone();
-        let graph = GroupGraph::define(name)
-            .input(format!("{name}_in"), Utf8, Utf8, move |context, key: &str, value: &str| {
-                let text = if value == "large" { "x".repeat(5_000) } else { value.to_owned() };
-                Ok(context.emit(&emitted, &key, &text.as_str())?)
-            })
-            .output(&out)
-            .policies(Policies { produce: Policy::DeadLetter, ..Policies::default() })
-            .build()
-            .unwrap();
         let limit = [("message.max.bytes".to_owned(), "2000".to_owned())].into();
         let log = KafkaLog::new(stack.brokers()).with_properties(limit).unwrap();
-        let settings = Settings { delivery, ..Settings::default() };
-        let processor = Processor::new(KafkaWorld::without_tables(log), graph).settings(settings);
-        let running = processor.start().unwrap();
+        let running = start_widening(log, name, delivery);
         until("the others are out", || values(stack, &format!("{name}_out")) == ["1", "2"]);
         let letters = read_all(stack, &format!("{name}-dead-letters"));
         assert_eq!((letters.len(), letters[0].value.as_deref()), (1, None));
@@ -236,7 +223,7 @@ pub fn refused_by_brokers(stack: &Stack) {
         fed.insert(20, ("a", b"large"));
         fed.insert(90, ("b", b"large"));
         send(stack, &format!("{name}_in"), &fed);
-        let running = start_widening(stack, name, delivery);
+        let running = start_widening(KafkaLog::new(stack.brokers()), name, delivery);
         let out = || values(stack, &format!("{name}_out"));
         until("the last is out", || out().last().map(String::as_str) == Some("199"));
         until("both are letters", || running.status().snapshot().dead_letters >= 2);
@@ -268,7 +255,7 @@ fn last_of_each(mut values: Vec<String>) -> Vec<String> {
 }
 
 /// Writes what it reads, but for what is to be too large.
-fn start_widening(stack: &Stack, name: &str, delivery: Delivery) -> Running {
+fn start_widening(log: KafkaLog, name: &str, delivery: Delivery) -> Running {
     let out = Output::new(format!("{name}_out"), Utf8, Utf8);
     let emitted = out.clone();
     let graph = GroupGraph::define(name)
@@ -280,6 +267,6 @@ fn start_widening(stack: &Stack, name: &str, delivery: Delivery) -> Running {
         .policies(Policies { produce: Policy::DeadLetter, ..Policies::default() })
         .build()
         .unwrap();
-    let world = KafkaWorld::without_tables(KafkaLog::new(stack.brokers()));
+    let world = KafkaWorld::without_tables(log);
     Processor::new(world, graph).settings(Settings { delivery, ..Settings::default() }).start().unwrap()
 }

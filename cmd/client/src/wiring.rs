@@ -45,10 +45,8 @@ pub(crate) fn open(settings: &ClientSettings) -> anyhow::Result<(ClientSearch, C
     let output = Output::new(prompts.as_str(), Utf8, prompt);
     let reader = AvroBorrowed::reader(&registry);
     let (search, answers) = open_search(&world, &settings.user, output, recommendations, reader)?;
-    let traces = match &settings.spans {
-        Some(spans) => Traces::to(Arc::new(Spans::start(spans)?)),
-        None => Traces::default(),
-    };
+    let spans = settings.spans.as_ref().map(Spans::start).transpose()?;
+    let traces = Traces::from(spans.map(Arc::new));
     Ok((search.traced(traces), answers))
 }
 

@@ -41,22 +41,16 @@ pub(crate) fn formats_over(registry: &Registry) -> Formats {
 
 /// Begins to tell spans, if the settings name a collector.
 pub(crate) fn spans(all: &millstream_settings::Settings) -> anyhow::Result<Option<Arc<Spans>>> {
-    let Some(endpoint) = all.get("otel.exporter_otlp_endpoint")? else { return Ok(None) };
-    let ratio = all.get("otel.traces_sampler_arg")?.unwrap_or(1.0);
+    let Some((endpoint, ratio)) = all.collector()? else { return Ok(None) };
     let settings = SpanSettings { service: "rules".to_owned(), endpoint, ratio };
     Ok(Some(Arc::new(Spans::start(&settings)?)))
-}
-
-/// Where the spans of callbacks go.
-fn traces(spans: Option<&Arc<Spans>>) -> Traces {
-    spans.map_or_else(Traces::default, |spans| Traces::to(spans.clone()))
 }
 
 pub(crate) fn each(settings: &RuleSettings) -> Settings {
     let each = Settings {
         workers: settings.workers,
         standbys: settings.standbys,
-        traces: traces(settings.spans.as_ref()),
+        traces: Traces::from(settings.spans.clone()),
         commit_interval: Some(Duration::from_millis(settings.commit_interval_ms)),
         memory: settings.memory_budget_bytes.map_or_else(MemoryBudget::default, MemoryBudget::of_bytes),
         ..Settings::default()

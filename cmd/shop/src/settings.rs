@@ -86,9 +86,8 @@ impl ShopSettings {
 
 /// Where spans go, if the settings name a collector.
 fn spans(all: &Settings) -> Result<Option<SpanSettings>, SettingsError> {
-    let Some(endpoint) = all.get("otel.exporter_otlp_endpoint")? else { return Ok(None) };
-    let ratio = all.get("otel.traces_sampler_arg")?.unwrap_or(1.0);
-    Ok(Some(SpanSettings { service: "shop".to_owned(), endpoint, ratio }))
+    let of = |(endpoint, ratio)| SpanSettings { service: "shop".to_owned(), endpoint, ratio };
+    Ok(all.collector()?.map(of))
 }
 
 #[cfg(test)]

@@ -25,9 +25,7 @@ pub(crate) fn emitter(settings: &ShopSettings) -> anyhow::Result<ShopEmitter> {
     }
     let registry = Registry::new(settings.registry_url.reveal())?;
     let product = AvroBorrowed::writer(&registry, &value_subject(topic.as_str()), PRODUCT_SCHEMA)?;
-    let traces = match &settings.spans {
-        Some(spans) => Traces::to(Arc::new(Spans::start(spans)?)),
-        None => Traces::default(),
-    };
+    let spans = settings.spans.as_ref().map(Spans::start).transpose()?;
+    let traces = Traces::from(spans.map(Arc::new));
     Ok(Emitter::open(&world, "shop", Output::new(topic.as_str(), Utf8, product))?.traced(traces))
 }

@@ -140,15 +140,9 @@ impl Stream {
 
 /// Begins to tell spans, if the settings name a collector.
 pub(crate) fn spans(all: &millstream_settings::Settings) -> anyhow::Result<Option<Arc<Spans>>> {
-    let Some(endpoint) = all.get("otel.exporter_otlp_endpoint")? else { return Ok(None) };
-    let ratio = all.get("otel.traces_sampler_arg")?.unwrap_or(1.0);
+    let Some((endpoint, ratio)) = all.collector()? else { return Ok(None) };
     let settings = SpanSettings { service: "stream".to_owned(), endpoint, ratio };
     Ok(Some(Arc::new(Spans::start(&settings)?)))
-}
-
-/// Where the spans of callbacks go.
-fn traces(spans: Option<&Arc<Spans>>) -> Traces {
-    spans.map_or_else(Traces::default, |spans| Traces::to(spans.clone()))
 }
 
 /// Writes the filter to its topic, and makes sure that it is there.
@@ -181,7 +175,7 @@ fn processor(
         commit_interval: settings.commit_interval_ms.map(Duration::from_millis),
         memory: settings.memory_budget_bytes.map_or_else(|| defaults.memory.clone(), MemoryBudget::of_bytes),
         standbys: settings.standbys,
-        traces: traces(settings.spans.as_ref()),
+        traces: Traces::from(settings.spans.clone()),
         ..defaults
     };
     Ok((Processor::new(world.clone(), graph).settings(tuned), spec))

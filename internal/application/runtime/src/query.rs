@@ -11,6 +11,7 @@ use crate::partition::Phase;
 pub(crate) use crate::query::answering::Asking;
 use crate::query::asking::Question;
 pub use crate::query::asking::{Answer, Freshness, Page, QueryError, Reached};
+pub(crate) use crate::query::asking::{Reply as Told, count_pages};
 pub(crate) use crate::query::ranges::Entries;
 pub use crate::query::ranges::TableSnapshot;
 use crate::query::ranges::{CutPlace, Reply};

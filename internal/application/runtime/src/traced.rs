@@ -39,6 +39,13 @@ impl Traces {
     }
 }
 
+/// Without a tracer none are told.
+impl<T: Tracer + 'static> From<Option<Arc<T>>> for Traces {
+    fn from(tracer: Option<Arc<T>>) -> Self {
+        tracer.map_or_else(Self::default, |tracer| Self::to(tracer))
+    }
+}
+
 impl fmt::Debug for Traces {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0.is_some() { "told" } else { "not told" })

@@ -46,6 +46,14 @@ pub(crate) struct Worker<W: World> {
     is_paused: bool,
 }
 
+/// Comes to the group, with its inputs in their order.
+fn join<W: World>(world: &W, plan: &Plan, instance: usize) -> Result<W::Group, PortError> {
+    let (spec, (first, later)) = (&plan.graph.spec, &plan.graph.order);
+    let mut log = world.join_group(&spec.group, instance, &spec.inputs, plan.settings.delivery)?;
+    log.read_first(first, later);
+    Ok(log)
+}
+
 impl<W: World> Worker<W> {
     pub(crate) fn new(
         world: &W,
@@ -54,9 +62,7 @@ impl<W: World> Worker<W> {
         questions: Receiver<Query>,
         standbys: Option<SharedShelf<W>>,
     ) -> Result<Self, PortError> {
-        let spec = &plan.graph.spec;
-        let mut log = world.join_group(&spec.group, instance, &spec.inputs, plan.settings.delivery)?;
-        log.read_first(&plan.graph.order.0, &plan.graph.order.1);
+        let log = join(world, &plan, instance)?;
         let desk = Desk::new(world.clone(), plan);
         let recovery = Recovery::new(&desk, instance)?;
         let committed_at = world.elapsed();
@@ -160,10 +166,7 @@ impl<W: World> Worker<W> {
         let Self { instance, desk, .. } = self;
         self.kept.forget();
         desk.tasks.clear();
-        let spec = &desk.plan.graph.spec;
-        self.log =
-            desk.world.join_group(&spec.group, *instance, &spec.inputs, desk.plan.settings.delivery)?;
-        self.log.read_first(&desk.plan.graph.order.0, &desk.plan.graph.order.1);
+        self.log = join(&desk.world, &desk.plan, *instance)?;
         let mut fresh = Desk::new(desk.world.clone(), desk.plan.clone());
         std::mem::swap(&mut fresh.status, &mut desk.status);
         fresh.status.repairs += 1;

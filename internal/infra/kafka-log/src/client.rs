@@ -59,8 +59,13 @@ impl Complaints {
     }
 
     fn heard(&self) -> MutexGuard<'_, Vec<(Code, String)>> {
-        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.heard)
     }
+}
+
+/// A lock whose holder may have panicked: what it guards is whole after each step.
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// All that is wrong, in parentheses, for a message that would otherwise only say that something is.

@@ -1,6 +1,6 @@
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use rdkafka::producer::{
 use rdkafka::{ClientConfig, ClientContext, Message, TopicPartitionList};
 
 use crate::KafkaLog;
-use crate::client::{self, Complaints};
+use crate::client::{self, Complaints, locked};
 use crate::failure::{is_rejection, port_error};
 use crate::group::Clerk;
 
@@ -120,10 +120,6 @@ impl OutletContext {
 /// Whether a record went with a transaction that was aborted. That may be told when the next one has begun, of which it is none.
 fn is_purge(error: &KafkaError) -> bool {
     matches!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::PurgeQueue | RDKafkaErrorCode::PurgeInflight))
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl KafkaOutlet {

@@ -1,4 +1,4 @@
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use millstream_model::Partition;
@@ -6,7 +6,7 @@ use millstream_ports::{GroupMember, PortError};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
 use crate::KafkaLog;
-use crate::client::PlainContext;
+use crate::client::{PlainContext, locked};
 use crate::failure::port_error;
 
 /// How long the brokers may take to describe a group.
@@ -25,7 +25,7 @@ impl Roster {
             // The client can't read what KIP-848's groups say of themselves.
             return Ok(None);
         }
-        let mut asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut asked = locked(&self.0);
         let client = match asked.take() {
             Some(client) => client,
             None => log.probe()?,

@@ -92,6 +92,15 @@ impl Settings {
         self.kafka.clone()
     }
 
+    /// Where traces are told, and which part of them; `None` where no collector is named.
+    ///
+    /// # Errors
+    /// When the part is no number.
+    pub fn collector(&self) -> Result<Option<(String, f64)>, SettingsError> {
+        let Some(endpoint) = self.get("otel.exporter_otlp_endpoint")? else { return Ok(None) };
+        Ok(Some((endpoint, self.get("otel.traces_sampler_arg")?.unwrap_or(1.0))))
+    }
+
     /// The value of a setting such as `stream.workers`, if anybody says one.
     ///
     /// # Errors

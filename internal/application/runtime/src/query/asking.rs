@@ -152,15 +152,7 @@ impl TableClient {
     /// # Errors
     /// As [`TableClient::find`].
     pub fn count_range(&self, partition: Partition, range: &KeyRange) -> Reply<u64> {
-        let (mut rest, mut count) = (range.clone(), 0);
-        loop {
-            let page = self.page(partition, &rest, COUNT_AT_ONCE)?;
-            count += page.content.entries.len() as u64;
-            match page.content.entries.into_iter().next_back() {
-                Some((last, _)) if page.content.has_more => rest = rest.after(&last),
-                _ => return Ok(Answer { partition, content: count, freshness: page.freshness }),
-            }
-        }
+        count_pages(partition, range, |rest, limit| self.page(partition, rest, limit))
     }
 
     /// Asks all workers, of which one at most has the partition.
@@ -184,6 +176,23 @@ impl TableClient {
                 Err(RecvTimeoutError::Disconnected) => return Err(QueryError::Elsewhere(partition)),
                 Err(RecvTimeoutError::Timeout) => return Err(unanswered("it is busy")),
             }
+        }
+    }
+}
+
+/// How many entries of a range a partition holds, by its pages, as fresh as the last of them.
+pub(crate) fn count_pages(
+    partition: Partition,
+    range: &KeyRange,
+    page: impl Fn(&KeyRange, usize) -> Reply<Page>,
+) -> Reply<u64> {
+    let (mut rest, mut count) = (range.clone(), 0);
+    loop {
+        let Answer { content, freshness, .. } = page(&rest, COUNT_AT_ONCE)?;
+        count += content.entries.len() as u64;
+        match content.entries.into_iter().next_back() {
+            Some((last, _)) if content.has_more => rest = rest.after(&last),
+            _ => return Ok(Answer { partition, content: count, freshness }),
         }
     }
 }

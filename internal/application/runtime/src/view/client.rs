@@ -4,13 +4,8 @@ use std::time::{Duration, Instant};
 use millstream_model::{Offset, Partition, TopicName};
 use millstream_ports::{KeyRange, PortError};
 
-use crate::query::{Answer, Freshness, Page, QueryError, Reached};
+use crate::query::{Answer, Freshness, Page, QueryError, Reached, Told, count_pages};
 use crate::view::copy::{CopyState, ReadTable};
-
-/// Entries that are counted at a time.
-const COUNT_AT_ONCE: usize = 10_000;
-
-type Reply<T> = Result<Answer<T>, QueryError>;
 
 /// Asks a view by bytes, one partition at a time, with how old the answer is: for whoever serves it. A cheap handle.
 ///
@@ -65,7 +60,7 @@ impl ViewClient {
         key: &[u8],
         after: Option<&Reached>,
         patience: Duration,
-    ) -> Reply<Option<Vec<u8>>> {
+    ) -> Told<Option<Vec<u8>>> {
         if let Some(after) = after {
             self.wait_for(partition, after, patience)?;
         }
@@ -78,7 +73,7 @@ impl ViewClient {
     ///
     /// # Errors
     /// As [`ViewClient::find`].
-    pub fn page(&self, partition: Partition, range: &KeyRange, limit: usize) -> Reply<Page> {
+    pub fn page(&self, partition: Partition, range: &KeyRange, limit: usize) -> Told<Page> {
         let freshness = self.freshness(partition)?;
         let content = self.copy.page(partition, range, limit)?;
         Ok(Answer { partition, content, freshness })
@@ -88,16 +83,8 @@ impl ViewClient {
     ///
     /// # Errors
     /// As [`ViewClient::find`].
-    pub fn count_range(&self, partition: Partition, range: &KeyRange) -> Reply<u64> {
-        let (mut rest, mut count) = (range.clone(), 0);
-        loop {
-            let page = self.page(partition, &rest, COUNT_AT_ONCE)?;
-            count += page.content.entries.len() as u64;
-            match page.content.entries.into_iter().next_back() {
-                Some((last, _)) if page.content.has_more => rest = rest.after(&last),
-                _ => return Ok(Answer { partition, content: count, freshness: page.freshness }),
-            }
-        }
+    pub fn count_range(&self, partition: Partition, range: &KeyRange) -> Told<u64> {
+        count_pages(partition, range, |rest, limit| self.page(partition, rest, limit))
     }
 
     fn wait_for(&self, partition: Partition, after: &Reached, patience: Duration) -> Result<(), QueryError> {

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use millstream_model::Partition;
 use millstream_ports::Polled;
@@ -10,7 +10,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Statistics, TopicPartitionList};
 
-use crate::client::{self, Complaints};
+use crate::client::{self, Complaints, locked};
 
 /// What the consumer's callbacks leave for the worker to find. They run on the worker's thread, inside its polls.
 #[derive(Default)]
@@ -46,10 +46,6 @@ impl Shared {
     pub(crate) fn lag(&self, topic: &str, partition: Partition) -> Option<u64> {
         locked(&self.lags).get(topic)?.get(&partition.as_i32()).copied()
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 pub(crate) struct GroupContext {

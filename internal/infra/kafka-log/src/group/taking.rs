@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -9,6 +9,7 @@ use millstream_ports::PortError;
 use rdkafka::error::KafkaError;
 
 use crate::KafkaLog;
+use crate::client::locked;
 use crate::failure::port_error;
 use crate::outlet::KafkaOutlet;
 
@@ -81,10 +82,6 @@ impl Drop for Taking {
 
 fn broken() -> PortError {
     PortError::stop("the thread that takes over transactions ended too early")
-}
-
-fn locked(wanted: &Mutex<BTreeSet<Partition>>) -> MutexGuard<'_, BTreeSet<Partition>> {
-    wanted.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn take_over(log: &KafkaLog, group: &str, wanted: &Mutex<BTreeSet<Partition>>) -> Taken {
