@@ -34,7 +34,7 @@ PROMETHEUS=http://127.0.0.1:$PROMETHEUS_PORT
 
 finish() {
   local name
-  for name in gone anew tiny late sink rules stream collector; do halt "$name"; done
+  for name in gone anew tiny late forsaken-sink forsaken-stream forsaken-rules sink rules stream collector; do halt "$name"; done
   if mountpoint -q "$STACK/tiny"; then umount "$STACK/tiny"; fi
   for name in prometheus connect postgres registry kafka; do docker/local/$name.sh down >/dev/null 2>&1 || true; done
   [ "${failed:-1}" -ne 0 ] && echo "logs are in $LOG" >&2 || rm -rf "$HOME_OF_RUN"
@@ -212,13 +212,14 @@ dead_letters_alert() { within 60 firing MillstreamSinkDeadLetters && within 60 f
 database_away() {
   docker/local/postgres.sh down
   announces 50 11
-  within 120 firing MillstreamSinkWaiting && within 60 firing ConnectTaskFailed
+  within 150 firing MillstreamSinkWaiting && within 150 firing ConnectSinkWaiting
   get "$SINK_HTTP_PORT" healthz
   if get "$SINK_HTTP_PORT" readyz; then return 1; fi
   docker/local/postgres.sh up
   within 60 get "$SINK_HTTP_PORT" readyz
-  docker/connectors/create.sh
-  within 60 not_firing MillstreamSinkWaiting && within 60 not_firing ConnectTaskFailed
+  # Nobody restarts a connector: its task waited.
+  within 60 not_firing MillstreamSinkWaiting && within 60 not_firing ConnectSinkWaiting && not_firing ConnectTaskFailed
+  within 120 same_tables
 }
 broker_away() {
   docker/local/kafka.sh down
@@ -270,7 +271,6 @@ late_database() {
   psql 'create schema late'
   within 60 same_count late.shop_products ours.shop_products
   halt late
-  docker/connectors/create.sh
 }
 waits() { get "$1" metrics | grep -q '^millstream_sink_waiting{[^}]*} 1$'; }
 same_count() { [ "$(psql "select count(*) from $1")" = "$(psql "select count(*) from $2")" ]; }
@@ -358,6 +358,50 @@ ends_well() {
   done
 }
 
+# Each program in turn is asked to end while nothing answers it, and ends within ten seconds, without a panic.
+ends_without_servers() {
+  local port=$((FIRST + 11)) name
+  export STREAM_GROUP=forsaken PRODUCT_FILTERED_TOPIC=forsaken_filtered PRODUCT_WITH_FULL_IMG_SET_TOPIC=forsaken_complete
+  "$PROGRAMS/stream" topics create
+  psql 'create schema forsaken' >/dev/null
+  cat >"$STACK/forsaken.sql" <<S
+CREATE STREAM forsaken (id STRING KEY, kind STRING) WITH (KAFKA_TOPIC='forsaken', VALUE_FORMAT='JSON', PARTITIONS=2);
+CREATE TABLE forsaken_counts AS SELECT kind, COUNT(*) AS events FROM forsaken GROUP BY kind EMIT CHANGES;
+S
+  cd "$STACK/run"
+  launch forsaken-sink "$port" "$PROGRAMS/sink" postgres --topics shop_products --schema forsaken --http off
+  launch forsaken-stream "$port" "$PROGRAMS/stream" --no-repl --state-dir "$STACK/forsaken-1" --http "127.0.0.1:$port"
+  launch forsaken-rules "$port" "$PROGRAMS/rules" run "$STACK/forsaken.sql" --state-dir "$STACK/forsaken-2" --http "127.0.0.1:$((port + 1))"
+  cd "$REPOSITORY"
+  within 60 get "$port" readyz && within 60 get "$((port + 1))" readyz
+  within 60 rows_of_any forsaken.shop_products
+  docker/local/kafka.sh down
+  docker/local/postgres.sh down
+  sleep 8
+  for name in forsaken-sink forsaken-stream forsaken-rules; do ends_in_time "$name"; done
+  docker/local/postgres.sh up
+  docker/local/kafka.sh up
+  within 120 get "$SINK_HTTP_PORT" readyz
+}
+ends_in_time() { # NAME
+  local pid began=$SECONDS
+  read -r pid _ <"$STACK/pid/$1"
+  kill -TERM "$pid"
+  within 10 test ! -e "/proc/$pid" || return 1
+  echo "$1 ended within $((SECONDS - began + 1)) s"
+  if grep -i panicked "$LOG/$1.log"; then return 1; fi
+}
+rows_of_any() { [ "$(psql "select count(*) from $1")" -gt 0 ]; }
+# Rules that share a group are told apart, in figures and in the console, and what they keep can be looked through.
+rules_told() {
+  get "$RULES_HTTP_PORT" metrics | grep '^millstream_rule_rows_out_total{rule="PERSONAL_RECOM"} [1-9]'
+  get "$RULES_HTTP_PORT" metrics | grep '^millstream_rule_state{rule="PERSONAL_RECOM",state="running"} 1$'
+  get "$RULES_HTTP_PORT" v1/rules | jq -e '.rules | length > 0 and all(.state == "running" and (.plan | contains("read")))'
+  local table
+  table=$(get "$RULES_HTTP_PORT" v1/tables | jq -r '.tables[0].name')
+  get "$RULES_HTTP_PORT" "v1/tables/$table/entries?limit=1000" | jq -e '[.entries[] | select(.label and .value)] | length > 0'
+}
+
 claim 'Kafka starts from packages' docker/local/kafka.sh up
 claim 'a schema registry starts from packages' docker/local/registry.sh up
 claim 'PostgreSQL starts from packages' docker/local/postgres.sh up
@@ -378,6 +422,7 @@ if docker compose version >/dev/null 2>&1; then also 'the compose files are clea
 also 'the manifests fit the published schemas' manifests
 also 'a product and a prompt are followed by traces to their recommendation' traces
 also "the stream's table is asked over HTTP" tables_over_http
+also 'rules are told one by one, and what they keep' rules_told
 if command -v chromium >/dev/null || command -v google-chrome >/dev/null; then also 'the console works in a browser, on a desk and a phone, dark and light' consoles; fi
 also "dashboards and alerts fit Grafana's model, and the page of figures" dashboards
 also 'the transformation in Kafka Connect does what its tests say' transformation
@@ -407,6 +452,7 @@ also 'a topic that is deleted under the stream is told, and one made anew is rea
 if [ "$(id -u)" -eq 0 ]; then also 'a full disk ends the stream in a sentence, and nothing is lost when there is room' disk_full; fi
 also "the sink writes at least 20,000 rows a second" sink_rate
 also 'a sink that is killed again and again writes each row' sink_killed
+also 'the programs end in time while nothing answers them' ends_without_servers
 also 'the programs end well' ends_well
 
 echo

@@ -3,11 +3,13 @@
 mod conform;
 mod console;
 mod examples;
+mod kept;
 mod scripts;
 mod serve;
 mod settings;
 mod wiring;
 
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write, stderr, stdout};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -17,9 +19,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Parser;
-use millstream_http_api::{Console, Peers, Routes, Server, Site, WatchedGroup};
+use millstream_http_api::{Console, Peers, Routes, RuleList, Server, ShownRule, Site, Tables, WatchedGroup};
 use millstream_ports::Meter;
-use millstream_rule_engine::{DeployError, Engine, RunningRule};
+use millstream_rule_engine::{DeployError, Engine, RuleWatch, RunningRule, WatchedRule};
 use millstream_runtime::{Status, Stop};
 use millstream_settings::SettingsError;
 use millstream_sql::{Rule, explain, render};
@@ -102,11 +104,12 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         }
         Deed::Run { paths, .. } => {
             let rules = planned(&mut engine, paths)?;
+            let plans = rules.iter().map(|rule| (rule.name.clone(), rule.to_string())).collect();
             let running = engine.deploy_all(rules)?;
             for (rule, verdict) in running.iter().flat_map(|running| &running.changes) {
                 writeln!(stdout(), "{rule} has changed, {verdict}")?;
             }
-            attend(&settings, running)
+            attend(&settings, running, plans)
         }
     }
 }
@@ -177,8 +180,12 @@ fn folder(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
 }
 
 /// Runs until a signal comes or a rule fails; then drains and commits all of them.
-fn attend(settings: &RuleSettings, running: Vec<RunningRule>) -> anyhow::Result<()> {
-    let _server = serve(settings, running.iter().map(|rule| rule.processor.status()).collect())?;
+fn attend(
+    settings: &RuleSettings,
+    running: Vec<RunningRule>,
+    plans: BTreeMap<String, String>,
+) -> anyhow::Result<()> {
+    let _server = serve(settings, running.iter().map(RunningRule::watch).collect(), plans)?;
     let stops: Vec<Stop> = running.iter().map(|rule| rule.processor.stopper()).collect();
     let all = stops.clone();
     ctrlc::set_handler(move || all.iter().for_each(Stop::set))?;
@@ -195,17 +202,27 @@ fn attend(settings: &RuleSettings, running: Vec<RunningRule>) -> anyhow::Result<
     outcome
 }
 
-fn serve(settings: &RuleSettings, statuses: Vec<Arc<Status>>) -> anyhow::Result<Option<Server>> {
+fn serve(
+    settings: &RuleSettings,
+    watches: Vec<RuleWatch>,
+    plans: BTreeMap<String, String>,
+) -> anyhow::Result<Option<Server>> {
     let Some(address) = &settings.http_address else { return Ok(None) };
+    let statuses: Vec<Arc<Status>> = watches.iter().map(|watch| watch.status().clone()).collect();
     let spans = settings.spans.iter().map(|spans| spans.clone() as Arc<dyn Meter>);
     let meters = statuses.iter().map(|status| status.clone() as Arc<dyn Meter>);
     let groups = statuses.iter().map(|status| status.group().to_owned()).collect();
     let disk = [Arc::new(StateDisk::new(&settings.state_dir, groups)) as Arc<dyn Meter>];
-    let exporter = Exporter::new(meters.chain(spans).chain(disk).collect());
-    let console = Console::new("rules", Peers::new(&settings.http_access).map_err(anyhow::Error::msg)?);
+    let rules = watches.iter().map(|watch| Arc::new(watch.clone()) as Arc<dyn Meter>);
+    let exporter = Exporter::new(meters.chain(rules).chain(spans).chain(disk).collect());
+    let peers = Peers::new(&settings.http_access).map_err(anyhow::Error::msg)?;
+    let (tables, console) = (Tables::new(peers.clone()), Console::new("rules", peers));
+    watches.iter().filter_map(kept::table).for_each(|table| tables.serve_local(table));
+    console.browse_tables();
     for status in &statuses {
         console.watch(WatchedGroup { status: status.clone(), owners: None });
     }
+    console.rules(Arc::new(Running { watches, plans }));
     let (healthy, ready) = (statuses.clone(), statuses);
     let named = |status: &Arc<Status>, reason: String| format!("{}: {reason}", status.group());
     let routes = Routes {
@@ -220,11 +237,40 @@ fn serve(settings: &RuleSettings, statuses: Vec<Arc<Status>>) -> anyhow::Result<
         }),
     };
     let server =
-        Server::open(address, Site::new(routes).access(settings.http_access.clone()).console(&console))?;
+        Server::open(address, Site::new(routes).access(settings.http_access.clone()).tables(&tables).console(&console))?;
     writeln!(
         stdout(),
         "metrics and health are on http://{0}\nthe console is on http://{0}/",
         server.address()
     )?;
     Ok(Some(server))
+}
+
+/// The rules that run, for the console.
+struct Running {
+    watches: Vec<RuleWatch>,
+    plans: BTreeMap<String, String>,
+}
+
+impl RuleList for Running {
+    fn list(&self) -> Vec<ShownRule> {
+        let all = self.watches.iter().flat_map(RuleWatch::rules);
+        let plan = |rule: &WatchedRule| self.plans.get(&rule.rule).cloned().unwrap_or_default();
+        let mut shown: Vec<_> = all.map(|rule| shown(&rule, plan(&rule))).collect();
+        shown.sort_by(|one, other| one.name.cmp(&other.name));
+        shown
+    }
+}
+
+pub(crate) fn shown(rule: &WatchedRule, plan: String) -> ShownRule {
+    ShownRule {
+        name: rule.rule.clone(),
+        group: rule.group.clone(),
+        state: rule.state.word().to_lowercase(),
+        reason: rule.state.reason().map(str::to_owned),
+        rows: rule.rows,
+        failed: rule.failed,
+        nulls: rule.nulls,
+        plan,
+    }
 }

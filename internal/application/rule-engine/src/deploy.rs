@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use millstream_model::{TopicName, Value};
@@ -9,6 +10,7 @@ use millstream_sql::{
 };
 use thiserror::Error;
 
+use crate::figures::RuleFigures;
 use crate::formats::Formats;
 use crate::lower::lower;
 use crate::outside::outside;
@@ -69,6 +71,8 @@ pub struct RunningRule {
     pub changes: Vec<(String, Verdict)>,
     /// Its processor.
     pub processor: Running,
+    /// What each of them has done.
+    pub(crate) figures: Vec<Arc<RuleFigures>>,
 }
 
 /// Plans rule files and runs what they say.
@@ -140,14 +144,15 @@ impl<W: World> Engine<W> {
     pub(crate) fn deploy_prepared(&self, rule: Rule) -> Result<RunningRule, DeployError> {
         let (name, guarantee) = (rule.name.clone(), rule.guarantee);
         let refused = |source| DeployError::Port { rule: name.clone(), source };
-        let graph = lower(rule, &self.formats).map_err(refused)?;
+        let (graph, figures) = lower(rule, &self.formats).map_err(refused)?;
         let settings = delivered(&self.settings, guarantee);
         let processor = Processor::new(self.world.clone(), graph).settings(settings);
         let started = processor.start();
         let processor =
             started.map_err(|source| DeployError::Start { rule: name.clone(), source: Box::new(source) })?;
         tracing::info!(rule = name, "rule deployed");
-        Ok(RunningRule { rules: vec![name.clone()], changes: Vec::new(), name, processor })
+        let figures = vec![figures];
+        Ok(RunningRule { rules: vec![name.clone()], changes: Vec::new(), name, processor, figures })
     }
 
     /// Creates what is missing of rules' topics, all at once: sources' whose width is declared, as ksqlDB creates them; and

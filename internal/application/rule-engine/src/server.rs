@@ -51,6 +51,7 @@ use journal::{Follower, Progress, Writer};
 use crate::deploy::Engine;
 use crate::formats::Formats;
 use crate::outside::outside;
+use crate::watched::{RuleWatch, WatchedRule};
 
 /// How a server runs.
 #[derive(Clone, Debug)]
@@ -170,6 +171,18 @@ impl<W: World + Topics + Groups> Server<W> {
     /// What the queries of this server are doing.
     pub fn statuses(&self) -> Vec<Arc<millstream_runtime::Status>> {
         self.inner.crew().statuses()
+    }
+
+    /// What each query is doing, and what it has done on this server.
+    pub fn rules(&self) -> Vec<WatchedRule> {
+        let queries: Vec<_> = self.inner.book().queries.values().cloned().collect();
+        let crew = self.inner.crew();
+        queries.iter().map(|query| crew.watched(query)).collect()
+    }
+
+    /// What runs on this server, to be looked at.
+    pub fn watches(&self) -> Vec<RuleWatch> {
+        self.inner.crew().watches()
     }
 
     /// Writes a statement to the journal, and waits until it was read back and what it asks for is begun.

@@ -1,6 +1,7 @@
 //! Rules without state over one topic, as one group: a record is read, decoded and given its row once for all of them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use millstream_model::{Headers, Timestamp, Value};
 use millstream_ports::{Bytes, CodecError, Nullable, PortError};
@@ -9,7 +10,7 @@ use millstream_sql::{
     Admission, Emission, Entry, Intake, OnError, Rule, Screen, SinkRow, SourceRecord, State, StepError,
 };
 
-use crate::failures::Failures;
+use crate::figures::RuleFigures;
 use crate::formats::Formats;
 use crate::halves::Halves;
 use crate::lower::{SinkEdge, group_of};
@@ -35,7 +36,7 @@ struct Member {
     sink: Halves,
     out: SinkEdge,
     dead_letters: Option<SinkEdge>,
-    failures: Failures,
+    figures: Arc<RuleFigures>,
 }
 
 /// A row as it is to be sent.
@@ -56,13 +57,18 @@ pub(crate) fn dead_letters_of(group: &Group) -> String {
     format!("{}-dead-letters", group.id)
 }
 
+/// A group graph, and the figures of each of its rules.
+type Shares = (GroupGraph, Vec<Arc<RuleFigures>>);
+
 /// Turns rules that can share one into a group graph.
-pub(crate) fn share(group: &Group, rules: Vec<Rule>, formats: &Formats) -> Result<GroupGraph, PortError> {
+pub(crate) fn share(group: &Group, rules: Vec<Rule>, formats: &Formats) -> Result<Shares, PortError> {
     let mut graph = GroupGraph::define(&group.id);
     let mut shared = Shared { readings: Vec::new() };
     let mut outputs = std::collections::BTreeSet::new();
+    let mut figures = Vec::new();
     for rule in rules {
         let member = Member::of(rule, group, formats)?;
+        figures.push(member.figures.clone());
         for edge in std::iter::once(&member.out).chain(&member.dead_letters) {
             if outputs.insert(edge.topic().to_owned()) {
                 graph = graph.output(edge);
@@ -77,7 +83,8 @@ pub(crate) fn share(group: &Group, rules: Vec<Rule>, formats: &Formats) -> Resul
         Nullable(Bytes),
         move |context, key: Option<&[u8]>, value: Option<&[u8]>| shared.on_record(context, key, value),
     );
-    graph.build().map_err(|error| PortError::stop("the rules make no group").because(error))
+    let graph = graph.build().map_err(|error| PortError::stop("the rules make no group").because(error))?;
+    Ok((graph, figures))
 }
 
 impl Shared {
@@ -163,7 +170,7 @@ impl Member {
             sink: Halves::writing(&rule.sink, formats)?,
             out: edge(&rule.sink.topic),
             dead_letters: dead_letters.as_deref().map(edge),
-            failures: Failures::of(&rule.sink.name),
+            figures: Arc::new(RuleFigures::of(&rule.name)),
             rule,
         })
     }
@@ -200,7 +207,7 @@ impl Member {
         for emission in emissions {
             match emission {
                 Emission::Sink(row) => rows.push(self.row(row)?),
-                Emission::Failed(failure) => self.failures.note(&failure),
+                Emission::Failed(failure) => self.figures.note(&failure),
                 Emission::Repartition { .. } => {
                     return Err(Failed::Record("a rule without state keeps nothing".to_owned()));
                 }
@@ -219,20 +226,22 @@ impl Member {
 
     fn send(&self, context: &mut Context<'_>, row: &Sent) -> CallbackResult {
         let at = (&row.headers, Timestamp(row.timestamp));
-        Ok(context.emit_at(&self.out, &row.key.as_deref(), &row.value.as_deref(), at)?)
+        context.emit_at(&self.out, &row.key.as_deref(), &row.value.as_deref(), at)?;
+        self.figures.wrote();
+        Ok(())
     }
 
     fn note(&self, told: Vec<Emission>) {
         for emission in told {
             if let Emission::Failed(failure) = emission {
-                self.failures.note(&failure);
+                self.figures.note(&failure);
             }
         }
     }
 
     /// Sends the record to the rule's dead letters, with the headers that the framework gives its own.
     fn set_aside(&self, context: &mut Context<'_>, stage: &str, reason: &str) -> CallbackResult {
-        self.failures.set_aside(stage, reason);
+        self.figures.set_aside(stage, reason);
         let Some(edge) = &self.dead_letters else { return Ok(()) };
         let mut headers = Headers::copy_of(context.headers());
         headers.push(dead_letter_header::TOPIC, context.topic().as_str());

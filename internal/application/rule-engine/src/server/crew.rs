@@ -7,6 +7,8 @@ use millstream_runtime::Status;
 
 use super::book::{Book, QueryEntry};
 use crate::deploy::{Engine, RunningRule};
+use crate::lower::group_of;
+use crate::watched::{RuleWatch, WatchedRule, watched};
 
 /// How long a query that failed rests before it is tried again.
 const TRY_AGAIN: Duration = Duration::from_secs(10);
@@ -110,6 +112,30 @@ impl Crew {
     /// The figures of a query that runs here.
     pub(crate) fn status(&self, id: &str) -> Option<Arc<Status>> {
         Some(self.jobs.get(id)?.running.as_ref()?.processor.status())
+    }
+
+    /// A query with what it does and has done here, where it ever ran here.
+    pub(crate) fn watched(&self, query: &QueryEntry) -> WatchedRule {
+        let state = self.state(query);
+        let running = self.jobs.get(&query.id).and_then(|job| job.running.as_ref());
+        let found = running.and_then(|running| Some((running.processor.status(), running.figures.first()?)));
+        match found {
+            Some((status, figures)) => watched(&status, figures, &query.id, &state),
+            None => WatchedRule {
+                rule: query.id.clone(),
+                group: group_of(&query.rule.name),
+                state,
+                rows: 0,
+                failed: 0,
+                nulls: 0,
+            },
+        }
+    }
+
+    /// What runs here, to be looked at.
+    pub(crate) fn watches(&self) -> Vec<RuleWatch> {
+        let running = self.jobs.values().filter_map(|job| job.running.as_ref());
+        running.map(RunningRule::watch).collect()
     }
 
     pub(crate) fn statuses(&self) -> Vec<Arc<Status>> {

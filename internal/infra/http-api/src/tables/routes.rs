@@ -141,8 +141,7 @@ fn scope(asked: &Asked, given: &Given, cursor: Option<Cursor>) -> Result<Scope, 
     let end = |text: &Option<String>| text.as_deref().map(|text| key.read(text)).transpose();
     let prefix = KeyRange::prefix(&key.read_prefix(given.prefix.as_deref().unwrap_or_default())?);
     let range = within(&prefix, end(&given.from)?, end(&given.to)?);
-    let all = || (0..asked.table.width()).map(Partition::new).collect();
-    let partitions = given.partitions.as_deref().map_or_else(|| Ok(all()), numbers)?;
+    let partitions = given.partitions.as_deref().map_or_else(|| Ok(asked.table.partitions()), numbers)?;
     partitions.iter().try_for_each(|partition| asked.check(*partition))?;
     let texts = [("prefix", &given.prefix), ("from", &given.from), ("to", &given.to)];
     let texts = texts.iter().filter_map(|(name, text)| Some(((*name).to_owned(), text.as_ref()?.clone())));
