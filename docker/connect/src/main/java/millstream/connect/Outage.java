@@ -15,7 +15,10 @@ class Outage {
    *
    * <p>Source: PostgreSQL 17 documentation, appendix A, "PostgreSQL Error Codes".
    */
-  private static final Set<String> CLASSES = Set.of("08", "53", "57", "58", "40", "55");
+  private static final Set<String> PASSING = Set.of("08", "53", "57", "58", "40", "55");
+
+  /** What a row holds: its values, and limits that it goes beyond; and a value of another type than its column's. */
+  private static final Set<String> OF_A_RECORD = Set.of("22", "23", "54", "42804");
 
   /** How long the database may take to let us in, and to answer. */
   private static final int ANSWER_WAIT_S = 5;
@@ -39,13 +42,26 @@ class Outage {
 
   /** The message of the first cause that passes, or null. */
   static String passing(Throwable failure) {
+    SQLException found = caused(failure, PASSING);
+    return found == null ? null : found.getMessage();
+  }
+
+  /** What is wrong with a record, where it is the record's own fault and another would be written; otherwise null. */
+  static String ofARecord(Throwable failure) {
+    SQLException found = caused(failure, OF_A_RECORD);
+    return found == null ? null : found.getMessage();
+  }
+
+  /** The innermost cause with one of these states, or whose state is of one of these classes: what is around it says less. */
+  private static SQLException caused(Throwable failure, Set<String> states) {
+    SQLException found = null;
     for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
-      if (cause instanceof SQLException told && told.getSQLState() != null
-          && told.getSQLState().length() == 5 && CLASSES.contains(told.getSQLState().substring(0, 2))) {
-        return told.getMessage();
+      if (cause instanceof SQLException told && told.getSQLState() != null && told.getSQLState().length() == 5
+          && (states.contains(told.getSQLState()) || states.contains(told.getSQLState().substring(0, 2)))) {
+        found = told;
       }
     }
-    return null;
+    return found;
   }
 
   /** Why the database can't be reached, or null where it can, or does not let us in. */

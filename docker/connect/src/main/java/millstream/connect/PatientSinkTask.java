@@ -4,14 +4,18 @@ import io.debezium.connector.jdbc.JdbcSinkConnectorTask;
 import java.sql.SQLException;
 import java.util.Collection;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.ExecutionException;
 import java.util.function.Function;
 import java.util.function.Supplier;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.connect.errors.ConnectException;
+import org.apache.kafka.connect.errors.DataException;
 import org.apache.kafka.connect.errors.RetriableException;
+import org.apache.kafka.connect.sink.ErrantRecordReporter;
 import org.apache.kafka.connect.sink.SinkRecord;
 import org.apache.kafka.connect.sink.SinkTask;
 import org.slf4j.Logger;
@@ -21,7 +25,8 @@ import org.slf4j.LoggerFactory;
  * Debezium's task, made anew when the database is there again.
  *
  * <p>While it is away the worker is asked to bring the same records once more: it keeps them, stays in its group, and takes in
- * no others. Nothing counts as written that is not, and rows are upserted, so that what is written twice is there once.
+ * no others. Nothing counts as written that is not, and rows are upserted, so that what is written twice is there once. A
+ * record that the table refuses goes to the dead letters, where Debezium's task would end at it.
  */
 public final class PatientSinkTask extends SinkTask {
   private static final Logger LOG = LoggerFactory.getLogger(PatientSinkTask.class);
@@ -84,14 +89,44 @@ public final class PatientSinkTask extends SinkTask {
 
   @Override
   public void put(Collection<SinkRecord> records) {
+    write(List.copyOf(records));
+  }
+
+  private void write(List<SinkRecord> records) {
     if (task == null) {
       begin();
     }
     task.put(records);
     Throwable failure = failureOf.apply(task);
-    if (failure != null) {
-      retire();
+    if (failure == null) {
+      return;
+    }
+    retire();
+    if (Outage.ofARecord(failure) == null) {
       throw told(failure);
+    }
+    setAside(records, failure);
+  }
+
+  /** In ever smaller batches the record is found that the table can't hold, and goes to the dead letters. */
+  private void setAside(List<SinkRecord> records, Throwable failure) {
+    ErrantRecordReporter reporter = context.errantRecordReporter();
+    if (reporter == null) {
+      throw told(failure);
+    }
+    if (records.size() > 1) {
+      int middle = records.size() / 2;
+      write(records.subList(0, middle));
+      write(records.subList(middle, records.size()));
+      return;
+    }
+    try {
+      reporter.report(records.get(0), new DataException(Outage.ofARecord(failure), failure)).get();
+    } catch (ExecutionException refused) {
+      throw new ConnectException("a record could not be set aside", refused);
+    } catch (InterruptedException ended) {
+      Thread.currentThread().interrupt();
+      throw new RetriableException("the task ends", ended);
     }
   }
 

@@ -7,16 +7,19 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.lang.management.ManagementFactory;
+import java.lang.reflect.Proxy;
 import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
 import javax.management.ObjectName;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.connect.errors.ConnectException;
 import org.apache.kafka.connect.errors.RetriableException;
+import org.apache.kafka.connect.sink.ErrantRecordReporter;
 import org.apache.kafka.connect.sink.SinkRecord;
 import org.apache.kafka.connect.sink.SinkTask;
 import org.apache.kafka.connect.sink.SinkTaskContext;
@@ -34,6 +37,10 @@ class PatientSinkTaskTest {
   private RuntimeException startFails;
   private Throwable putFails;
   private SQLException absence;
+  /** The record that alone is refused; without it all are. */
+  private long refused = -1;
+  private boolean reports = true;
+  private final List<SinkRecord> aside = new ArrayList<>();
   private PatientSinkTask running;
 
   private PatientSinkTask started() {
@@ -42,9 +49,10 @@ class PatientSinkTaskTest {
       Debezium one = new Debezium();
       one.startFails = startFails;
       one.putFails = putFails;
+      one.refused = refused;
       made.add(one);
       return one;
-    }, one -> ((Debezium) one).putFails, new Outage(Map.of()) {
+    }, one -> ((Debezium) one).failure, new Outage(Map.of()) {
       @Override
       void visit() throws SQLException {
         if (absence != null) {
@@ -52,9 +60,19 @@ class PatientSinkTaskTest {
         }
       }
     });
+    running.initialize(context());
     running.start(Map.of("name", "sink-t", "task.id", "0"));
     running.open(List.of(PLACE));
     return running;
+  }
+
+  private SinkTaskContext context() {
+    ErrantRecordReporter reporter = (record, error) -> {
+      aside.add(record);
+      return CompletableFuture.completedFuture(null);
+    };
+    return (SinkTaskContext) Proxy.newProxyInstance(getClass().getClassLoader(), new Class<?>[] {SinkTaskContext.class},
+        (self, method, given) -> method.getName().equals("errantRecordReporter") && reports ? reporter : null);
   }
 
   private static Throwable hidden(String state) {
@@ -91,13 +109,37 @@ class PatientSinkTaskTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"28P01", "42501", "22001", "23502"})
+  @ValueSource(strings = {"28P01", "42501", "42703"})
   void whatDoesNotPassEndsTheTask(String state) {
     putFails = hidden(state);
     PatientSinkTask task = started();
     ConnectException told = assertThrows(ConnectException.class, () -> task.put(RECORDS));
     assertFalse(told instanceof RetriableException);
     assertEquals("why", told.getCause().getCause().getCause().getMessage());
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"22003", "23514", "54000", "42804"})
+  void aRecordThatTheTableRefusesIsFoundAndSetAside(String state) {
+    refused = 7;
+    putFails = hidden(state);
+    PatientSinkTask task = started();
+    List<SinkRecord> all = new ArrayList<>();
+    for (long offset = 0; offset < 11; offset++) {
+      all.add(new SinkRecord("t", 0, null, "k", null, "v", offset));
+    }
+    task.put(all);
+    assertEquals(List.of(all.get(7)), aside);
+    List<Long> written = made.stream().flatMap(one -> one.written.stream()).map(SinkRecord::kafkaOffset).toList();
+    assertEquals(List.of(0L, 1L, 2L, 3L, 4L, 5L, 6L, 8L, 9L, 10L), written);
+  }
+
+  @Test
+  void whereNothingCanBeSetAsideTheTaskEnds() {
+    putFails = hidden("22003");
+    reports = false;
+    PatientSinkTask task = started();
+    assertThrows(ConnectException.class, () -> task.put(RECORDS));
   }
 
   @Test
@@ -161,6 +203,8 @@ class PatientSinkTaskTest {
     private final List<SinkRecord> written = new ArrayList<>();
     private RuntimeException startFails;
     private Throwable putFails;
+    private Throwable failure;
+    private long refused;
     private boolean stopped;
 
     @Override
@@ -190,7 +234,9 @@ class PatientSinkTaskTest {
 
     @Override
     public void put(Collection<SinkRecord> records) {
-      if (putFails == null) {
+      boolean fails = refused < 0 || records.stream().anyMatch(each -> each.kafkaOffset() == refused);
+      failure = fails ? putFails : null;
+      if (failure == null) {
         written.addAll(records);
       }
     }
