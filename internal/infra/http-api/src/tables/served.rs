@@ -57,7 +57,7 @@ impl Served {
     pub(super) fn width(&self) -> u32 {
         match &self.source {
             Source::Group { owners, .. } => owners.width(),
-            Source::Local { status, .. } => own_partitions(status).last().map_or(0, |last| last.index() + 1),
+            Source::Local { status, .. } => width_of(status),
             Source::View(client) => client.partitions(),
         }
     }
@@ -143,6 +143,10 @@ impl Served {
 
 fn own_partitions(status: &Status) -> Vec<Partition> {
     status.snapshot().partitions.iter().map(|one| one.partition).collect()
+}
+
+fn width_of(status: &Status) -> u32 {
+    own_partitions(status).last().and_then(|last| u32::try_from(last.index() + 1).ok()).unwrap_or(0)
 }
 
 /// Where a key is whose place only its writer knows: the first partition that has it, or the first of all.
