@@ -236,8 +236,10 @@ fn serve(
             ready.iter().try_for_each(|status| status.ready().map_err(|reason| named(status, reason)))
         }),
     };
-    let server =
-        Server::open(address, Site::new(routes).access(settings.http_access.clone()).tables(&tables).console(&console))?;
+    let server = Server::open(
+        address,
+        Site::new(routes).access(settings.http_access.clone()).tables(&tables).console(&console),
+    )?;
     writeln!(
         stdout(),
         "metrics and health are on http://{0}\nthe console is on http://{0}/",

@@ -84,14 +84,27 @@ impl Meter for WatchedRule {
         let rule = ("rule", self.rule.clone());
         let mut add = |name, help, kind, labels, value| out.push(Sample { name, help, kind, labels, value });
         for (name, help, count) in [
-            ("millstream_rule_rows_out_total", "Rows that a rule wrote, those written again after a failure included.", self.rows),
-            ("millstream_rule_records_failed_total", "Times that a rule could not work on a record, each try of one that is tried again.", self.failed),
-            ("millstream_rule_values_null_total", "Values that a rule could not work out, and that are null.", self.nulls),
+            (
+                "millstream_rule_rows_out_total",
+                "Rows that a rule wrote, those written again after a failure included.",
+                self.rows,
+            ),
+            (
+                "millstream_rule_records_failed_total",
+                "Times that a rule could not work on a record, each try of one that is tried again.",
+                self.failed,
+            ),
+            (
+                "millstream_rule_values_null_total",
+                "Values that a rule could not work out, and that are null.",
+                self.nulls,
+            ),
         ] {
             add(name, help, SampleKind::Counter, vec![rule.clone()], float(count));
         }
         let state = ("state", self.state.word().to_lowercase());
-        let help = "1 for the state that a rule is in: running, starting, unresponsive, paused, error, unknown.";
+        let help =
+            "1 for the state that a rule is in: running, starting, unresponsive, paused, error, unknown.";
         add("millstream_rule_state", help, SampleKind::Gauge, vec![rule, state], 1.0);
     }
 }

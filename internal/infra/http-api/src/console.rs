@@ -129,7 +129,15 @@ impl Console {
     pub fn new(program: &str, peers: Peers) -> Self {
         let (groups, filter, letters, rules) = (Vec::new(), None, None, None);
         let program = program.to_owned();
-        Self(Arc::new(RwLock::new(Shown { program, groups, filter, letters, rules, has_tables: false, peers })))
+        Self(Arc::new(RwLock::new(Shown {
+            program,
+            groups,
+            filter,
+            letters,
+            rules,
+            has_tables: false,
+            peers,
+        })))
     }
 
     /// Shows a group from now on, in the place of one of the same name.
