@@ -12,10 +12,10 @@ const run = (ksql) => ask("/ksql", { method: "POST", headers: MEDIA, body: JSON.
 export const hasRules = () => ask("/info").then((said) => Boolean(said?.KsqlServerInfo), () => false);
 
 /** The rules that run here and what each does; where statements are taken, also what each says, and queries typed here. */
-export function rulesPart(place) {
+export function rulesPart(place, _parts, takes) {
   const [list, plan] = [h("div", { class: "scroll" }), h("div", {})];
   const fail = (where) => (error) => show(where, h("p", { class: "error", role: "alert" }, error.message));
-  let [texts, last, takes] = [new Map(), null, false];
+  let [texts, last] = [new Map(), null];
   const explain = (rule) => {
     if (!takes) return show(plan, drawn(rule.rule, { executionPlan: rule.plan, state: rule.state }));
     return run(`EXPLAIN ${rule.rule};`).then(([said]) => show(plan, drawn(rule.rule, said.queryDescription ?? said)), fail(plan));
@@ -37,13 +37,13 @@ export function rulesPart(place) {
     return listed().then(() => draw([...texts.values()].map((one) => ({ rule: one.id, state: (one.state ?? "running").toLowerCase() }))));
   }).catch(fail(list));
   show(place, card("Rules", h("span", { class: "soft small" }, "what each wrote since it was started here"), list), plan);
-  hasRules().then((has) => {
-    takes = has;
-    if (has) place.append(editor());
-    return refresh();
-  });
+  if (takes) place.append(editor());
+  refresh();
   return { update: () => { if (last) refresh(); }, end: () => stop() };
 }
+
+/** A name in capitals, which may be broken behind its underscores. */
+const breakable = (name) => name.split(/(?<=_)/).flatMap((part) => [part, h("wbr")]);
 
 function table(rules, texts, explain) {
   const counted = rules.some((rule) => rule.rows_out !== undefined);
@@ -51,9 +51,9 @@ function table(rules, texts, explain) {
   const head = names.map((name) => h("th", { scope: "col", class: /Rows|Failed/.test(name) ? "number" : null }, name));
   const kind = (state) => (state === "running" ? "good" : /^(error|failed)$/.test(state) ? "bad" : "warn");
   return h("table", { class: "stack" }, h("thead", {}, h("tr", {}, head)), h("tbody", {}, rules.map((rule) => h("tr", {},
-    h("td", {}, h("button", { class: "key mono", type: "button", onclick: () => explain(rule) }, rule.rule)),
+    h("td", {}, h("button", { class: "key mono", type: "button", onclick: () => explain(rule) }, breakable(rule.rule))),
     h("td", { class: "wide" }, h("span", { class: `pill ${kind(rule.state)}` }, rule.state), rule.reason && h("p", { class: "soft small" }, rule.reason)),
-    counted && h("td", { class: "number", "data-label": "Rows written" }, count(rule.rows_out)),
+    counted && h("td", { class: "count", "data-label": "Rows written" }, count(rule.rows_out)),
     counted && h("td", { class: "count", "data-label": "Failed" }, count(rule.failed), rule.nulls > 0 && h("span", { class: "soft small" }, ` and ${count(rule.nulls)} nulls`)),
     texts.size > 0 && h("td", { class: "mono wide" }, texts.get(rule.rule)?.queryString ?? texts.get(rule.rule)?.statementText ?? "")))));
 }
