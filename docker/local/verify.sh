@@ -242,6 +242,16 @@ registry_away() {
   docker/local/registry.sh up
   announces 50 13
 }
+# A worker that knows no schemas yet, and whose registry is away, keeps the records; it takes them for no dead letters.
+registry_away_from_connect() {
+  docker/local/connect.sh down
+  announces 60 15
+  docker/local/registry.sh down
+  docker/local/connect.sh up
+  sleep 10
+  docker/local/registry.sh up
+  within 120 same_tables
+}
 sentence() { # CODE PATTERN COMMAND...: the command ends with the code, and a sentence that fits
   local code=0 said wanted=$1 pattern=$2
   shift 2
@@ -447,6 +457,7 @@ also 'a database that goes away is told and waited for' database_away
 also 'the tables equal the topics after it' by_sink tables_are_what_their_topics_say
 also 'a broker that goes away is waited for' broker_away
 also 'a registry that goes away is told' registry_away
+also 'Kafka Connect waits for a registry that is away, and sets nothing aside' registry_away_from_connect
 also 'the tables equal the topics after both' by_sink tables_are_what_their_topics_say
 also 'wrong credentials are a sentence, and exit code 1' wrong_password
 also 'a missing setting is a sentence, and exit code 2' missing_setting
