@@ -68,7 +68,9 @@ fn ended(running: Vec<Worker>, figures: &[Arc<Figures>], deadline: Instant) -> a
             thread::sleep(Duration::from_millis(10));
         }
         if !thread.is_finished() {
-            tracing::warn!(topic = %figures.topic(), "a server does not answer; what was not committed is read again");
+            let topic = figures.topic();
+            let said = "a server does not answer; what was not committed is read again at the next start";
+            let _ = writeln!(stderr(), "sink: topic '{topic}': {said}");
             continue;
         }
         let ended = thread.join().unwrap_or_else(|_| Err(PortError::stop("a worker panicked")));
