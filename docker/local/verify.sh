@@ -408,6 +408,18 @@ ends_in_time() { # NAME
   if grep -i panicked "$LOG/$1.log"; then return 1; fi
 }
 rows_of_any() { [ "$(psql "select count(*) from $1")" -gt 0 ]; }
+shop_and_client_told() {
+  local port=$((FIRST + 11)) emits
+  shop --count 60 --seed 21 --rate 20 --http "127.0.0.1:$port" &
+  emits=$!
+  within 20 told_by "$port" millstream_shop_messages_delivered_total
+  wait "$emits"
+  (cd "$STACK/run" && sleep 8 | "$PROGRAMS/client" --user told --http "127.0.0.1:$port" --wait 1) &
+  emits=$!
+  within 20 told_by "$port" millstream_client_prompts_total
+  wait "$emits"
+}
+told_by() { get "$1" metrics | grep -q "^$2 [0-9]"; }
 # Rules that share a group are told apart, in figures and in the console, and what they keep can be looked through.
 rules_told() {
   get "$RULES_HTTP_PORT" metrics | grep '^millstream_rule_rows_out_total{rule="PERSONAL_RECOM"} [1-9]'
@@ -438,6 +450,7 @@ if command -v go >/dev/null; then also 'the compose files are clean, on loopback
 also 'the manifests fit the published schemas' manifests
 also 'a product and a prompt are followed by traces to their recommendation' traces
 also "the stream's table is asked over HTTP" tables_over_http
+also 'shop and client tell their figures while they run' shop_and_client_told
 also 'rules are told one by one, and what they keep' rules_told
 if command -v chromium >/dev/null || command -v google-chrome >/dev/null; then also 'the console works in a browser, on a desk and a phone, dark and light' consoles; fi
 also "dashboards and alerts fit Grafana's model, and the page of figures" dashboards
