@@ -47,7 +47,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let Some(prompt) = &arguments.once else {
         return script::piped(search, answers, &settings, &figures, &stop).map(|()| ExitCode::SUCCESS);
     };
-    let came = script::once(search, answers, prompt, (settings.wait, &figures), &stop)?;
+    let came = script::once(search, answers, prompt, (settings.wait, &*figures), &stop)?;
     Ok(if came { ExitCode::SUCCESS } else { ExitCode::from(NONE_CAME) })
 }
 
