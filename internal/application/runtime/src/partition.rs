@@ -119,6 +119,14 @@ impl<S: TableStore> PartitionTask<S> {
         self.tables.first_mut().map(|table| &mut table.layer)
     }
 
+    /// What is done so far is of the commit that begins.
+    pub(crate) fn begin_commit(&mut self) {
+        self.ledger.mark();
+        if let Some(layer) = self.own_layer() {
+            layer.begin_leaving();
+        }
+    }
+
     /// Forgets what was done since the last commit, so that it can be done again.
     pub(crate) fn roll_back(&mut self) {
         if let Some(layer) = self.own_layer() {

@@ -55,6 +55,8 @@ pub(crate) struct Visit {
     pub(crate) rest: Option<VecDeque<(Partition, KeyRange)>>,
     /// Visited, and not committed yet.
     pub(crate) uncommitted: Vec<Key>,
+    /// How many of them are being committed.
+    marked: usize,
     pub(crate) committed: u64,
     /// How often the key at hand was tried again, and until when it waits.
     pub(crate) tried: (u32, Duration),
@@ -70,21 +72,29 @@ impl Visit {
             todo: VecDeque::new(),
             rest: None,
             uncommitted: Vec::new(),
+            marked: 0,
             committed: 0,
             tried: (0, Duration::ZERO),
         }
     }
 
-    /// What it has done since the last commit is committed. Answers whether that was all.
+    /// What it has done so far is of the commit that begins.
+    pub(crate) fn mark(&mut self) {
+        self.marked = self.uncommitted.len();
+    }
+
+    /// What was marked is committed. Answers whether that was all.
     pub(crate) fn commit(&mut self) -> bool {
-        self.committed += u64::try_from(self.uncommitted.len()).unwrap_or(u64::MAX);
-        self.uncommitted.clear();
-        self.todo.is_empty() && self.rest.as_ref().is_some_and(VecDeque::is_empty)
+        let marked = std::mem::take(&mut self.marked).min(self.uncommitted.len());
+        self.committed += u64::try_from(self.uncommitted.drain(..marked).count()).unwrap_or(u64::MAX);
+        let has_none = self.uncommitted.is_empty() && self.todo.is_empty();
+        has_none && self.rest.as_ref().is_some_and(VecDeque::is_empty)
     }
 
     /// What it has done since the last commit is undone, and is to be done again.
     pub(crate) fn roll_back(&mut self) {
         self.todo.extend(self.uncommitted.drain(..));
+        self.marked = 0;
     }
 
     /// Whether it has still to do with some of these partitions.

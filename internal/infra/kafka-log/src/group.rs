@@ -2,18 +2,21 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::Receiver;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use millstream_model::{Offset, Partition, RecordView, TopicName};
 use millstream_ports::{Delivery, GroupLog, Outlet, Polled, PortError, Rejection, SendRecord, Tag, Tally};
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, KafkaResult};
 
 use crate::KafkaLog;
 use crate::failure::{passes, port_error};
 use crate::group::asking::Asking;
 pub(crate) use crate::group::clerk::Clerk;
+pub(crate) use crate::group::ending::Ending;
 use crate::group::membership::{GroupContext, Shared};
 use crate::group::order::Order;
 use crate::group::sender::Sender;
@@ -22,6 +25,8 @@ use crate::view::{TopicIndex, lend};
 
 mod asking;
 mod clerk;
+mod commits;
+mod ending;
 mod membership;
 mod order;
 mod sender;
@@ -33,8 +38,9 @@ const ANSWER_WAIT: Duration = Duration::from_secs(10);
 
 /// How long the group may take to say what it has committed; records wait meanwhile.
 const POSITION_WAIT: Duration = Duration::from_secs(2);
-/// How often what a group has committed for a quiet input is committed anew.
-const RENEW_INTERVAL: Duration = Duration::from_hours(1);
+
+/// Time between two looks what came of a commit, where nothing else can be done.
+const LOOK_AGAIN: Duration = Duration::from_micros(200);
 
 /// A member of a consumer group, and the producer that writes what it makes of the records.
 ///
@@ -42,7 +48,10 @@ const RENEW_INTERVAL: Duration = Duration::from_hours(1);
 /// divides the partitions of the first input, and a member reads the same ones of all others, so that inputs are
 /// co-partitioned whatever assignor divides them. Dropping a member leaves the group without committing.
 pub struct KafkaGroup {
-    consumer: Option<BaseConsumer<GroupContext>>,
+    consumer: Option<Arc<BaseConsumer<GroupContext>>>,
+    /// Who commits positions that are of no transaction, and what comes of it.
+    clerk: Option<Clerk>,
+    committing: Option<Receiver<KafkaResult<()>>>,
     shared: Arc<Shared>,
     sender: Sender,
     inputs: TopicIndex,
@@ -84,7 +93,9 @@ impl KafkaGroup {
             .map_err(|error| port_error(attempt(), &error))?;
         subscribe(&consumer, inputs).map_err(|error| port_error(attempt(), &error))?;
         Ok(Self {
-            consumer: Some(consumer),
+            consumer: Some(Arc::new(consumer)),
+            clerk: (delivery == Delivery::AtLeastOnce).then(Clerk::start).transpose()?,
+            committing: None,
             shared,
             sender: Sender::new(log, group, &client, delivery)?,
             inputs: TopicIndex::new(inputs),
@@ -164,7 +175,7 @@ impl KafkaGroup {
     }
 
     fn consumer(&self) -> Result<&BaseConsumer<GroupContext>, PortError> {
-        self.consumer.as_ref().ok_or_else(|| left(&self.name))
+        self.consumer.as_deref().ok_or_else(|| left(&self.name))
     }
 
     /// These partitions of every input, but for those that wait for others.
@@ -238,26 +249,6 @@ impl KafkaGroup {
             self.name,
             said.join(", ")
         )))
-    }
-
-    /// Brokers forget in time what a group has committed for topics that it does not subscribe to, as the inputs after the
-    /// first are, unless it is committed anew.
-    fn renew_committed(&mut self) -> Result<(), PortError> {
-        if self.inputs.names().len() < 2 || self.renewed_at.elapsed() < RENEW_INTERVAL {
-            return Ok(());
-        }
-        self.renewed_at = Instant::now();
-        let consumer = self.consumer()?;
-        let found = consumer.committed_offsets(self.list(&self.reading), ANSWER_WAIT);
-        let mut known = TopicPartitionList::new();
-        for place in found.map_err(self.refused("see what it has committed"))?.elements() {
-            if let rdkafka::Offset::Offset(_) = place.offset() {
-                known
-                    .add_partition_offset(place.topic(), place.partition(), place.offset())
-                    .map_err(self.refused("commit"))?;
-            }
-        }
-        consumer.commit(&known, CommitMode::Sync).map_err(self.refused("commit"))
     }
 }
 
@@ -342,34 +333,41 @@ impl GroupLog for KafkaGroup {
     }
 
     fn commit(&mut self, positions: &[(usize, Partition, Offset)]) -> Result<(), PortError> {
+        if self.committing.is_none() && !self.sender.is_ending() {
+            self.begin_commit(positions)?;
+        }
+        while !self.has_committed()? {
+            thread::sleep(LOOK_AGAIN);
+        }
+        Ok(())
+    }
+
+    fn begin_commit(&mut self, positions: &[(usize, Partition, Offset)]) -> Result<(), PortError> {
         if positions.is_empty() && !self.sender.has_begun() {
             return Ok(());
         }
-        if let Some((_, foreign, _)) =
-            positions.iter().find(|(_, partition, _)| !self.owned.contains(partition))
-        {
-            let said =
-                format!("group '{}' can't commit for partition {foreign}: it is not assigned", self.name);
-            return Err(PortError::retry(said));
-        }
-        let mut list = TopicPartitionList::new();
-        for (topic, partition, next) in positions {
-            let name = self.inputs.get(*topic).ok_or_else(|| {
-                PortError::stop(format!("group '{}' has no input number {topic}", self.name))
-            })?;
-            list.add_partition_offset(name.as_str(), partition.as_i32(), rdkafka::Offset::Offset(next.0))
-                .map_err(self.refused("commit"))?;
-        }
+        let list = self.positions(positions)?;
         let Some(consumer) = &self.consumer else { return Err(left(&self.name)) };
         match &mut self.sender {
-            Sender::Plain(_) => consumer.commit(&list, CommitMode::Sync).map_err(self.refused("commit"))?,
+            Sender::Plain(_) => {
+                let (clerk, consumer) = (self.clerk.as_ref(), consumer.clone());
+                let commit = move || consumer.commit(&list, CommitMode::Sync);
+                self.committing = clerk.map(|clerk| clerk.begin(commit));
+                Ok(())
+            }
             Sender::Transactional(transactor) => {
                 let member = consumer.group_metadata().ok_or_else(|| left(&self.name))?;
-                transactor.commit(&list, member)?;
+                transactor.begin_commit(list, member)
             }
         }
-        self.shared.complaints.settle();
-        if matches!(self.sender, Sender::Plain(_)) { self.renew_committed() } else { Ok(()) }
+    }
+
+    fn has_committed(&mut self) -> Result<bool, PortError> {
+        let is_done = match &mut self.sender {
+            Sender::Plain(_) => self.has_answer()?,
+            Sender::Transactional(transactor) => transactor.has_committed()?,
+        };
+        if is_done { self.after_commit().map(|()| true) } else { Ok(false) }
     }
 
     fn committed(&self, topic: usize, partition: Partition) -> Result<Option<Offset>, PortError> {
@@ -420,6 +418,8 @@ impl GroupLog for KafkaGroup {
 
     fn leave(&mut self) {
         self.shared.is_leaving.store(true, Ordering::Release);
+        // The client is closed by whoever lets go of it last.
+        drop(self.committing.take().map(|answer| answer.recv_timeout(POSITION_WAIT)));
         let Some(consumer) = self.consumer.take() else { return };
         // Answers the rebalance that the worker may have left unanswered: without that the consumer does not close.
         let _ = consumer.incremental_assign(&TopicPartitionList::new());
@@ -450,6 +450,14 @@ impl Outlet for KafkaGroup {
 
     fn settle(&mut self) -> Result<(), PortError> {
         self.sender.settle()
+    }
+
+    fn draw_line(&mut self) {
+        self.sender.draw_line();
+    }
+
+    fn has_settled(&mut self) -> Result<bool, PortError> {
+        self.sender.has_settled()
     }
 
     fn rejections(&mut self) -> Vec<Rejection> {

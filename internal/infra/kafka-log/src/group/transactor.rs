@@ -1,5 +1,4 @@
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::Arc;
 use std::time::Duration;
 
 use millstream_model::{Offset, Partition};
@@ -10,11 +9,12 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
 use crate::KafkaLog;
 use crate::failure::port_error;
+use crate::group::ending::Ending;
 use crate::group::taking::{Taking, until_answered};
 use crate::outlet::KafkaOutlet;
 
-/// How long one request about a transaction may take before it is made anew.
-const ANSWER_WAIT: Duration = Duration::from_secs(5);
+/// What is attempted at the end of a transaction.
+const COMMITS: &str = "commit the transaction";
 
 /// How long one attempt to abort may take. Between two, reports of what was dropped are taken in.
 const ABORT_WAIT: Duration = Duration::from_millis(200);
@@ -36,6 +36,8 @@ pub(super) struct Transactor {
     outlet: Option<KafkaOutlet>,
     is_open: bool,
     is_fenced: bool,
+    /// The commit that has begun.
+    ending: Option<Ending>,
     /// What earlier producers of this member have sent.
     before: Tally,
 }
@@ -51,6 +53,7 @@ impl Transactor {
             outlet: None,
             is_open: false,
             is_fenced: false,
+            ending: None,
             before: Tally::default(),
         }
     }
@@ -88,7 +91,7 @@ impl Transactor {
             self.before.delivered += tally.delivered;
             self.before.failed += tally.failed;
         }
-        (self.id, self.is_open, self.is_fenced) = (None, false, false);
+        (self.id, self.is_open, self.is_fenced, self.ending) = (None, false, false, None);
     }
 
     fn attempt(&self, deed: &str) -> String {
@@ -171,21 +174,44 @@ impl Transactor {
         self.outlet.as_mut().map(millstream_ports::Outlet::rejections).unwrap_or_default()
     }
 
-    /// Commits the transaction, and these positions with it.
-    pub(super) fn commit(
+    /// Begins to commit the transaction, and these positions with it.
+    pub(super) fn begin_commit(
         &mut self,
-        positions: &TopicPartitionList,
+        positions: TopicPartitionList,
         member: ConsumerGroupMetadata,
     ) -> Result<(), PortError> {
         self.begin()?;
-        let (member, outlet) = (Arc::new(member), self.outlet()?);
-        let added = until_answered(|| true, || outlet.send_offsets(positions, &member, ANSWER_WAIT));
-        added.map_err(|error| self.judge("add its positions to the transaction", &error))?;
-        let outlet = self.outlet()?;
-        let committed = until_answered(|| true, || outlet.commit_transaction(ANSWER_WAIT));
-        committed.map_err(|error| self.judge("commit the transaction", &error))?;
-        self.is_open = false;
-        Ok(())
+        self.ending = self.outlet()?.begin_commit(positions, member);
+        if self.ending.is_some() { Ok(()) } else { Err(self.judge(COMMITS, &KafkaError::Canceled)) }
+    }
+
+    /// Whether a commit has begun, and nobody was told what came of it.
+    pub(super) fn is_ending(&self) -> bool {
+        self.ending.is_some()
+    }
+
+    /// Whether the commit that was begun is done.
+    pub(super) fn has_committed(&mut self) -> Result<bool, PortError> {
+        let (Some(ending), Some(outlet)) = (&self.ending, &mut self.outlet) else { return Ok(true) };
+        outlet.tend();
+        let outcome = ending.outcome();
+        if outcome.is_none() && !ending.is_stuck() {
+            return Ok(false);
+        }
+        // What became of its records is known to the client, and told by the way.
+        outlet.tend();
+        self.ending = None;
+        match outcome {
+            Some(Ok(())) => {
+                self.is_open = false;
+                self.settle().map(|()| true)
+            }
+            Some(Err((deed, error))) => Err(self.judge(deed, &error)),
+            None => {
+                outlet.give_up();
+                Err(self.judge(COMMITS, &KafkaError::Canceled))
+            }
+        }
     }
 
     pub(super) fn has_begun(&self) -> bool {

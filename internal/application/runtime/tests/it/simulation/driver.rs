@@ -90,6 +90,7 @@ impl Run {
             crash_at_effect: None,
             slow_sends: some(800),
             failing_sends: some(200),
+            slow_commits: some(800),
             refused_commits: some(300),
             late_markers: some(900),
             repeated_polls: some(500),

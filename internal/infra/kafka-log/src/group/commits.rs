@@ -1,0 +1,79 @@
+//! What a member's commits have in common, however its records are sent.
+
+use std::sync::mpsc::TryRecvError;
+use std::time::{Duration, Instant};
+
+use millstream_model::{Offset, Partition};
+use millstream_ports::PortError;
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::{CommitMode, Consumer};
+use rdkafka::error::KafkaError;
+
+use crate::group::sender::Sender;
+use crate::group::{ANSWER_WAIT, KafkaGroup};
+
+/// How often what a group has committed for a quiet input is committed anew.
+const RENEW_INTERVAL: Duration = Duration::from_hours(1);
+
+impl KafkaGroup {
+    /// Positions as the client takes them.
+    pub(super) fn positions(
+        &self,
+        positions: &[(usize, Partition, Offset)],
+    ) -> Result<TopicPartitionList, PortError> {
+        if let Some((_, foreign, _)) =
+            positions.iter().find(|(_, partition, _)| !self.owned.contains(partition))
+        {
+            let said =
+                format!("group '{}' can't commit for partition {foreign}: it is not assigned", self.name);
+            return Err(PortError::retry(said));
+        }
+        let mut list = TopicPartitionList::new();
+        for (topic, partition, next) in positions {
+            let name = self.inputs.get(*topic).ok_or_else(|| {
+                PortError::stop(format!("group '{}' has no input number {topic}", self.name))
+            })?;
+            list.add_partition_offset(name.as_str(), partition.as_i32(), rdkafka::Offset::Offset(next.0))
+                .map_err(self.refused("commit"))?;
+        }
+        Ok(list)
+    }
+
+    /// Whether the commit of positions that was begun is done.
+    pub(super) fn has_answer(&mut self) -> Result<bool, PortError> {
+        let Some(answer) = &self.committing else { return Ok(true) };
+        let outcome = match answer.try_recv() {
+            Err(TryRecvError::Empty) => return Ok(false),
+            Err(TryRecvError::Disconnected) => Err(KafkaError::Canceled),
+            Ok(outcome) => outcome,
+        };
+        self.committing = None;
+        outcome.map(|()| true).map_err(self.refused("commit"))
+    }
+
+    /// Does what follows a commit.
+    pub(super) fn after_commit(&mut self) -> Result<(), PortError> {
+        self.shared.complaints.settle();
+        if matches!(self.sender, Sender::Plain(_)) { self.renew_committed() } else { Ok(()) }
+    }
+
+    /// Brokers forget in time what a group has committed for topics that it does not subscribe to, as the inputs after the
+    /// first are, unless it is committed anew.
+    fn renew_committed(&mut self) -> Result<(), PortError> {
+        if self.inputs.names().len() < 2 || self.renewed_at.elapsed() < RENEW_INTERVAL {
+            return Ok(());
+        }
+        self.renewed_at = Instant::now();
+        let consumer = self.consumer()?;
+        let found = consumer.committed_offsets(self.list(&self.reading), ANSWER_WAIT);
+        let mut known = TopicPartitionList::new();
+        for place in found.map_err(self.refused("see what it has committed"))?.elements() {
+            if let rdkafka::Offset::Offset(_) = place.offset() {
+                known
+                    .add_partition_offset(place.topic(), place.partition(), place.offset())
+                    .map_err(self.refused("commit"))?;
+            }
+        }
+        consumer.commit(&known, CommitMode::Sync).map_err(self.refused("commit"))
+    }
+}
