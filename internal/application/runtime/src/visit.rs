@@ -171,3 +171,31 @@ impl Visiting {
 fn stopped() -> PortError {
     PortError::stop("the processor stopped before the visit was over")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::sync_channel;
+
+    use super::*;
+
+    #[test]
+    fn what_is_visited_while_a_commit_is_under_way_is_of_the_next() {
+        let (reply, _) = sync_channel(1);
+        let mut visit = Visit::new(0, Arc::new(()), reply);
+        visit.rest = Some(VecDeque::new());
+        let key = |byte: u8| (Partition::new(0), Box::from([byte].as_slice()));
+        visit.uncommitted.push(key(1));
+        visit.mark();
+        visit.uncommitted.push(key(2));
+        assert!(!visit.commit(), "the second key is not committed");
+        assert_eq!(visit.committed, 1);
+        assert!(!visit.commit(), "no more was marked");
+        visit.mark();
+        visit.roll_back();
+        assert_eq!(visit.todo.drain(..).collect::<Vec<_>>(), [key(2)], "it is visited again");
+        visit.uncommitted.push(key(2));
+        visit.mark();
+        assert!(visit.commit());
+        assert_eq!(visit.committed, 2);
+    }
+}
