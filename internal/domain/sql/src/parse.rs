@@ -37,7 +37,8 @@ pub(crate) fn parse(text: &str, types: &mut Types) -> (Vec<At<Statement>>, Vec<D
         let Some(first) = tokens.iter().find(|token| is_said(token)) else { continue };
         let span = span(first);
         let dialect = RuleDialect::default();
-        let mut parser = Parser::new(&dialect).with_tokens_with_locations(tokens.to_vec());
+        let mut parser =
+            Parser::new(&dialect).with_tokens_with_locations(type_name::spelled_out(tokens, types));
         let read = statement::statement(&mut parser, types).and_then(|read| typed(read, types));
         let node = read.unwrap_or_else(|mistake| {
             mistakes.push(placed(mistake, tokens));
@@ -198,10 +199,29 @@ fn symbol(parser: &mut Parser<'_>, token: &Token, name: &str) -> Parsed<()> {
     if parser.consume_token(token) { Ok(()) } else { Err(expected(parser, name)) }
 }
 
+/// Words that statements are built of: without quotes they name nothing.
+const RESERVED: &[&str] = &[
+    "AND", "AS", "BETWEEN", "BY", "CASE", "CAST", "CREATE", "DELETE", "DISTINCT", "DROP", "ELSE", "END",
+    "EXISTS", "FALSE", "FROM", "FULL", "GROUP", "HAVING", "IN", "INNER", "INSERT", "INTO", "IS", "JOIN",
+    "LEFT", "LIKE", "LIMIT", "NOT", "NULL", "ON", "OR", "OUTER", "RIGHT", "SELECT", "STREAM", "TABLE",
+    "THEN", "TRUE", "VALUES", "WHEN", "WHERE", "WINDOW", "WITH", "WITHIN",
+];
+
+fn is_reserved(word: &Word) -> bool {
+    word.quote_style.is_none() && RESERVED.iter().any(|reserved| word.value.eq_ignore_ascii_case(reserved))
+}
+
 /// A name; unquoted ones are folded to capitals.
 fn name(parser: &mut Parser<'_>) -> Parsed<At<String>> {
     let token = parser.peek_token_ref().clone();
     match &token.token {
+        Token::Word(word) if is_reserved(word) => {
+            let said = Diagnostic::new(
+                span(&token),
+                format!("{} is a word of the language, and names nothing", word.value),
+            );
+            Err(said.help(format!("write `{}` to name something so", word.value)))
+        }
         Token::Word(word) => {
             parser.next_token();
             Ok(At { node: folded(word), span: span(&token) })

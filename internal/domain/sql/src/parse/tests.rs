@@ -189,3 +189,31 @@ fn too_long_or_too_deep_is_refused_and_not_a_crash() {
     let deep = format!("CREATE STREAM a AS SELECT {}1{} FROM b", "(".repeat(5000), ")".repeat(5000));
     assert!(parse(&deep, &mut Types::new()).1[0].message.contains("nested too deeply"));
 }
+
+#[test]
+fn a_value_becomes_one_of_a_type_that_was_given_a_name() {
+    let text = "CREATE TYPE place AS STRUCT<city STRING, `post code` INT>;
+CREATE STREAM a AS SELECT CAST(NULL AS place), CAST(CAST(x AS ARRAY<place>) AS STRING), \
+        CAST(y AS STRUCT<place place, n INT>), place AS place FROM b";
+    let (statements, mistakes) = parse(text, &mut Types::new());
+    assert_eq!(mistakes, []);
+    let Statement::CreateAs(create) = &statements[1].node else { panic!("not a query") };
+    let cast = |item: &SelectItem| match item {
+        SelectItem::Expr(At { node: Expr::Cast(_, ty), .. }, _) => ty.to_string(),
+        SelectItem::Expr(At { node: Expr::Column(_, name), .. }, _) => name.clone(),
+        other => panic!("{other:?}"),
+    };
+    let items: Vec<_> = create.query.items.iter().map(cast).collect();
+    let place = "STRUCT<CITY STRING, post code INT>";
+    assert_eq!(items, [place, "STRING", &format!("STRUCT<PLACE {place}, N INT>"), "PLACE"]);
+}
+
+#[test]
+fn words_that_statements_are_built_of_name_nothing_without_quotes() {
+    for word in ["select", "From", "TABLE", "end"] {
+        let (_, mistakes) = parse(&format!("DROP STREAM {word};"), &mut Types::new());
+        assert_eq!(mistakes.len(), 1, "{word}");
+        let (_, mistakes) = parse(&format!("DROP STREAM `{word}`;"), &mut Types::new());
+        assert_eq!(mistakes, [], "{word}");
+    }
+}

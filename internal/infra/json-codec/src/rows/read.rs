@@ -42,6 +42,13 @@ pub(super) fn value(document: &Document, ty: &Type) -> Result<Value, String> {
             let entry = |(key, each): &(String, Document)| Ok((map_key(key, key_type)?, value(each, of)?));
             entries.iter().map(entry).collect::<Result<BTreeMap<_, _>, String>>().map(Value::Map)
         }
+        (Type::Map(key, of), Document::Array(entries)) => {
+            let entry = |each: &Document| {
+                let part = |name: &str| each.get(name).ok_or_else(wrong);
+                Ok((value(part("key")?, key)?, value(part("value")?, of)?))
+            };
+            entries.iter().map(entry).collect::<Result<BTreeMap<_, _>, String>>().map(Value::Map)
+        }
         (Type::Struct(columns), document) => fields(document, columns).map(Value::Struct),
         (ty, Document::Number(text) | Document::Text(text)) => number(text.trim(), ty).ok_or_else(wrong),
         _ => Err(wrong()),
