@@ -2,7 +2,7 @@ use millstream_model::Decimal;
 use millstream_model::{Type, Value};
 use proptest::prelude::*;
 
-use super::{Types, parse};
+use super::{Types, parse, parse_expression, parse_query};
 use crate::ast::{At, BinaryOp, Expr, SelectItem, Statement};
 use crate::diagnostic::Span;
 
@@ -188,4 +188,18 @@ fn too_long_or_too_deep_is_refused_and_not_a_crash() {
     assert_eq!(parse(&edge, &mut Types::new()).1, []);
     let deep = format!("CREATE STREAM a AS SELECT {}1{} FROM b", "(".repeat(5000), ")".repeat(5000));
     assert!(parse(&deep, &mut Types::new()).1[0].message.contains("nested too deeply"));
+}
+
+#[test]
+fn what_can_not_be_read_is_told_without_the_readers_own_words() {
+    for text in ["a operator b", "a = 1 operator 2"] {
+        let mistake = parse_expression(text).unwrap_err();
+        assert!(!mistake.message.contains("Word"), "{}", mistake.message);
+    }
+    let mistake = parse_query("SELECT a FROM s WHERE a operator 3").unwrap_err();
+    assert!(
+        mistake.message.contains("expected") && !mistake.message.contains("token"),
+        "{}",
+        mistake.message
+    );
 }
