@@ -3,13 +3,14 @@
 mod conform;
 mod console;
 mod examples;
+mod files;
 mod scripts;
 mod serve;
 mod settings;
 mod wiring;
 
 use std::io::{IsTerminal, Write, stderr, stdout};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
@@ -55,17 +56,22 @@ fn main() -> ExitCode {
 
 /// Mistakes of a rule file are drawn; anything else is a sentence.
 fn told(error: &anyhow::Error) -> String {
-    match error.downcast_ref::<DeployError>() {
-        Some(DeployError::Mistakes { source_name, text, mistakes }) => {
-            let drawn = render(source_name, text, mistakes);
-            if stderr().is_terminal() {
-                drawn.replace("error:", "\u{1b}[1;31merror\u{1b}[0m:")
-            } else {
-                drawn
-            }
+    match error.downcast_ref::<Mistaken>() {
+        Some(Mistaken(drawn)) if stderr().is_terminal() => {
+            drawn.replace("error:", "\u{1b}[1;31merror\u{1b}[0m:")
         }
-        _ => format!("rules: {error:#}"),
+        Some(Mistaken(drawn)) => drawn.clone(),
+        None => format!("rules: {}", causes(error)),
     }
+}
+
+/// An error and what caused it, each said once: some say their cause themselves.
+fn causes(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |said, cause| match said.as_str() {
+        "" => cause,
+        so_far if so_far.contains(&cause) => said,
+        so_far => format!("{so_far}: {cause}"),
+    })
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
@@ -75,7 +81,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     if let Deed::Test { paths } = deed {
         let functions = scripts::functions(arguments.functions.as_deref())?;
-        return examples::test(&files(paths)?, &functions, arguments.verbose);
+        return examples::test(&files::named(paths)?, &functions, arguments.verbose);
     }
     if let Deed::Console(asked) = deed {
         return console(arguments, asked);
@@ -97,7 +103,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         }
         Deed::Check { paths } => {
             let rules = planned(&mut engine, paths)?;
-            writeln!(stdout(), "{} rules are fine", rules.len())?;
+            writeln!(stdout(), "{}", counted(rules.len(), "fine"))?;
             Ok(())
         }
         Deed::Run { paths, .. } => {
@@ -144,36 +150,28 @@ fn console(arguments: &Arguments, asked: &ConsoleDeed) -> anyhow::Result<()> {
     }
 }
 
-/// Every rule of every file, in the order of the files' names.
+/// Every rule of every file, in the order of the files' names; else what is wrong with all of them.
 fn planned(engine: &mut Engine<RuleWorld>, paths: &[PathBuf]) -> anyhow::Result<Vec<Rule>> {
-    let mut rules = Vec::new();
-    for file in files(paths)? {
-        let text =
-            std::fs::read_to_string(&file).with_context(|| format!("can't read {}", file.display()))?;
-        rules.extend(engine.plan(&file.display().to_string(), &text)?);
-    }
-    Ok(rules)
-}
-
-fn files(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
-    let mut all = Vec::new();
-    for path in paths {
-        if path.is_dir() {
-            let is_rule = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "sql");
-            let mut found: Vec<_> = folder(path)?.into_iter().filter(is_rule).collect();
-            found.sort();
-            all.extend(found);
-        } else {
-            all.push(path.clone());
+    let (mut rules, mut wrong) = (Vec::new(), Vec::new());
+    for file in files::named(paths)? {
+        match engine.plan(&file.display().to_string(), &files::read(&file)?) {
+            Ok(more) => rules.extend(more),
+            Err(DeployError::Mistakes { source_name, text, mistakes }) => {
+                wrong.push(render(&source_name, &text, &mistakes));
+            }
+            Err(error) => return Err(error.into()),
         }
     }
-    anyhow::ensure!(!all.is_empty(), "there is no .sql file in the folders named");
-    Ok(all)
+    if wrong.is_empty() { Ok(rules) } else { Err(Mistaken(wrong.concat()).into()) }
 }
 
-fn folder(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let entries = std::fs::read_dir(path).with_context(|| format!("can't read folder {}", path.display()))?;
-    Ok(entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?)
+/// The mistakes of rule files, drawn.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Mistaken(String);
+
+fn counted(rules: usize, are: &str) -> String {
+    if rules == 1 { format!("1 rule is {are}") } else { format!("{rules} rules are {are}") }
 }
 
 /// Runs until a signal comes or a rule fails; then drains and commits all of them.
@@ -182,7 +180,8 @@ fn attend(settings: &RuleSettings, running: Vec<RunningRule>) -> anyhow::Result<
     let stops: Vec<Stop> = running.iter().map(|rule| rule.processor.stopper()).collect();
     let all = stops.clone();
     ctrlc::set_handler(move || all.iter().for_each(Stop::set))?;
-    writeln!(stdout(), "{} rules are running", running.iter().map(|rule| rule.rules.len()).sum::<usize>())?;
+    let rules = running.iter().map(|rule| rule.rules.len()).sum();
+    writeln!(stdout(), "{}", counted(rules, "running"))?;
     while !running.iter().any(|rule| rule.processor.is_finished()) {
         thread::sleep(Duration::from_millis(50));
     }
@@ -227,4 +226,18 @@ fn serve(settings: &RuleSettings, statuses: Vec<Arc<Status>>) -> anyhow::Result<
         server.address()
     )?;
     Ok(Some(server))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let taken = || std::io::Error::other("taken");
+        let error = anyhow::Error::new(taken()).context("can't listen: taken; choose another");
+        assert_eq!(causes(&error), "can't listen: taken; choose another");
+        let error = anyhow::Error::new(taken()).context("can't listen");
+        assert_eq!(causes(&error), "can't listen: taken");
+    }
 }
