@@ -230,7 +230,9 @@ fn checked(files: &[(&str, &str)]) -> Output {
         std::fs::write(folder.path().join(name), text).unwrap();
     }
     let mut command = Command::new(env!("CARGO_BIN_EXE_rules"));
-    let output = command.args(["check", "."]).current_dir(folder.path()).output().unwrap();
+    // Nobody is asked there: the columns are declared.
+    let nowhere = ["--brokers", "127.0.0.1:1", "--registry", "http://127.0.0.1:1"];
+    let output = command.args(["check", "."]).args(nowhere).current_dir(folder.path()).output().unwrap();
     drop(folder);
     output
 }
