@@ -3,6 +3,7 @@
 mod conform;
 mod console;
 mod examples;
+mod files;
 mod kept;
 mod scripts;
 mod serve;
@@ -11,7 +12,7 @@ mod wiring;
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write, stderr, stdout};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
@@ -57,17 +58,22 @@ fn main() -> ExitCode {
 
 /// Mistakes of a rule file are drawn; anything else is a sentence.
 fn told(error: &anyhow::Error) -> String {
-    match error.downcast_ref::<DeployError>() {
-        Some(DeployError::Mistakes { source_name, text, mistakes }) => {
-            let drawn = render(source_name, text, mistakes);
-            if stderr().is_terminal() {
-                drawn.replace("error:", "\u{1b}[1;31merror\u{1b}[0m:")
-            } else {
-                drawn
-            }
+    match error.downcast_ref::<Mistaken>() {
+        Some(Mistaken(drawn)) if stderr().is_terminal() => {
+            drawn.replace("error:", "\u{1b}[1;31merror\u{1b}[0m:")
         }
-        _ => format!("rules: {error:#}"),
+        Some(Mistaken(drawn)) => drawn.clone(),
+        None => format!("rules: {}", causes(error)),
     }
+}
+
+/// An error and what caused it, each said once: some say their cause themselves.
+fn causes(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |said, cause| match said.as_str() {
+        "" => cause,
+        so_far if so_far.contains(&cause) => said,
+        so_far => format!("{so_far}: {cause}"),
+    })
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
@@ -77,7 +83,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     if let Deed::Test { paths } = deed {
         let functions = scripts::functions(arguments.functions.as_deref())?;
-        return examples::test(&files(paths)?, &functions, arguments.verbose);
+        return examples::test(&files::named(paths)?, &functions, arguments.verbose);
     }
     if let Deed::Console(asked) = deed {
         return console(arguments, asked);
@@ -99,7 +105,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         }
         Deed::Check { paths } => {
             let rules = planned(&mut engine, paths)?;
-            writeln!(stdout(), "{} rules are fine", rules.len())?;
+            writeln!(stdout(), "{}", counted(rules.len(), "fine"))?;
             Ok(())
         }
         Deed::Run { paths, .. } => {
@@ -147,36 +153,28 @@ fn console(arguments: &Arguments, asked: &ConsoleDeed) -> anyhow::Result<()> {
     }
 }
 
-/// Every rule of every file, in the order of the files' names.
+/// Every rule of every file, in the order of the files' names; else what is wrong with all of them.
 fn planned(engine: &mut Engine<RuleWorld>, paths: &[PathBuf]) -> anyhow::Result<Vec<Rule>> {
-    let mut rules = Vec::new();
-    for file in files(paths)? {
-        let text =
-            std::fs::read_to_string(&file).with_context(|| format!("can't read {}", file.display()))?;
-        rules.extend(engine.plan(&file.display().to_string(), &text)?);
-    }
-    Ok(rules)
-}
-
-fn files(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
-    let mut all = Vec::new();
-    for path in paths {
-        if path.is_dir() {
-            let is_rule = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "sql");
-            let mut found: Vec<_> = folder(path)?.into_iter().filter(is_rule).collect();
-            found.sort();
-            all.extend(found);
-        } else {
-            all.push(path.clone());
+    let (mut rules, mut wrong) = (Vec::new(), Vec::new());
+    for file in files::named(paths)? {
+        match engine.plan(&file.display().to_string(), &files::read(&file)?) {
+            Ok(more) => rules.extend(more),
+            Err(DeployError::Mistakes { source_name, text, mistakes }) => {
+                wrong.push(render(&source_name, &text, &mistakes));
+            }
+            Err(error) => return Err(error.into()),
         }
     }
-    anyhow::ensure!(!all.is_empty(), "there is no .sql file in the folders named");
-    Ok(all)
+    if wrong.is_empty() { Ok(rules) } else { Err(Mistaken(wrong.concat()).into()) }
 }
 
-fn folder(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let entries = std::fs::read_dir(path).with_context(|| format!("can't read folder {}", path.display()))?;
-    Ok(entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?)
+/// The mistakes of rule files, drawn.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Mistaken(String);
+
+fn counted(rules: usize, are: &str) -> String {
+    if rules == 1 { format!("1 rule is {are}") } else { format!("{rules} rules are {are}") }
 }
 
 /// Runs until a signal comes or a rule fails; then drains and commits all of them.
@@ -189,7 +187,8 @@ fn attend(
     let stops: Vec<Stop> = running.iter().map(|rule| rule.processor.stopper()).collect();
     let all = stops.clone();
     ctrlc::set_handler(move || all.iter().for_each(Stop::set))?;
-    writeln!(stdout(), "{} rules are running", running.iter().map(|rule| rule.rules.len()).sum::<usize>())?;
+    let rules = running.iter().map(|rule| rule.rules.len()).sum();
+    writeln!(stdout(), "{}", counted(rules, "running"))?;
     while !running.iter().any(|rule| rule.processor.is_finished()) {
         thread::sleep(Duration::from_millis(50));
     }
@@ -274,5 +273,19 @@ pub(crate) fn shown(rule: &WatchedRule, plan: String) -> ShownRule {
         failed: rule.failed,
         nulls: rule.nulls,
         plan,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let taken = || std::io::Error::other("taken");
+        let error = anyhow::Error::new(taken()).context("can't listen: taken; choose another");
+        assert_eq!(causes(&error), "can't listen: taken; choose another");
+        let error = anyhow::Error::new(taken()).context("can't listen");
+        assert_eq!(causes(&error), "can't listen: taken");
     }
 }

@@ -7,6 +7,7 @@ use millstream_ports::{Delivery, PortError, TopicSpec, World};
 use millstream_runtime::{Processor, ProcessorError, Running, Settings};
 use millstream_sql::{
     Catalog, Diagnostic, Failure, Functions, Guarantee, Rule, Source, SourceKind, Verdict, plan,
+    with_variables,
 };
 use thiserror::Error;
 
@@ -108,27 +109,26 @@ impl<W: World> Engine<W> {
         &self.catalog
     }
 
-    /// Plans a file. Later files see the sources of earlier ones.
+    /// Plans a file, whose variables are its own. Later files see the sources of earlier ones.
     ///
     /// # Errors
-    /// [`DeployError::Mistakes`], with all of them; the file's sources are then not known either.
+    /// [`DeployError::Mistakes`], with all of them; what the file declares besides is known all the same, so that later files
+    /// are told of their own mistakes only.
     pub fn plan(&mut self, source_name: &str, text: &str) -> Result<Vec<Rule>, DeployError> {
-        let mut catalog = self.catalog.clone();
-        let (plan, mut mistakes) = plan(text, &mut catalog, &self.formats);
+        let wrong = |text: &str, mistakes| DeployError::Mistakes {
+            source_name: source_name.to_owned(),
+            text: text.to_owned(),
+            mistakes,
+        };
+        let put = with_variables(text).map_err(|mistake| wrong(text, vec![mistake]))?;
+        let text = &*put;
+        let (plan, mut mistakes) = plan(text, &mut self.catalog, &self.formats);
         mistakes.extend(plan.insertions.iter().map(|insertion| {
             let said = format!("a row for {} can't be written from a rule file", insertion.sink.name);
             Diagnostic::unsupported(insertion.span, said)
         }));
         mistakes.extend(plan.rules.iter().filter_map(twice));
-        if !mistakes.is_empty() {
-            return Err(DeployError::Mistakes {
-                source_name: source_name.to_owned(),
-                text: text.to_owned(),
-                mistakes,
-            });
-        }
-        self.catalog = catalog;
-        Ok(plan.rules)
+        if mistakes.is_empty() { Ok(plan.rules) } else { Err(wrong(text, mistakes)) }
     }
 
     /// Creates what a rule's topics lack, registers its schemas, and starts it.

@@ -63,6 +63,8 @@ pub struct ServerSettings {
     pub rules: Settings,
     /// How long a statement may take until it is read back.
     pub answer_wait: Duration,
+    /// Time between two looks whether the topics that queries read are there.
+    pub topics_interval: Duration,
     /// What statements can call: the standard functions, and those that the program adds by [`Functions::register`]. An
     /// [`Engine`]'s are `engine.catalog().functions().clone()`. Servers that share a service id should have the same.
     pub functions: Functions,
@@ -74,6 +76,7 @@ impl Default for ServerSettings {
             service_id: "default".to_owned(),
             rules: Settings::default(),
             answer_wait: Duration::from_secs(30),
+            topics_interval: Duration::from_secs(10),
             functions: Functions::with(&outside()),
         }
     }

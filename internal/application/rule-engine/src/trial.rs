@@ -4,7 +4,7 @@ use millstream_model::{Headers, Value};
 use millstream_ports::{CodecError, PortError};
 use millstream_sql::{
     Catalog, Diagnostic, Emission, Failure, Functions, Insertion, Rule, SinkRow, Source, SourceRecord, Span,
-    State, StepError, plan,
+    State, StepError, plan, with_variables,
 };
 use thiserror::Error;
 
@@ -128,7 +128,8 @@ impl Trial {
     /// All mistakes found in them, or the format or schema that was refused; nothing is then done.
     pub fn execute(&mut self, text: &str) -> Result<(), TrialError> {
         let mut catalog = self.catalog.clone();
-        let (plan, mistakes) = plan(text, &mut catalog, &self.formats);
+        let text = with_variables(text).map_err(|mistake| TrialError::Mistakes(vec![mistake]))?;
+        let (plan, mistakes) = plan(&text, &mut catalog, &self.formats);
         if !mistakes.is_empty() {
             return Err(TrialError::Mistakes(mistakes));
         }

@@ -3,6 +3,7 @@
 mod call;
 mod command;
 mod dialect;
+mod elsewhere;
 mod expression;
 mod lambda;
 mod query;
@@ -159,6 +160,9 @@ fn refused(error: ParserError, here: Span) -> Diagnostic {
     let found = place.split_once(", Column: ").and_then(|(line, column)| {
         Some(Span { line: line.trim().parse().ok()?, column: column.trim().parse().ok()?, length: 1 })
     });
+    // The library shows how it keeps the word there, which tells nobody anything.
+    let is_shown = message.contains("infix parser for token");
+    let message = if is_shown { "expected an operator, or the end of the expression" } else { message };
     let mut message = message.to_owned();
     if let Some(first) = message.get_mut(0..1) {
         first.make_ascii_lowercase();
@@ -180,7 +184,7 @@ fn expected(parser: &Parser<'_>, what: &str) -> Diagnostic {
 
 /// Whether the next token is this word; it is then taken.
 fn word(parser: &mut Parser<'_>, word: &str) -> bool {
-    let is_it = matches!(&parser.peek_token_ref().token, Token::Word(next) if next.quote_style.is_none() && next.value.eq_ignore_ascii_case(word));
+    let is_it = is_word(&parser.peek_token_ref().token, word);
     if is_it {
         parser.next_token();
     }
@@ -188,7 +192,11 @@ fn word(parser: &mut Parser<'_>, word: &str) -> bool {
 }
 
 fn peeks(parser: &Parser<'_>, words: &[&str]) -> bool {
-    matches!(&parser.peek_token_ref().token, Token::Word(next) if next.quote_style.is_none() && words.iter().any(|word| next.value.eq_ignore_ascii_case(word)))
+    words.iter().any(|word| is_word(&parser.peek_token_ref().token, word))
+}
+
+fn is_word(token: &Token, word: &str) -> bool {
+    matches!(token, Token::Word(next) if next.quote_style.is_none() && next.value.eq_ignore_ascii_case(word))
 }
 
 fn need(parser: &mut Parser<'_>, expected_word: &str) -> Parsed<()> {

@@ -134,6 +134,10 @@ impl RowFormat for AvroRows {
             fields: FieldMaps::default(),
         }))
     }
+
+    fn forget(&self, topic: &str, side: Side) -> Result<(), PortError> {
+        self.registry.forget(&subject(topic, side))
+    }
 }
 
 /// The schema that a topic's rows are written with.

@@ -90,6 +90,10 @@ impl RowFormat for JsonRows {
         };
         Ok(Arc::new(self.codec(spec, id)))
     }
+
+    fn forget(&self, topic: &str, side: Side) -> Result<(), PortError> {
+        self.book.as_ref().map_or(Ok(()), |book| book.forget(&subject(topic, side)))
+    }
 }
 
 impl JsonRows {

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -73,6 +73,16 @@ struct Job {
     begun: Instant,
     /// How many records it had taken when that last changed, and when.
     moved: (u64, Instant),
+    /// A topic that it reads and that is not there any more.
+    missing: Option<String>,
+}
+
+impl Job {
+    fn of(query: &QueryEntry) -> Self {
+        let now = Instant::now();
+        let version = query.version;
+        Self { version, running: None, failure: None, begun: now, moved: (0, now), missing: None }
+    }
 }
 
 impl Crew {
@@ -86,19 +96,31 @@ impl Crew {
         let ended: Vec<_> = ended.iter().filter_map(|id| self.jobs.remove(id)).collect();
         stop(ended);
         for query in book.queries.values().filter(|query| !query.is_paused) {
-            self.jobs.entry(query.id.clone()).or_insert_with(|| Job {
-                version: query.version,
-                running: None,
-                failure: None,
-                begun: Instant::now(),
-                moved: (0, Instant::now()),
-            });
+            self.jobs.entry(query.id.clone()).or_insert_with(|| Job::of(query));
         }
         for (id, job) in &mut self.jobs {
             if let Some(query) = book.queries.get(id) {
                 job.tend(query, engine);
             }
         }
+    }
+
+    /// Takes in which topics there are. A query whose input has gone hears nothing of it; when the input is back it is another
+    /// topic, whose offsets begin anew, so the query is started again.
+    pub(crate) fn look(&mut self, topics: &BTreeSet<String>, book: &Book) {
+        let mut anew = Vec::new();
+        for (id, job) in &mut self.jobs {
+            let Some(query) = book.queries.get(id) else { continue };
+            let sources = query.rule.query.sources();
+            let is_gone = |topic: &&String| !topic.starts_with("__") && !topics.contains(*topic);
+            let missing = sources.into_iter().map(|source| &source.topic).find(is_gone).cloned();
+            if job.missing.is_some() && missing.is_none() {
+                anew.push(std::mem::replace(job, Job::of(query)));
+            } else {
+                job.missing = missing;
+            }
+        }
+        stop(anew);
     }
 
     /// What a query is doing here.
@@ -200,6 +222,9 @@ impl Job {
         let now = status.snapshot();
         if let Some(why) = now.failure {
             return QueryState::Failed(why);
+        }
+        if let Some(topic) = &self.missing {
+            return QueryState::Stalled(format!("topic '{topic}', which it reads, does not exist any more"));
         }
         if let Some(why) = now.stalled {
             return QueryState::Stalled(why);

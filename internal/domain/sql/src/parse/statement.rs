@@ -1,6 +1,7 @@
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::Token;
 
+use super::elsewhere::elsewhere;
 use super::expression::expression;
 use super::type_name::{Types, data_type};
 use super::{Parsed, expected, here, name, need, peeks, query, span, symbol, text, word};
@@ -17,6 +18,9 @@ const ASKING: &[&str] =
 /// Reads one statement, to its last token.
 pub(super) fn statement(parser: &mut Parser<'_>, types: &Types) -> Parsed<Statement> {
     let place = here(parser);
+    if let Some(refused) = elsewhere(parser) {
+        return Err(refused);
+    }
     if peeks(parser, &["SELECT"]) {
         let said =
             "a query by itself has nowhere to write to; put CREATE STREAM or CREATE TABLE … AS before it";

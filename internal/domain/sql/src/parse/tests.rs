@@ -2,7 +2,7 @@ use millstream_model::Decimal;
 use millstream_model::{Type, Value};
 use proptest::prelude::*;
 
-use super::{Types, parse};
+use super::{Types, parse, parse_expression, parse_query};
 use crate::ast::{At, BinaryOp, Expr, SelectItem, Statement};
 use crate::diagnostic::Span;
 
@@ -216,4 +216,18 @@ fn words_that_statements_are_built_of_name_nothing_without_quotes() {
         let (_, mistakes) = parse(&format!("DROP STREAM `{word}`;"), &mut Types::new());
         assert_eq!(mistakes, [], "{word}");
     }
+}
+
+#[test]
+fn what_can_not_be_read_is_told_without_the_readers_own_words() {
+    for text in ["a operator b", "a = 1 operator 2"] {
+        let mistake = parse_expression(text).unwrap_err();
+        assert!(!mistake.message.contains("Word"), "{}", mistake.message);
+    }
+    let mistake = parse_query("SELECT a FROM s WHERE a operator 3").unwrap_err();
+    assert!(
+        mistake.message.contains("expected") && !mistake.message.contains("token"),
+        "{}",
+        mistake.message
+    );
 }

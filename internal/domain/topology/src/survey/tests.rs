@@ -6,7 +6,7 @@ fn name(text: &str) -> TopicName {
 
 fn topic(text: &str, partitions: u32, policy: &str) -> TopicDescription {
     let settings = [("cleanup.policy".to_owned(), policy.to_owned())].into();
-    TopicDescription { name: name(text), partitions, settings }
+    TopicDescription { name: name(text), partitions, replicas: 1, settings }
 }
 
 fn spec() -> GroupSpec {
