@@ -41,6 +41,32 @@ fn partition_of(key: &str) -> u32 {
 }
 
 #[test]
+fn a_part_of_a_table_is_told_by_names_and_no_other_instance_is_asked() {
+    let (_, instances) = two(Delivery::AtLeastOnce);
+    let mut seen = Vec::new();
+    for instance in &instances {
+        let (status, page) = instance.get("/v1/tables/own-part/entries?limit=1000");
+        assert_eq!((status, &page["has_more"]), (200, &json!(false)));
+        let entries = page["entries"].as_array().unwrap();
+        assert_eq!(instance.get("/v1/tables/own-part/count").1["count"], json!(entries.len()));
+        assert!(!entries.is_empty() && entries.len() < 200, "{} entries", entries.len());
+        for entry in entries {
+            let found =
+                instance.get(&format!("/v1/tables/own-part/entries/{}", entry["key"].as_str().unwrap()));
+            assert_eq!(
+                (found.0, &found.1["value"], &found.1["label"]),
+                (200, &entry["value"], &entry["label"])
+            );
+            seen.push(entry["label"].as_str().unwrap().to_owned());
+        }
+    }
+    seen.sort();
+    assert_eq!(seen, (0..200).map(|number| format!("key {}", key(number))).collect::<Vec<_>>());
+    let elsewhere = instances[0].get("/v1/tables/own-part/entries/bm90aGluZw");
+    assert_eq!((elsewhere.0, &elsewhere.1["error"]), (404, &json!("no_such_key")));
+}
+
+#[test]
 fn any_instance_answers_for_any_key_by_its_owner() {
     let (_, instances) = two(Delivery::AtLeastOnce);
     for (at, instance) in instances.iter().enumerate() {
