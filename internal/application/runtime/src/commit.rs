@@ -148,7 +148,7 @@ pub(crate) fn go_on<W: World>(
     }
     let Some(under_way) = &desk.under_way else { return Ok(Progress::Nothing) };
     match are_committed(log, &under_way.positions, is_exact, waits) {
-        Ok(false) => return Ok(Progress::UnderWay),
+        Ok(false) => Ok(Progress::UnderWay),
         outcome => {
             desk.under_way = None;
             outcome?;

@@ -283,7 +283,7 @@ impl<W: World> Worker<W> {
             Err(error) if error.action() == Action::Retry && !self.can_take_back(&error) => {
                 // The group is rebalancing: what comes next is a revocation, which commits, or a loss, which repeats.
                 tracing::warn!(%error, "commit put off");
-                return Ok(false);
+                Ok(false)
             }
             outcome => self.came_to(outcome?),
         }
