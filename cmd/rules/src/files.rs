@@ -32,7 +32,10 @@ fn folder(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
 /// A file's text.
 pub(crate) fn read(path: &Path) -> anyhow::Result<String> {
     let text = std::fs::read_to_string(path).with_context(|| format!("can't read {}", path.display()))?;
-    Ok(text.strip_prefix(BYTE_ORDER_MARK).map(str::to_owned).unwrap_or(text))
+    match text.strip_prefix(BYTE_ORDER_MARK) {
+        Some(rest) => Ok(rest.to_owned()),
+        None => Ok(text),
+    }
 }
 
 #[cfg(test)]

@@ -157,7 +157,14 @@ fn console(arguments: &Arguments, asked: &ConsoleDeed) -> anyhow::Result<()> {
 fn planned(engine: &mut Engine<RuleWorld>, paths: &[PathBuf]) -> anyhow::Result<Vec<Rule>> {
     let (mut rules, mut wrong) = (Vec::new(), Vec::new());
     for file in files::named(paths)? {
-        match engine.plan(&file.display().to_string(), &files::read(&file)?) {
+        let text = match files::read(&file) {
+            Ok(text) => text,
+            Err(error) => {
+                wrong.push(format!("error: {}\n", causes(&error)));
+                continue;
+            }
+        };
+        match engine.plan(&file.display().to_string(), &text) {
             Ok(more) => rules.extend(more),
             Err(DeployError::Mistakes { source_name, text, mistakes }) => {
                 wrong.push(render(&source_name, &text, &mistakes));

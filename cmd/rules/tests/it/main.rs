@@ -224,7 +224,7 @@ fn a_server_that_is_not_there_is_named() {
 }
 
 /// Runs `rules check` in a folder with these files.
-fn checked(files: &[(&str, &str)]) -> Output {
+fn checked(files: &[(&str, &[u8])]) -> Output {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in files {
         std::fs::write(folder.path().join(name), text).unwrap();
@@ -243,8 +243,10 @@ const DECLARED: &str =
 #[test]
 fn what_is_wrong_with_all_files_is_told_at_once() {
     let first = format!("{DECLARED}CREATE STREAM b AS SELECT nope FROM a;");
-    let output = checked(&[("1.sql", &first), ("2.sql", "CREATE STREAM c AS SELECT id, none FROM a;")]);
+    let second = "CREATE STREAM c AS SELECT id, none FROM a;";
+    let output = checked(&[("1.sql", first.as_bytes()), ("1a.sql", &[0xff]), ("2.sql", second.as_bytes())]);
     let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("can't read ./1a.sql"), "{said}");
     assert_eq!(output.status.code(), Some(1));
     assert!(said.contains("1.sql:2:") && said.contains("no column NOPE"), "{said}");
     assert!(said.contains("2.sql:1:") && said.contains("no column NONE"), "{said}");
@@ -255,7 +257,7 @@ fn what_is_wrong_with_all_files_is_told_at_once() {
 fn files_with_variables_and_with_a_byte_order_mark_are_read() {
     let marked =
         format!("\u{feff}DEFINE what = 'id';\r\n{DECLARED}CREATE STREAM b AS SELECT ${{what}}, x FROM a;");
-    let output = checked(&[("1.sql", &marked)]);
+    let output = checked(&[("1.sql", marked.as_bytes())]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(String::from_utf8(output.stdout).unwrap(), "1 rule is fine\n");
 }

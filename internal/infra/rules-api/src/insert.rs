@@ -43,7 +43,8 @@ impl Lines {
     async fn next(&mut self) -> Result<Vec<Vec<u8>>, Problem> {
         loop {
             let whole = self.rest.iter().rposition(|byte| *byte == b'\n').map(|end| end + 1);
-            if let Some(end) = if self.is_over { Some(self.rest.len()) } else { whole } {
+            let end = if self.is_over { Some(self.rest.len()) } else { whole };
+            if let Some(end) = end {
                 let lines: Vec<_> = self.rest.drain(..end).collect();
                 let lines = lines.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
                 let lines: Vec<_> = lines.map(<[u8]>::to_vec).collect();
