@@ -1,5 +1,7 @@
 //! The only place that writes to topics and tables.
 
+use std::time::Duration;
+
 use millstream_model::{NoHeaders, Offset, Partition};
 use millstream_ports::{Action, Delivery, GroupLog, Outlet, PortError, SendRecord, Tag, World};
 
@@ -13,6 +15,10 @@ use crate::visit::Visit;
 
 /// Values that are looked at between two batches, to see whether their time is over.
 const EXPIRY_KEYS_MAX: usize = 256;
+
+/// How long it counts that the group took this member's commit: less than any group waits for a member. One that has not
+/// committed for longer asks before it writes to changelogs.
+const STANDING_MAX: Duration = Duration::from_secs(5);
 
 /// Sends what callbacks emitted. It is in doubt until the next [`commit`].
 pub(crate) fn send<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result<(), PortError> {
@@ -98,6 +104,7 @@ fn commit_all<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result<bool, 
     match desk.plan.settings.delivery {
         Delivery::AtLeastOnce => {
             log.settle().map_err(undelivered)?;
+            ask_for_standing(log, desk)?;
             send_changelogs(log, desk)?;
             log.settle().map_err(undelivered)?;
             hand_to_stores(log, desk)?;
@@ -236,9 +243,6 @@ fn standing<W: World>(
     log: &W::Group,
     desk: &mut Desk<W>,
 ) -> Result<Vec<(usize, Partition, Offset)>, PortError> {
-    if !desk.has_worked_apart {
-        return Ok(Vec::new());
-    }
     let inputs = desk.plan.graph.spec.inputs.len();
     for task in desk.owned() {
         for input in 0..inputs {
@@ -252,6 +256,20 @@ fn standing<W: World>(
     Ok(Vec::new())
 }
 
+/// Has the group say that it still counts this member in, where it has not for a while. A member that was held up may have been
+/// replaced and not know it; its changelog entries would come behind those of the new owner.
+fn ask_for_standing<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result<(), PortError> {
+    let now = desk.world.elapsed();
+    let writes = desk.owned().any(|task| task.own_layer().is_some_and(|layer| layer.dirty_bytes() > 0));
+    if !writes || now.saturating_sub(desk.counted_at) < STANDING_MAX {
+        return Ok(());
+    }
+    let known = standing(log, desk)?;
+    log.commit(&known)?;
+    desk.counted_at = now;
+    Ok(())
+}
+
 fn commit_offsets<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result<bool, PortError> {
     let positions: Vec<_> = desk
         .owned()
@@ -262,13 +280,14 @@ fn commit_offsets<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result<bo
     if positions.is_empty() {
         // What timers, visits and idle partitions did is of no position: under exactly-once it is a transaction too.
         if desk.is_exact() {
-            log.commit(&standing(log, desk)?)?;
+            let known = if desk.has_worked_apart { standing(log, desk)? } else { Vec::new() };
+            log.commit(&known)?;
             desk.has_worked_apart = false;
         }
         return Ok(false);
     }
     log.commit(&positions)?;
-    desk.has_worked_apart = false;
+    (desk.has_worked_apart, desk.counted_at) = (false, desk.world.elapsed());
     for task in desk.owned() {
         task.ledger.committed();
     }

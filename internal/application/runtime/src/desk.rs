@@ -47,6 +47,8 @@ pub(crate) struct Desk<W: World> {
     pub(crate) visits: VecDeque<Visit>,
     /// Whether something was done since the last commit that is of no record.
     pub(crate) has_worked_apart: bool,
+    /// When the group last took a commit of this member, which it does of those that it counts in.
+    pub(crate) counted_at: Duration,
     /// What must be sent before anything else is.
     pub(crate) refusal: Option<Refusal>,
     pub(crate) setback: Option<Setback>,
@@ -90,6 +92,7 @@ impl<W: World> Desk<W> {
             has_deferred: false,
             visits: VecDeque::new(),
             has_worked_apart: false,
+            counted_at: Duration::ZERO,
             refusal: None,
             setback: None,
             suspects: Suspects::default(),
