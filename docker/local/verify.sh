@@ -310,7 +310,7 @@ topic_deleted() {
   grep 'the topic was made anew; empty the table' "$LOG/gone.log"
   rows_of gone.shop_products 100
 }
-# A stream whose input was deleted under it says so, and reads one that was made anew from its beginning when it is started again.
+# A stream whose input was deleted under it ends and says so, and reads one that was made anew from its beginning when it is started again.
 topic_anew() {
   local port=$((FIRST + 11))
   export STREAM_GROUP=anew PRODUCT_TOPIC=anew PRODUCT_FILTERED_TOPIC=anew_filtered PRODUCT_WITH_FULL_IMG_SET_TOPIC=anew_complete
@@ -323,8 +323,8 @@ topic_anew() {
   psql 'create schema anew'
   within 60 anew_passed 200
   docker/local/kafka.sh topics --delete --topic anew
-  within 120 grep -E 'topic does not exist|partition count changed from 6 to 0' "$LOG/anew.log"
-  get "$port" healthz
+  within 120 grep "input 'anew' of group 'anew' does not exist any more" "$LOG/anew.log"
+  within 30 not_alive anew
   docker/local/kafka.sh topics --create --topic anew --partitions 6
   announces 20 62
   halt anew
@@ -334,6 +334,7 @@ topic_anew() {
   within 120 anew_passed 220
   halt anew
 }
+not_alive() { ! alive "$1"; }
 anew_passed() {
   (cd "$STACK/run" && "$PROGRAMS/sink" postgres --topics anew_filtered --schema anew --once --http off) && rows_of anew.analytic_products_filtered "$1"
 }
@@ -478,7 +479,7 @@ also 'brokers that are not there at the start are a sentence' no_broker
 also 'a registry that is not there at the start is a sentence' no_registry
 also 'a database that is not there at the start is waited for' late_database
 also 'a topic that is deleted under the sink is told, and one made anew is not mixed with it' topic_deleted
-also 'a topic that is deleted under the stream is told, and one made anew is read from its beginning after a start' topic_anew
+also 'a topic that is deleted under the stream ends it in a sentence, and one made anew is read from its beginning after a start' topic_anew
 if [ "$(id -u)" -eq 0 ]; then also 'a full disk ends the stream in a sentence, and nothing is lost when there is room' disk_full; fi
 also "the sink writes at least 20,000 rows a second" sink_rate
 also 'a sink that is killed again and again writes each row' sink_killed

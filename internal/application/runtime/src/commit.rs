@@ -1,5 +1,7 @@
 //! The only place that writes to topics and tables.
 
+use std::time::Duration;
+
 use millstream_model::{NoHeaders, Offset, Partition};
 use millstream_ports::{Action, GroupLog, Outlet, PortError, SendRecord, Tag, World};
 
@@ -13,6 +15,10 @@ use crate::visit::Visit;
 
 /// Values that are looked at between two batches, to see whether their time is over.
 const EXPIRY_KEYS_MAX: usize = 256;
+
+/// How long it counts that the group took this member's commit: less than any group waits for a member. One that has not
+/// committed for longer asks before it writes to changelogs.
+const STANDING_MAX: Duration = Duration::from_secs(5);
 
 /// Sends what callbacks emitted. It is in doubt until it is committed.
 pub(crate) fn send<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result<(), PortError> {
@@ -130,6 +136,11 @@ pub(crate) fn go_on<W: World>(
     if desk.is_at(Step::Outputs) {
         if !is_exact && !is_settled(log, waits)? {
             return Ok(Progress::UnderWay);
+        }
+        if !is_exact && let Err(error) = ask_for_standing(log, desk) {
+            // What leaves goes with the next commit, if there is one.
+            desk.under_way = None;
+            return Err(error);
         }
         if send_changelogs(log, desk)? {
             log.draw_line();
@@ -330,9 +341,6 @@ fn standing<W: World>(
     log: &W::Group,
     desk: &mut Desk<W>,
 ) -> Result<Vec<(usize, Partition, Offset)>, PortError> {
-    if !desk.has_worked_apart {
-        return Ok(Vec::new());
-    }
     let inputs = desk.plan.graph.spec.inputs.len();
     for task in desk.owned() {
         for input in 0..inputs {
@@ -346,13 +354,27 @@ fn standing<W: World>(
     Ok(Vec::new())
 }
 
+/// Has the group say that it still counts this member in, where it has not for a while. A member that was held up may have been
+/// replaced and not know it; its changelog entries would come behind those of the new owner.
+fn ask_for_standing<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result<(), PortError> {
+    let now = desk.world.elapsed();
+    let writes = desk.owned().any(|task| task.own_layer().is_some_and(|layer| layer.is_leaving()));
+    if !writes || now.saturating_sub(desk.counted_at) < STANDING_MAX {
+        return Ok(());
+    }
+    let known = standing(log, desk)?;
+    log.commit(&known)?;
+    desk.counted_at = now;
+    Ok(())
+}
+
 fn begin_positions<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result<(), PortError> {
     let marked = |task: &mut PartitionTask<W::Store>| {
         task.ledger.marked().map(|(input, next)| (input, task.partition, next)).collect::<Vec<_>>()
     };
     let mut positions: Vec<_> = desk.owned().flat_map(marked).collect();
     // What timers, visits and idle partitions did is of no position: under exactly-once it is a transaction too.
-    if positions.is_empty() && desk.is_exact() {
+    if positions.is_empty() && desk.is_exact() && desk.has_worked_apart {
         positions = standing(log, desk)?;
     }
     desk.has_worked_apart = false;
@@ -389,6 +411,7 @@ fn committed<W: World>(desk: &mut Desk<W>) -> Progress {
     if !had_any {
         return Progress::Nothing;
     }
+    desk.counted_at = desk.world.elapsed();
     desk.status.commits += 1;
     desk.setback = None;
     desk.suspects.clear();

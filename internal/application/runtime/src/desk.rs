@@ -50,6 +50,8 @@ pub(crate) struct Desk<W: World> {
     pub(crate) has_worked_apart: bool,
     /// The commit that has begun and is not over.
     pub(crate) under_way: Option<UnderWay>,
+    /// When the group last took a commit of this member, which it does of those that it counts in.
+    pub(crate) counted_at: Duration,
     /// What must be sent before anything else is.
     pub(crate) refusal: Option<Refusal>,
     pub(crate) setback: Option<Setback>,
@@ -94,6 +96,7 @@ impl<W: World> Desk<W> {
             visits: VecDeque::new(),
             has_worked_apart: false,
             under_way: None,
+            counted_at: Duration::ZERO,
             refusal: None,
             setback: None,
             suspects: Suspects::default(),

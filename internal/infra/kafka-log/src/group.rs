@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use millstream_model::{Offset, Partition, RecordView, TopicName};
 use millstream_ports::{Delivery, GroupLog, Outlet, Polled, PortError, Rejection, SendRecord, Tag, Tally};
-use rdkafka::TopicPartitionList;
+use rdkafka::Message as _;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult};
 
@@ -17,8 +17,10 @@ use crate::failure::{passes, port_error};
 use crate::group::asking::Asking;
 pub(crate) use crate::group::clerk::Clerk;
 pub(crate) use crate::group::ending::Ending;
+use crate::group::inputs::Watch;
 use crate::group::membership::{GroupContext, Shared};
 use crate::group::order::Order;
+use crate::group::renewal::Renewal;
 use crate::group::sender::Sender;
 use crate::settings::Farewell;
 use crate::view::{TopicIndex, lend};
@@ -27,14 +29,13 @@ mod asking;
 mod clerk;
 mod commits;
 mod ending;
+mod inputs;
 mod membership;
 mod order;
+mod renewal;
 mod sender;
 mod taking;
 mod transactor;
-
-/// How long the brokers may take to describe the inputs.
-const ANSWER_WAIT: Duration = Duration::from_secs(10);
 
 /// How long the group may take to say what it has committed; records wait meanwhile.
 const POSITION_WAIT: Duration = Duration::from_secs(2);
@@ -67,7 +68,8 @@ pub struct KafkaGroup {
     is_behind: bool,
     is_paused: bool,
     farewell: Farewell,
-    renewed_at: Instant,
+    renewal: Renewal,
+    watch: Watch,
     /// Of a group whose members are told by their heartbeats alone.
     asking: Option<Asking>,
     name: String,
@@ -108,7 +110,8 @@ impl KafkaGroup {
             is_behind: false,
             is_paused: false,
             farewell: log.farewell(),
-            renewed_at: Instant::now(),
+            renewal: Renewal::every(log.renew_interval),
+            watch: Watch::default(),
             asking: (!log.is_classic()).then(Asking::begin),
             name: group.to_owned(),
         })
@@ -148,6 +151,7 @@ impl KafkaGroup {
         unassigned.map_err(self.refused("give its partitions up"))?;
         for partition in partitions {
             self.order.forget(*partition);
+            self.watch.forget(*partition);
         }
         self.reading.retain(|reading| !partitions.contains(reading));
         self.paused.retain(|paused| !partitions.contains(paused));
@@ -200,12 +204,11 @@ impl KafkaGroup {
     }
 
     fn next_event(&mut self) -> Result<Option<Polled>, PortError> {
-        if self.shared.is_uneven() {
-            self.check_widths()?;
-        }
+        self.look_at_inputs()?;
         let Some(polled) = self.shared.next_event() else { return Ok(None) };
         if matches!(polled, Polled::Assigned(_)) && self.inputs.names().len() > 1 {
-            self.check_widths()?;
+            self.shared.doubt_inputs();
+            self.look_at_inputs()?;
         }
         // What was never taken over can't be taken away.
         let owned = |partitions: Vec<Partition>| {
@@ -227,28 +230,6 @@ impl KafkaGroup {
             return Ok(());
         }
         subscribe(self.consumer()?, self.inputs.names()).map_err(self.refused("ask for its partitions"))
-    }
-
-    /// Inputs may look uneven for a moment, while one of them is new to a broker.
-    fn check_widths(&self) -> Result<(), PortError> {
-        let consumer = self.consumer()?;
-        let width = |name: &TopicName| {
-            let metadata = consumer.fetch_metadata(Some(name.as_str()), ANSWER_WAIT);
-            let metadata = metadata.map_err(self.refused("see its inputs"))?;
-            Ok(metadata.topics().first().map_or(0, |topic| topic.partitions().len()))
-        };
-        let found = self.inputs.names().iter().map(width).collect::<Result<Vec<_>, PortError>>()?;
-        let widths: BTreeSet<_> = found.iter().filter(|width| **width > 0).collect();
-        if widths.len() <= 1 {
-            return Ok(());
-        }
-        let named = self.inputs.names().iter().zip(&found);
-        let said: Vec<_> = named.map(|(name, width)| format!("{name} {width}")).collect();
-        Err(PortError::stop(format!(
-            "the inputs of group '{}' no longer have the same number of partitions: {}; give them the same",
-            self.name,
-            said.join(", ")
-        )))
     }
 }
 
@@ -275,6 +256,7 @@ impl GroupLog for KafkaGroup {
             return Ok(event);
         }
         self.ask()?;
+        self.renew_committed()?;
         let Some(consumer) = &self.consumer else { return Err(left(&self.name)) };
         let (mut count, mut patience) = (0, wait);
         while count < max {
@@ -282,6 +264,9 @@ impl GroupLog for KafkaGroup {
                 Some(Ok(message)) => {
                     patience = Duration::ZERO;
                     let Some(topic) = self.inputs.of(&message) else { continue };
+                    if let Some(name) = self.inputs.get(topic) {
+                        self.watch.note((topic, name), message.partition(), message.offset())?;
+                    }
                     count += 1;
                     if lend(&message, topic, &mut each).is_some_and(|flow| flow.is_break()) {
                         break;
@@ -289,7 +274,10 @@ impl GroupLog for KafkaGroup {
                 }
                 // A rebalance ends the wait too. It is told once the records before it are processed.
                 None => break,
-                Some(Err(error)) if passes(&error) => break,
+                Some(Err(error)) if passes(&error) => {
+                    self.shared.weigh(&error);
+                    break;
+                }
                 Some(Err(error)) => return Err(self.can_not_read(&error)),
             }
         }
@@ -367,7 +355,10 @@ impl GroupLog for KafkaGroup {
             Sender::Plain(_) => self.has_answer()?,
             Sender::Transactional(transactor) => transactor.has_committed()?,
         };
-        if is_done { self.after_commit().map(|()| true) } else { Ok(false) }
+        if is_done {
+            self.after_commit();
+        }
+        Ok(is_done)
     }
 
     fn committed(&self, topic: usize, partition: Partition) -> Result<Option<Offset>, PortError> {

@@ -100,9 +100,10 @@ fn open_database(config: &sled::Config, folder: &Path) -> Result<sled::Db, PortE
     let attempt = format!("can't open the table at {}", folder.display());
     match catch_unwind(AssertUnwindSafe(|| config.open())) {
         Ok(Ok(database)) => Ok(database),
-        Ok(Err(sled::Error::Io(error))) if is_lock(&error) => {
-            Err(PortError::retry(format!("{attempt}: another owner has it open")).because(error))
-        }
+        Ok(Err(sled::Error::Io(error))) if is_lock(&error) => Err(PortError::retry(format!(
+            "{attempt}: another owner has it open; processes that keep standbys need a state folder each"
+        ))
+        .because(error)),
         Ok(Err(sled::Error::Io(error))) if !is_damage(&error) => Err(PortError::stop(attempt).because(error)),
         Ok(Err(error)) => Err(PortError::new(Action::DeadLetter, attempt).because(error)),
         Err(_) => Err(PortError::new(Action::DeadLetter, format!("{attempt}: sled panicked on it"))),

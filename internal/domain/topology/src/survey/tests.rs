@@ -61,6 +61,27 @@ fn each_fault_says_what_is_wrong_and_the_command_that_mends_it() {
 }
 
 #[test]
+fn a_changelog_that_is_narrower_than_its_inputs_is_not_mended_by_more_partitions_alone() {
+    let spec = GroupSpec {
+        inputs: vec![name("in")],
+        changelog: Some(name("g-table")),
+        group: "g".into(),
+        ..GroupSpec::default()
+    };
+    let found = [topic("in", 6, "delete"), topic("g-table", 4, "compact")];
+    let faults: Vec<_> = Survey::of(&spec, &found, None).faults.iter().map(ToString::to_string).collect();
+    let said = faults.join("\n");
+    for words in [
+        "g-table' has 4 partitions",
+        "begin without theirs",
+        "another name for the group",
+        "--alter --topic g-table --partitions 6",
+    ] {
+        assert!(said.contains(words), "missing {words:?} in\n{said}");
+    }
+}
+
+#[test]
 fn a_changelog_that_also_deletes_is_refused() {
     let found = [
         topic("in", 1, "delete"),

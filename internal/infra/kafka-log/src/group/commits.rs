@@ -1,19 +1,13 @@
 //! What a member's commits have in common, however its records are sent.
 
 use std::sync::mpsc::TryRecvError;
-use std::time::{Duration, Instant};
 
 use millstream_model::{Offset, Partition};
 use millstream_ports::PortError;
 use rdkafka::TopicPartitionList;
-use rdkafka::consumer::{CommitMode, Consumer};
 use rdkafka::error::KafkaError;
 
-use crate::group::sender::Sender;
-use crate::group::{ANSWER_WAIT, KafkaGroup};
-
-/// How often what a group has committed for a quiet input is committed anew.
-const RENEW_INTERVAL: Duration = Duration::from_hours(1);
+use crate::group::KafkaGroup;
 
 impl KafkaGroup {
     /// Positions as the client takes them.
@@ -52,28 +46,7 @@ impl KafkaGroup {
     }
 
     /// Does what follows a commit.
-    pub(super) fn after_commit(&mut self) -> Result<(), PortError> {
+    pub(super) fn after_commit(&self) {
         self.shared.complaints.settle();
-        if matches!(self.sender, Sender::Plain(_)) { self.renew_committed() } else { Ok(()) }
-    }
-
-    /// Brokers forget in time what a group has committed for topics that it does not subscribe to, as the inputs after the
-    /// first are, unless it is committed anew.
-    fn renew_committed(&mut self) -> Result<(), PortError> {
-        if self.inputs.names().len() < 2 || self.renewed_at.elapsed() < RENEW_INTERVAL {
-            return Ok(());
-        }
-        self.renewed_at = Instant::now();
-        let consumer = self.consumer()?;
-        let found = consumer.committed_offsets(self.list(&self.reading), ANSWER_WAIT);
-        let mut known = TopicPartitionList::new();
-        for place in found.map_err(self.refused("see what it has committed"))?.elements() {
-            if let rdkafka::Offset::Offset(_) = place.offset() {
-                known
-                    .add_partition_offset(place.topic(), place.partition(), place.offset())
-                    .map_err(self.refused("commit"))?;
-            }
-        }
-        consumer.commit(&known, CommitMode::Sync).map_err(self.refused("commit"))
     }
 }
