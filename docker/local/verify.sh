@@ -116,7 +116,7 @@ sink_rate() {
   shop --count "$RATE_PRODUCTS" --seed 77 --stores 9
   psql 'create schema if not exists rate'
   # Everybody else has to be through: what is measured is the sink.
-  within 600 idle
+  within 1200 idle
   sleep 10
   local began records took
   began=$(date +%s%N)
