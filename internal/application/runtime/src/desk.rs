@@ -315,6 +315,14 @@ impl<W: World> Desk<W> {
         self.setback.as_ref().is_some_and(|setback| setback.due > self.world.elapsed())
     }
 
+    /// Whether anything was done that is not committed.
+    pub(crate) fn has_uncommitted(&self) -> bool {
+        let mut tasks = self.tasks.iter().flatten();
+        self.has_worked_apart
+            || self.uncommitted_bytes() > 0
+            || tasks.any(|task| task.ledger.uncommitted().next().is_some())
+    }
+
     /// What waits for the next commit, in bytes: writes, and under exactly-once records that are held back while one is under
     /// way.
     pub(crate) fn uncommitted_bytes(&self) -> usize {

@@ -261,8 +261,11 @@ impl<W: World> Worker<W> {
         }
         let interval = self.desk.plan.settings.commit_interval();
         let joins = !self.desk.plan.graph.spec.joins.is_empty();
-        let due = interval.saturating_sub(self.since_commit());
-        due.clamp(Duration::from_millis(1), if joins { BUSY_WAIT * 4 } else { Duration::from_millis(100) })
+        let most = if joins { BUSY_WAIT * 4 } else { Duration::from_millis(100) };
+        if !self.desk.has_uncommitted() {
+            return most;
+        }
+        interval.saturating_sub(self.since_commit()).clamp(Duration::from_millis(1), most)
     }
 
     fn since_commit(&self) -> Duration {

@@ -187,6 +187,11 @@ impl KafkaOutlet {
         refused.as_ref().filter(|_| self.clerk.is_some()).map_or(Ok(()), ends)
     }
 
+    /// Whether nothing is on its way that need be waited for.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.producer.in_flight_count() == 0 || self.is_undone()
+    }
+
     /// Whether what is on its way need not be waited for, since its transaction can't be committed any more.
     fn is_undone(&self) -> bool {
         self.clerk.is_some() && self.check().is_err()

@@ -43,6 +43,8 @@ pub(super) struct Transactor {
     is_fenced: bool,
     /// The commit that has begun.
     ending: Option<Ending>,
+    /// One that is to begin once all that was sent is acknowledged.
+    wanted: Option<(TopicPartitionList, ConsumerGroupMetadata)>,
     /// What earlier producers of this member have sent.
     before: Tally,
 }
@@ -58,6 +60,7 @@ impl Transactor {
             is_open: false,
             is_fenced: false,
             ending: None,
+            wanted: None,
             before: Tally::default(),
         }
     }
@@ -90,7 +93,8 @@ impl Transactor {
             self.before.failed += tally.failed;
         }
         if sending != self.outlets.front().map(|(id, _)| *id) {
-            (self.is_open, self.is_fenced, self.ending) = (false, false, None);
+            (self.is_open, self.is_fenced) = (false, false);
+            (self.ending, self.wanted) = (None, None);
         }
     }
 
@@ -187,17 +191,37 @@ impl Transactor {
         member: ConsumerGroupMetadata,
     ) -> Result<(), PortError> {
         self.begin()?;
+        self.wanted = Some((positions, member));
+        self.ask_on()
+    }
+
+    /// Asks for the commit that is wanted. Where one id sends all, its last transaction may still be on its way to its end: then
+    /// the client asks again for records 20 ms later, but for positions 100 ms later, and these wait for those.
+    fn ask_on(&mut self) -> Result<(), PortError> {
+        let is_one_of_two = self.outlets.len() > 1;
+        let outlet = self.outlet()?;
+        outlet.tend();
+        if !is_one_of_two && !outlet.is_settled() {
+            return Ok(());
+        }
+        let Some((positions, member)) = self.wanted.take() else { return Ok(()) };
         self.ending = self.outlet()?.begin_commit(positions, member);
         if self.ending.is_some() { Ok(()) } else { Err(self.judge(COMMITS, &KafkaError::Canceled)) }
     }
 
     /// Whether a commit has begun, and nobody was told what came of it.
     pub(super) fn is_ending(&self) -> bool {
-        self.ending.is_some()
+        self.ending.is_some() || self.wanted.is_some()
     }
 
     /// Whether the commit that was begun is done.
     pub(super) fn has_committed(&mut self) -> Result<bool, PortError> {
+        if self.wanted.is_some() {
+            self.ask_on()?;
+        }
+        if self.wanted.is_some() {
+            return Ok(false);
+        }
         let (Some(ending), Some((_, outlet))) = (&self.ending, self.outlets.front_mut()) else {
             return Ok(true);
         };
@@ -230,6 +254,7 @@ impl Transactor {
 
     /// Ends the transaction with nothing done.
     pub(super) fn abort(&mut self) -> Result<(), PortError> {
+        self.wanted = None;
         let Some((_, outlet)) = self.outlets.front_mut() else { return Ok(()) };
         if !std::mem::take(&mut self.is_open) || self.is_fenced {
             return Ok(());
