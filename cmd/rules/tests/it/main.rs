@@ -244,7 +244,8 @@ const DECLARED: &str =
 fn what_is_wrong_with_all_files_is_told_at_once() {
     let first = format!("{DECLARED}CREATE STREAM b AS SELECT nope FROM a;");
     let second = "CREATE STREAM c AS SELECT id, none FROM a;";
-    let output = checked(&[("1.sql", first.as_bytes()), ("1a.sql", &[0xff]), ("2.sql", second.as_bytes())]);
+    let output =
+        checked(&[("1.sql", first.as_bytes()), ("1a.sql", &[0xff][..]), ("2.sql", second.as_bytes())]);
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("can't read ./1a.sql"), "{said}");
     assert_eq!(output.status.code(), Some(1));
