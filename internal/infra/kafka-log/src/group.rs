@@ -220,6 +220,10 @@ impl KafkaGroup {
             other => other,
         };
         self.is_going = matches!(polled, Polled::Revoked(_) | Polled::Lost(_));
+        if self.is_going {
+            // By KIP-848 that is all that a member hears of an input that is deleted.
+            self.shared.doubt_inputs();
+        }
         self.asking = self.asking.as_ref().map(|_| Asking::begin());
         Ok(Some(polled))
     }
