@@ -1,7 +1,5 @@
-use std::collections::HashMap;
 use std::time::Duration;
 
-use foldhash::fast::RandomState;
 use millstream_model::{Offset, Timestamp};
 use millstream_ports::{KeyRange, PortError, TableStore};
 
@@ -27,9 +25,8 @@ mod writing;
 /// What a key has; `None` says that it is deleted.
 pub(crate) type Value = Option<Box<[u8]>>;
 pub(crate) type Staged = (Box<[u8]>, Value);
-pub(crate) type Entries = HashMap<Box<[u8]>, Value, RandomState>;
 
-/// What an entry that stands for itself costs beside its bytes: two allocations and its place in a hash map, in bytes.
+/// What a write that waits for its commit is taken to cost beside its bytes, in bytes.
 const ENTRY_OVERHEAD: usize = 96;
 
 /// One partition of a table, as a callback sees it.
@@ -249,7 +246,7 @@ impl<S: TableStore> TableLayer<S> {
         // What was written is cached: what was cached before it may be older.
         let (cache, cache_bytes) = (&mut self.cache, self.share.cache_bytes());
         let more = writing.store_batch(&self.store, batch_bytes, |key, value| {
-            cache.insert(key.into(), value.map(Into::into), cache_bytes);
+            cache.insert(key, value, cache_bytes);
         })?;
         if !more {
             self.writing = None;

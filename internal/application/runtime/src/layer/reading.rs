@@ -237,10 +237,10 @@ fn load<S: TableStore>(
     key: &[u8],
     bytes_max: usize,
 ) -> Result<(), PortError> {
-    if !cache.touch(key, bytes_max) {
+    if !cache.touch(key) {
         scratch.clear();
         let found = store.get(key, scratch)?;
-        cache.insert(key.into(), found.then(|| scratch.as_slice().into()), bytes_max);
+        cache.insert(key, found.then_some(scratch.as_slice()), bytes_max);
     }
     Ok(())
 }
