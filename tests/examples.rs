@@ -71,10 +71,11 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Builds the examples and the broker, and gives the folder they are in.
+/// Builds the examples and the broker, as the whole is built so that little is built twice, and gives the folder they are in.
 fn build() -> PathBuf {
-    for what in [&["--examples"][..], &["-p", "millstream-cmd-dev", "--bins"]] {
-        let built = Command::new(env!("CARGO")).arg("build").args(what).current_dir(root()).status();
+    for what in ["--examples", "--bins"] {
+        let built =
+            Command::new(env!("CARGO")).args(["build", "--workspace", what]).current_dir(root()).status();
         assert!(built.unwrap().success(), "{what:?} do not build");
     }
     std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().to_path_buf()
