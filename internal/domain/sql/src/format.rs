@@ -35,7 +35,14 @@ const ANY: Format = Format {
 };
 
 const FORMATS: [Format; 6] = [
-    Format { name: "AVRO", has_schemas: true, wraps: true, plain_names_only: true, ..ANY },
+    Format {
+        name: "AVRO",
+        has_schemas: true,
+        wraps: true,
+        string_keys_only: true,
+        plain_names_only: true,
+        ..ANY
+    },
     Format { name: "JSON", wraps: true, string_keys_only: true, ..ANY },
     Format { name: "JSON_SR", has_schemas: true, wraps: true, string_keys_only: true, ..ANY },
     Format { name: "DELIMITED", holds: is_flat, ..ANY },

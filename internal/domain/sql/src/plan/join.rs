@@ -14,7 +14,9 @@ use crate::eval::Bound;
 
 /// Reads a query's sources and joins them.
 pub(super) fn sources(query: &Query, planner: &Planner<'_>, builder: &mut Builder) -> Planned<Rows> {
-    let mut rows = entry(&query.from, planner, builder)?;
+    // A query that answers whoever asks takes all partitions in, so that it joins them however many there are.
+    let counted = |rows: Rows| Rows { partitions: rows.partitions.filter(|_| !query.is_transient), ..rows };
+    let mut rows = counted(entry(&query.from, planner, builder)?);
     for (place, join) in query.joins.iter().enumerate() {
         let is_again = |name: &At<String>| name.node == join.right.name.node;
         let before = query.joins.iter().take(place).map(|join| &join.right.name);
@@ -29,7 +31,7 @@ pub(super) fn sources(query: &Query, planner: &Planner<'_>, builder: &mut Builde
                 Diagnostic::new(join.right.name.span, said).help("give one another name behind it"),
             ]);
         }
-        let right = entry(&join.right, planner, builder)?;
+        let right = counted(entry(&join.right, planner, builder)?);
         rows = joined(rows, right, join, place == 0, builder).map_err(|mistake| vec![mistake])?;
     }
     Ok(rows)
