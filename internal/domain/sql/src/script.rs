@@ -156,7 +156,7 @@ pub fn with_variables(text: &str) -> Result<Cow<'_, str>, Diagnostic> {
             match command(&piece.text, &Catalog::new()) {
                 Ok(Command::Define(name, Some(value))) => drop(variables.insert(name, value)),
                 Ok(Command::Define(name, None)) => {
-                    variables.retain(|known, _| !known.eq_ignore_ascii_case(&name))
+                    variables.retain(|known, _| !known.eq_ignore_ascii_case(&name));
                 }
                 Ok(_) => {}
                 Err(mistake) => return Err(placed(mistake.message)),
