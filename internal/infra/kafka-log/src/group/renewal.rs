@@ -93,7 +93,9 @@ mod tests {
         let polled = member.poll(Duration::from_millis(20), 10, |_| ControlFlow::Continue(())).unwrap();
         if let Polled::Assigned(partitions) = &polled {
             member.accept(partitions).unwrap();
-            partitions.iter().for_each(|partition| member.start(*partition).unwrap());
+            for partition in partitions {
+                member.start(*partition).unwrap();
+            }
         }
         polled
     }
