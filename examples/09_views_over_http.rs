@@ -84,7 +84,8 @@ fn run<W: World>(world: &W) -> Result<(), Failure> {
             found.get("value").or(found.get("message")).unwrap_or(&Value::Null)
         );
     }
-    println!("GET /v1/tables/counts/count: {}", get(address, "/v1/tables/counts/count")?.1["count"]);
+    let (_, found) = get(address, "/v1/tables/counts/count")?;
+    println!("GET /v1/tables/counts/count: {}", found.get("count").unwrap_or(&Value::Null));
     drop(server);
     Ok(running.stop()?)
 }

@@ -121,7 +121,9 @@ impl Page {
         for gone in self.kept.difference(&now) {
             self.tables.withdraw(gone);
         }
-        tables.into_iter().for_each(|table| self.tables.serve_local(table));
+        for table in tables {
+            self.tables.serve_local(table);
+        }
         self.kept = now;
     }
 }

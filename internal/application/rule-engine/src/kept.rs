@@ -44,16 +44,16 @@ mod tests {
 
     use super::*;
 
-    fn key(head: &[u8], of: Value) -> Vec<u8> {
+    fn key(head: &[u8], of: &Value) -> Vec<u8> {
         let mut bytes = head.to_vec();
-        encode_value(&of, &mut bytes);
+        encode_value(of, &mut bytes);
         bytes
     }
 
     #[test]
     fn keys_are_told_by_what_they_keep() {
         let of = vec![Value::text("lamp"), Value::Bigint(7)];
-        let read = KeptKey::read(&key(b"a\x00\x03", Value::Struct(of.clone())));
+        let read = KeptKey::read(&key(b"a\x00\x03", &Value::Struct(of.clone())));
         assert_eq!(read, Some(KeptKey { what: "aggregate", step: 3, of }));
         let time = KeptKey::read(b"t\x01\x00");
         assert_eq!(time, Some(KeptKey { what: "time", step: 256, of: Vec::new() }));

@@ -139,11 +139,12 @@ impl Inserts {
     async fn tell(&mut self, answers: &[Value]) -> Result<(), SendError<Bytes>> {
         let mut said = String::new();
         for answer in answers {
-            match (self.is_array(), self.seq) {
-                (true, 0) => said += &format!("[{answer}"),
-                (true, _) => said += &format!(",{answer}"),
-                (false, _) => said += &format!("{answer}\n"),
-            }
+            let (before, behind) = match (self.is_array(), self.seq) {
+                (true, 0) => ("[", ""),
+                (true, _) => (",", ""),
+                (false, _) => ("", "\n"),
+            };
+            said.extend([before, &answer.to_string(), behind]);
             self.seq += 1;
         }
         if said.is_empty() { Ok(()) } else { self.out.send(said.into()).await }

@@ -95,7 +95,7 @@ pub(crate) fn schema(ty: &Type) -> Json {
 pub(crate) fn row(values: &[Value], columns: &[Column]) -> String {
     let mut out = String::new();
     list(&mut out, ['[', ']'], values.iter().zip(columns), |out, (each, column)| {
-        write(out, each, &column.ty)
+        write(out, each, &column.ty);
     });
     out
 }

@@ -141,7 +141,7 @@ fn after_a_kill_in_the_midst_of_a_commit_the_next_owner_goes_on() {
         match delivery {
             Delivery::ExactlyOnce => assert_eq!(values, counts(2)),
             Delivery::AtLeastOnce => {
-                assert!(values.starts_with(&counts(2)) && values.len() == 4, "{values:?}")
+                assert!(values.starts_with(&counts(2)) && values.len() == 4, "{values:?}");
             }
         }
     }

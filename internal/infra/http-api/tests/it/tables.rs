@@ -178,7 +178,9 @@ fn keys_that_are_hard_to_write_are_found_from_any_instance() {
     ];
     let sim = Sim::live();
     sim.create("facts", PARTITIONS);
-    keys.iter().for_each(|key| sim.write("facts", key.as_bytes(), Some(format!("<{key}>").as_bytes())));
+    for key in &keys {
+        sim.write("facts", key.as_bytes(), Some(format!("<{key}>").as_bytes()));
+    }
     let start = |sim: &Sim| Instance::start(sim, Delivery::AtLeastOnce, Access::default());
     let instances = vec![start(&sim.process()), start(&sim.process())];
     settled(&instances, PARTITIONS as usize);

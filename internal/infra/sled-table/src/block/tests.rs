@@ -10,7 +10,9 @@ type Model = BTreeMap<Vec<u8>, Vec<u8>>;
 
 fn packed(entries: &Model) -> Packer {
     let mut packer = Packer::default();
-    entries.iter().for_each(|(key, value)| packer.push(key, value));
+    for (key, value) in entries {
+        packer.push(key, value);
+    }
     packer
 }
 
