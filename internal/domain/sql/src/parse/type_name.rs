@@ -82,7 +82,7 @@ pub(super) fn spelled_out(tokens: &[TokenWithSpan], types: &Types) -> Vec<TokenW
         let written = ty.and_then(|ty| super::tokens(&written(ty)).ok());
         match written {
             Some(written) => {
-                out.extend(written.into_iter().map(|of| TokenWithSpan { span: token.span, ..of }))
+                out.extend(written.into_iter().map(|of| TokenWithSpan { span: token.span, ..of }));
             }
             None => out.push(token.clone()),
         }

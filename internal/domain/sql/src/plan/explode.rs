@@ -27,7 +27,9 @@ fn outside_case(at: &At<Expr>) -> Result<(), Diagnostic> {
     let parts = at.node.parts();
     if matches!(at.node, Expr::Case(..)) {
         let mut calls = Vec::new();
-        parts.iter().for_each(|part| table_calls(part, &mut calls));
+        for part in &parts {
+            table_calls(part, &mut calls);
+        }
         if let Some(call) = calls.first() {
             let said = "a table function makes rows, and a CASE chooses among values";
             return Err(Diagnostic::new(call.span, said).help("create a stream with it first"));

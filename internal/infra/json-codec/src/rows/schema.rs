@@ -14,7 +14,7 @@ const TIME: &str = "org.apache.kafka.connect.data.Time";
 
 /// The columns of a schema, names in capitals where that is asked for; of one that is no object, a column without a name.
 pub(super) fn columns_of(text: &str, in_capitals: bool) -> Result<FoundColumns, String> {
-    let schema = resolved(Document::parse(text.as_bytes())?)?;
+    let schema = resolved(&Document::parse(text.as_bytes())?)?;
     Ok(match type_of(&schema, in_capitals)? {
         Type::Struct(columns) => FoundColumns { columns, is_bare: false },
         other => FoundColumns { columns: vec![Column::new("", other)], is_bare: true },
@@ -25,9 +25,9 @@ pub(super) fn columns_of(text: &str, in_capitals: bool) -> Result<FoundColumns, 
 const REFERENCES_MAX: usize = 200;
 
 /// A schema with its own parts in the places where it refers to them, as `{"$ref": "#/definitions/price"}`.
-fn resolved(schema: Document) -> Result<Document, String> {
+fn resolved(schema: &Document) -> Result<Document, String> {
     let mut left = REFERENCES_MAX;
-    put_in(&schema, &schema, &mut left)
+    put_in(schema, schema, &mut left)
 }
 
 fn put_in(schema: &Document, root: &Document, left: &mut usize) -> Result<Document, String> {
