@@ -21,8 +21,8 @@ pub(crate) struct Format {
     holds: fn(&Type) -> bool,
     columns_max: usize,
     string_keys_only: bool,
-    /// Names of fields are letters, digits and underscores, with no digit at the beginning.
-    plain_names_only: bool,
+    /// Whether a field can be called so.
+    is_name: fn(&str) -> bool,
 }
 
 const ANY: Format = Format {
@@ -32,7 +32,7 @@ const ANY: Format = Format {
     holds: is_any,
     columns_max: usize::MAX,
     string_keys_only: false,
-    plain_names_only: false,
+    is_name: is_any_name,
 };
 
 const FORMATS: [Format; 6] = [
@@ -41,7 +41,7 @@ const FORMATS: [Format; 6] = [
         has_schemas: true,
         wraps: true,
         string_keys_only: true,
-        plain_names_only: true,
+        is_name: is_plain_name,
         ..ANY
     },
     Format { name: "JSON", wraps: true, string_keys_only: true, ..ANY },
@@ -53,6 +53,16 @@ const FORMATS: [Format; 6] = [
 
 fn is_any(_: &Type) -> bool {
     true
+}
+
+fn is_any_name(_: &str) -> bool {
+    true
+}
+
+/// Letters, digits and underscores, with no digit at the beginning.
+fn is_plain_name(name: &str) -> bool {
+    let is_letter = |c: char| c.is_ascii_alphabetic() || c == '_';
+    name.starts_with(is_letter) && name.chars().all(|c| is_letter(c) || c.is_ascii_digit())
 }
 
 fn is_flat(ty: &Type) -> bool {
@@ -76,8 +86,23 @@ pub(crate) fn names() -> String {
 impl Format {
     /// A name that it can give no field; a single column by itself has none.
     pub(crate) fn refuses_name<'c>(&self, columns: &'c [Column], is_bare: bool) -> Option<&'c str> {
-        let of = |column: &'c Column| if is_bare { odd_name(&column.ty) } else { odd_name_of(column) };
-        columns.iter().filter(|_| self.plain_names_only).find_map(of)
+        let of = |column: &'c Column| {
+            if is_bare { self.odd_name(&column.ty) } else { self.odd_name_of(column) }
+        };
+        columns.iter().find_map(of)
+    }
+
+    fn odd_name<'c>(&self, ty: &'c Type) -> Option<&'c str> {
+        match ty {
+            Type::Array(of) => self.odd_name(of),
+            Type::Map(key, of) => self.odd_name(key).or_else(|| self.odd_name(of)),
+            Type::Struct(fields) => fields.iter().find_map(|field| self.odd_name_of(field)),
+            _ => None,
+        }
+    }
+
+    fn odd_name_of<'c>(&self, field: &'c Column) -> Option<&'c str> {
+        if (self.is_name)(&field.name) { self.odd_name(&field.ty) } else { Some(&field.name) }
     }
 
     /// Why it can't hold these columns, if it can't.
@@ -96,23 +121,6 @@ impl Format {
             is_odd.then(|| format!("the format {name} holds maps with STRING keys only, not {column}"))
         })
     }
-}
-
-/// The first name of a field inside that is more than letters, digits and underscores.
-fn odd_name(ty: &Type) -> Option<&str> {
-    match ty {
-        Type::Array(of) => odd_name(of),
-        Type::Map(key, of) => odd_name(key).or_else(|| odd_name(of)),
-        Type::Struct(fields) => fields.iter().find_map(odd_name_of),
-        _ => None,
-    }
-}
-
-fn odd_name_of(field: &Column) -> Option<&str> {
-    let is_letter = |c: char| c.is_ascii_alphabetic() || c == '_';
-    let is_plain =
-        field.name.starts_with(is_letter) && field.name.chars().all(|c| is_letter(c) || c.is_ascii_digit());
-    if is_plain { odd_name(&field.ty) } else { Some(&field.name) }
 }
 
 /// Whether there is a map with keys that are no texts inside.
