@@ -45,7 +45,7 @@ fn alerts(text: &str, begin: &str, name: &str) -> BTreeMap<String, Alert> {
     let one = |part: &str| {
         let part = format!("{begin}{part}");
         let called = field(&part, name).trim_end_matches('}').to_owned();
-        (called, Alert { expression: field(&part, "expr"), wait: field(&part, " for") })
+        (called, Alert { expression: field(&part, "expr"), wait: field(&part, " for:") })
     };
     text.split(begin).skip(1).map(one).collect()
 }
