@@ -277,8 +277,9 @@ impl<W: World> Worker<W> {
         let is_full = self.desk.uncommitted_bytes() >= self.desk.plan.settings.dirty_bytes_max;
         let was_under_way = self.desk.under_way.is_some();
         let begun = if was_under_way { Ok(true) } else { self.begin_commit(is_full) };
-        // What would be the next one's is too much: it waits for this one.
-        let waits = was_under_way && is_full;
+        // What would be the next one's is too much: it waits for this one. A transaction is waited for in any case: what is done
+        // meanwhile is of the next one, and would be committed two intervals late.
+        let waits = self.desk.is_exact() || (was_under_way && is_full);
         let outcome = begun.and_then(|begun| {
             if begun { go_on(&mut self.log, &mut self.desk, waits) } else { Ok(Progress::Nothing) }
         });

@@ -195,13 +195,13 @@ impl Transactor {
         self.ask_on()
     }
 
-    /// Asks for the commit that is wanted. Where one id sends all, its last transaction may still be on its way to its end: then
-    /// the client asks again for records 20 ms later, but for positions 100 ms later, and these wait for those.
+    /// Asks for the commit that is wanted, once all that was sent is acknowledged. Brokers take one change of a transaction at a
+    /// time: while the last records' partitions are still being added to it they refuse its positions, and the client asks again
+    /// 100 ms later.
     fn ask_on(&mut self) -> Result<(), PortError> {
-        let is_one_of_two = self.outlets.len() > 1;
         let outlet = self.outlet()?;
         outlet.tend();
-        if !is_one_of_two && !outlet.is_settled() {
+        if !outlet.is_settled() {
             return Ok(());
         }
         let Some((positions, member)) = self.wanted.take() else { return Ok(()) };
