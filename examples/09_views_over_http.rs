@@ -1,4 +1,5 @@
-//! A view: a read-only copy of a group's table in any program, here one that answers by HTTP.
+//! Tables over HTTP: a group's own, which each instance answers for whoever has the key, and a view, a read-only copy of it that
+//! any program may keep.
 //!
 //! `cargo run --example 09_views_over_http` plays in memory; with `KAFKA_BROKERS=localhost:9092` on Kafka. It asks itself,
 //! and ends.
@@ -7,15 +8,20 @@
 #[path = "stage/stage.rs"]
 mod stage;
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::thread;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
-use millstream::{
-    DecimalText, Emitter, GroupGraph, Output, Processor, Table, TopicName, Utf8, View, ViewError, World,
+use millstream::http::{
+    Access, Exporter, KeyForm, Owners, Peers, Routes, ServedTable, ServedView, Server, Site, Tables, ToJson,
 };
-use stage::Failure;
+use millstream::{
+    Codec, DecimalText, Emitter, GroupGraph, Meter, Output, Partitioner, Processor, Running, Table,
+    TopicName, Utf8, View, World,
+};
+use serde_json::{Value, json};
+use stage::{Failure, until};
 
 fn main() -> Result<(), Failure> {
     match stage::kafka() {
@@ -37,67 +43,75 @@ fn run<W: World>(world: &W) -> Result<(), Failure> {
         .build()?;
     let running = Processor::new(world.clone(), graph).start()?;
 
+    // The address is known before there is anything to answer: the group's other instances are told of it.
+    let (listening, access) = (Server::listen("127.0.0.1:0")?, Access::default());
+    let address = listening.address();
+    let tables = Tables::new(Peers::new(&access)?);
+    let owners =
+        Owners::open(world, running.status().spec(), running.status(), &format!("http://{address}"))?;
+    tables.serve(ServedTable {
+        name: "counts".to_owned(),
+        client: running.table(),
+        owners: Arc::new(owners),
+        partitioner: Partitioner::default(),
+        key: KeyForm::Text,
+        value: number(),
+    });
+    // The view follows the table's topic by itself; it may be in another program, on another machine.
+    let view = View::open(world, "http", &TopicName::new(format!("{group}-table"))?, Utf8, DecimalText)?;
+    tables.serve_view(ServedView {
+        name: "copy".to_owned(),
+        client: view.client(),
+        key: KeyForm::Text,
+        value: number(),
+    });
+    let server = listening.answer(Site::new(routes(&running)).access(access).tables(&tables))?;
+
     let mut emitter = Emitter::open(world, "speaker", Output::new(&words, Utf8, Utf8))?;
     for word in ["lamp", "oak", "lamp"] {
         emitter.emit(&word, &"")?;
     }
     emitter.flush()?;
-
-    // The view follows the table's topic by itself; it may be in another program, on another machine.
-    let table = TopicName::new(format!("{group}-table"))?;
-    let view = View::open(world, "http", &table, Utf8, DecimalText)?;
     view.wait_until(Duration::from_mins(1), |view| view.get(&"lamp", |count| count == Some(2)))?;
+    until(|| Ok(get(address, "/readyz")?.0 == 200))?;
 
-    let listener = TcpListener::bind("127.0.0.1:0")?;
-    let address = listener.local_addr()?;
-    thread::scope(|scope| -> Result<(), Failure> {
-        let served = scope.spawn(|| serve(&listener, &view, 2));
-        for word in ["lamp", "rug"] {
-            println!("GET /counts/{word}: {}", get(address, &format!("/counts/{word}"))?);
-        }
-        Ok(served.join().map_err(|_| "the server panicked")??)
-    })?;
+    for path in
+        ["/v1/tables/counts/entries/lamp", "/v1/tables/copy/entries/lamp", "/v1/tables/copy/entries/rug"]
+    {
+        let (status, found) = get(address, path)?;
+        println!(
+            "GET {path}: {status} {}",
+            found.get("value").or(found.get("message")).unwrap_or(&Value::Null)
+        );
+    }
+    println!("GET /v1/tables/counts/count: {}", get(address, "/v1/tables/counts/count")?.1["count"]);
+    drop(server);
     Ok(running.stop()?)
 }
 
-type Counts<W> = View<W, Utf8, DecimalText>;
+/// Counts as JSON.
+fn number() -> ToJson {
+    Arc::new(|bytes| DecimalText.decode(bytes).map(|count| json!(count)).map_err(|error| error.to_string()))
+}
 
-/// Answers so many requests.
-fn serve<W: World>(listener: &TcpListener, view: &Counts<W>, requests: usize) -> Result<(), String> {
-    for stream in listener.incoming().take(requests) {
-        let answered = stream.map_err(Failure::from).and_then(|stream| answer(stream, view));
-        answered.map_err(|error| error.to_string())?;
+/// What is asked by whoever watches the program: figures, and whether it works.
+fn routes(running: &Running) -> Routes {
+    let (exporter, healthy, ready) =
+        (Exporter::new(vec![running.status() as Arc<dyn Meter>]), running.status(), running.status());
+    Routes {
+        metrics: Arc::new(move || exporter.render()),
+        healthy: Arc::new(move || healthy.snapshot().failure.map_or(Ok(()), Err)),
+        ready: Arc::new(move || ready.ready()),
     }
-    Ok(())
 }
 
-fn answer<W: World>(mut stream: TcpStream, view: &Counts<W>) -> Result<(), Failure> {
-    let mut lines = BufReader::new(stream.try_clone()?).lines();
-    let request = lines.next().transpose()?.unwrap_or_default();
-    // A server that closes with something unread cuts its own answer off.
-    while lines.next().transpose()?.is_some_and(|line| !line.is_empty()) {}
-    let path = request.split(' ').nth(1).unwrap_or_default();
-    let (status, body) = match path.strip_prefix("/counts/") {
-        Some(word) => look_up(view, word)?,
-        None => ("404 Not Found", "{}".to_owned()),
-    };
-    let length = body.len();
-    write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}")?;
-    Ok(())
-}
-
-fn look_up<W: World>(view: &Counts<W>, word: &str) -> Result<(&'static str, String), ViewError> {
-    view.get(&word, |count| match count {
-        Some(count) => ("200 OK", format!("{{\"count\":{count}}}")),
-        None => ("404 Not Found", "{\"error\":\"nobody said that\"}".to_owned()),
-    })
-}
-
-fn get(address: SocketAddr, path: &str) -> Result<String, Failure> {
+/// Status and answer of a request; nothing where the answer is no JSON.
+fn get(address: SocketAddr, path: &str) -> Result<(u16, Value), Failure> {
     let mut stream = TcpStream::connect(address)?;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n")?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     let (head, body) = answer.split_once("\r\n\r\n").ok_or("no answer")?;
-    Ok(format!("{} {body}", head.split(' ').nth(1).unwrap_or_default()))
+    let status = head.split(' ').nth(1).ok_or("no status")?.parse()?;
+    Ok((status, serde_json::from_str(body).unwrap_or_default()))
 }

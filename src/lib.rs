@@ -33,21 +33,22 @@
 pub use millstream_avro_codec::{Avro, AvroBorrowed, Forwarding, Registry, key_subject, value_subject};
 pub use millstream_fjall_table::{FjallTable, FjallTables};
 pub use millstream_json_codec::{Json, JsonBorrowed};
-pub use millstream_kafka_log::{KafkaLog, KafkaWorld};
+pub use millstream_kafka_log::{GroupProtocol, KafkaLog, KafkaWorld};
 pub use millstream_model::{HeaderSource, Headers, Offset, Partition, Timestamp, TopicName};
 pub use millstream_ports::{
     Action, Bytes, Codec, CodecError, DecimalText, Int64, KeyRange, Meter, Nullable, Owned, PortError,
-    Sample, SampleKind, Shape, Tally, TopicSpec, Utf8, World,
+    Sample, SampleKind, Shape, TableId, TableStore, Tally, TopicDescription, TopicSpec, Utf8, World,
 };
 pub use millstream_runtime::{
-    AfterRetries, CallbackResult, Completion, Context, ContextError, DeadLetter, DeadLetters, Delivery,
-    EdgePolicies, EmitError, Emitter, GroupBuilder, GroupGraph, Join, LetterFilter, Lookup, Loop,
-    MemoryBudget, Next, Output, Policies, Policy, Processor, ProcessorError, Replayed, Replays, Retry,
-    Running, SessionTable, Settings, Snapshot, Status, Stepped, Stop, Table, TableClient, TableSnapshot,
-    Timer, View, ViewClient, ViewError, Visiting, Visitor, When, Window, WindowTable, dead_letter_header,
+    AfterRetries, Answer, CallbackResult, Completion, Context, ContextError, DeadLetter, DeadLetters,
+    Delivery, EdgePolicies, EmitError, Emitter, Freshness, GroupBuilder, GroupGraph, Join, LetterFilter,
+    Lookup, Loop, MemoryBudget, Next, Output, Page, PartitionStatus, Policies, Policy, Processor,
+    ProcessorError, QueryError, Reached, Replayed, Replays, Retry, Running, SessionTable, Settings, Snapshot,
+    StandbyStatus, Status, Stepped, Stop, Table, TableClient, TableSnapshot, Timer, Traces, View, ViewClient,
+    ViewError, Visiting, Visitor, When, Window, WindowTable, dead_letter_header,
 };
 pub use millstream_sled_table::{SledTable, SledTables};
-pub use millstream_topology::Partitioner;
+pub use millstream_topology::{GroupSpec, Partitioner, TopicFault};
 
 /// Rules in SQL, inside one's own program: [`Engine`](rules::Engine) runs them on a world, [`Trial`](rules::Trial) in memory,
 /// and both take functions written in Rust.
@@ -63,6 +64,21 @@ pub mod rules {
         Catalog, Diagnostic, Failure, Function, Functions, Guarantee, Rule, Shape, Source, Verdict, explain,
         render,
     };
+}
+
+/// Group tables and views over HTTP, whichever instance is asked, with figures, health and a console: by the feature `http`,
+/// which is on unless told otherwise.
+///
+/// A [`Server`](http::Server) answers a [`Site`](http::Site), whose [`Tables`](http::Tables) are what it serves; by
+/// [`Owners`](http::Owners) the instances of a group know which of them has which partition.
+#[cfg(feature = "http")]
+pub mod http {
+    pub use millstream_http_api::{
+        Access, Console, HttpError, KeyForm, Listening, Peers, Routes, ServedTable, ServedView, Server, Site,
+        Tables, ToJson, Token, WatchedGroup,
+    };
+    pub use millstream_runtime::Owners;
+    pub use millstream_telemetry::Exporter;
 }
 
 /// Testing one's own groups in memory: [`Tester`](testing::Tester) steps a group on a world with no broker.

@@ -44,7 +44,12 @@ const EXAMPLES: [(&str, &[&str]); 11] = [
     ("08_testing", &["all three hold"]),
     (
         "09_views_over_http",
-        &[r#"GET /counts/lamp: 200 {"count":2}"#, r#"GET /counts/rug: 404 {"error":"nobody said that"}"#],
+        &[
+            "GET /v1/tables/copy/entries/lamp: 200 2",
+            r#"GET /v1/tables/copy/entries/rug: 404 "table 'copy' has no such key""#,
+            "GET /v1/tables/counts/count: 2",
+            "GET /v1/tables/counts/entries/lamp: 200 2",
+        ],
     ),
     (
         "10_event_sourcing",

@@ -66,6 +66,7 @@ listener.name.secure.oauthbearer.sasl.jaas.config=$login.oauthbearer.OAuthBearer
 P
 }
 
+# A broker that a loaded machine keeps from telling that it lives is not taken for gone, as there is no other.
 # Nothing goes by age unless a topic says so: the registry's journal does not say, and would lose its schemas after a week.
 configure() {
   cat >"$STACK/conf/kafka.properties" <<P
@@ -90,6 +91,7 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
+broker.session.timeout.ms=60000
 log.cleaner.dedupe.buffer.size=8388608
 P
   if [ -n "$SECURE" ]; then

@@ -1,12 +1,15 @@
 //! The benchmark's workloads as a plain program on the library's public API.
 //!
 //! It is told by its environment what to play: `WORKLOAD` (filter, table, table-eos, join, window), `FORMAT` (json, avro), `BROKERS`,
-//! `GROUP`, `STATE_DIR`, `THREADS`, `INPUT`, `OUTPUT`, and by workload `FILTER` and `TABLE`. It runs until SIGTERM.
+//! `GROUP`, `STATE_DIR`, `THREADS`, `INPUT`, `OUTPUT`, and by workload `FILTER` and `TABLE`. `COMMIT_MS` and
+//! `LINGER_MS` are the time between commits and the producers' wait for company, where they are not the defaults. It runs until
+//! SIGTERM.
 
 mod product;
 
 use std::env;
 use std::error::Error;
+use std::time::Duration;
 
 use memchr::memmem::Finder;
 use millstream::{
@@ -57,10 +60,16 @@ fn main() -> Result<(), Failure> {
         play(group, JsonBorrowed::<ProductShape>::new())?
     };
     let tables = SledTables::at(var("STATE_DIR", "state"));
-    let world = KafkaWorld::new(KafkaLog::new(var("BROKERS", "127.0.0.1:19092")), move |id| tables.open(id));
+    let linger = env::var("LINGER_MS").ok().map(|wait| ("producer.linger.ms".to_owned(), wait));
+    let log =
+        KafkaLog::new(var("BROKERS", "127.0.0.1:19092")).with_properties(linger.into_iter().collect())?;
+    let world = KafkaWorld::new(log, move |id| tables.open(id));
     let how =
         if var("WORKLOAD", "filter") == "table-eos" { Settings::exactly_once() } else { Settings::default() };
-    let settings = Settings { workers: var("THREADS", "2").parse()?, replication: Some(1), ..how };
+    let commit_interval =
+        env::var("COMMIT_MS").ok().map(|text| text.parse().map(Duration::from_millis)).transpose()?;
+    let settings =
+        Settings { workers: var("THREADS", "2").parse()?, replication: Some(1), commit_interval, ..how };
     let running = Processor::new(world, graph.build()?).settings(settings).start()?;
     let stop = running.stopper();
     ctrlc::set_handler(move || stop.set())?;

@@ -1,5 +1,6 @@
 //! Searches products and shows the recommendations that come back.
 
+mod figures;
 mod repl;
 mod script;
 mod settings;
@@ -9,12 +10,14 @@ mod wiring;
 
 use std::io::{IsTerminal, Write, stderr, stdin, stdout};
 use std::process::{self, ExitCode};
+use std::sync::Arc;
 
 use clap::Parser;
 use millstream_runtime::Stop;
 use millstream_settings::SettingsError;
 use millstream_telemetry::init_logs;
 
+use figures::Figures;
 use settings::{Arguments, ClientSettings};
 
 /// No recommendation came in the time given.
@@ -33,16 +36,18 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let settings = ClientSettings::of(arguments)?;
+    let figures = Arc::new(Figures::default());
+    let _server = figures.serve(settings.http_address.as_deref())?;
     if arguments.once.is_none() && stdin().is_terminal() && stdout().is_terminal() {
-        return repl::run(&settings).map(|()| ExitCode::SUCCESS);
+        return repl::run(&settings, &figures).map(|()| ExitCode::SUCCESS);
     }
     init_logs(settings.verbosity);
     let (search, answers) = wiring::open(&settings)?;
     let stop = stop_by_signal()?;
     let Some(prompt) = &arguments.once else {
-        return script::piped(search, answers, &settings, &stop).map(|()| ExitCode::SUCCESS);
+        return script::piped(search, answers, &settings, &figures, &stop).map(|()| ExitCode::SUCCESS);
     };
-    let came = script::once(search, answers, prompt, settings.wait, &stop)?;
+    let came = script::once(search, answers, prompt, (settings.wait, &*figures), &stop)?;
     Ok(if came { ExitCode::SUCCESS } else { ExitCode::from(NONE_CAME) })
 }
 

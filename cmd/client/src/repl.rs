@@ -13,6 +13,7 @@ use rustyline::error::ReadlineError;
 use rustyline::history::DefaultHistory;
 use rustyline::{Editor, ExternalPrinter};
 
+use crate::figures::Figures;
 use crate::settings::{self, ClientSettings};
 use crate::show;
 use crate::typed::Typed;
@@ -32,19 +33,19 @@ const POLL_WAIT: Duration = Duration::from_millis(500);
 type Printer = Arc<Mutex<dyn ExternalPrinter + Send>>;
 
 /// Reads prompts, while answers and logs are printed above them.
-pub(crate) fn run(settings: &ClientSettings) -> anyhow::Result<()> {
+pub(crate) fn run(settings: &ClientSettings, figures: &Arc<Figures>) -> anyhow::Result<()> {
     let mut editor: Editor<(), DefaultHistory> = Editor::new()?;
     let printer: Printer = Arc::new(Mutex::new(editor.create_external_printer()?));
     let_logs_pass(settings.verbosity, printer.clone());
     let (mut search, answers) = wiring::open(settings)?;
-    let follower = follow(answers, settings.is_json, printer)?;
+    let follower = follow(answers, settings.is_json, printer, figures.clone())?;
     let history = settings::history_file();
     if let Some(path) = &history {
         // There is none before the first session.
         let _ = editor.load_history(path);
     }
     say(&format!("searching as {}; :help tells what can be typed", settings.user))?;
-    let ended = read_prompts(&mut editor, &mut search, &follower);
+    let ended = read_prompts(&mut editor, &mut search, &follower, figures);
     if let Some(path) = &history {
         keep_history(&mut editor, path);
     }
@@ -55,6 +56,7 @@ fn read_prompts(
     editor: &mut Editor<(), DefaultHistory>,
     search: &mut ClientSearch,
     follower: &JoinHandle<()>,
+    figures: &Figures,
 ) -> anyhow::Result<()> {
     loop {
         let line = match editor.readline(PROMPT) {
@@ -69,7 +71,7 @@ fn read_prompts(
             Typed::Unknown(command) => say(&format!("there is no command {command}; :help lists them"))?,
             Typed::Prompt(prompt) => {
                 editor.add_history_entry(prompt)?;
-                ask(search, prompt)?;
+                ask(search, prompt, figures)?;
             }
         }
         if follower.is_finished() {
@@ -79,26 +81,36 @@ fn read_prompts(
 }
 
 /// A prompt that could not be sent is told, and the next one may fare better.
-fn ask(search: &mut ClientSearch, prompt: &str) -> anyhow::Result<()> {
-    match search.ask(prompt) {
+fn ask(search: &mut ClientSearch, prompt: &str, figures: &Figures) -> anyhow::Result<()> {
+    match figures.asked(search.ask(prompt)) {
         Ok(()) => say("asked; recommendations come as they are found"),
         Err(error) => say(&format!("not asked: {error}")),
     }
 }
 
 /// Prints answers from a thread of its own. It ends by a failure, which it tells, or with the program.
-fn follow(mut answers: ClientAnswers, is_json: bool, printer: Printer) -> anyhow::Result<JoinHandle<()>> {
+fn follow(
+    mut answers: ClientAnswers,
+    is_json: bool,
+    printer: Printer,
+    figures: Arc<Figures>,
+) -> anyhow::Result<JoinHandle<()>> {
     let body = move || {
-        if let Err(error) = print_answers(&mut answers, is_json, &printer) {
+        if let Err(error) = print_answers(&mut answers, is_json, &printer, &figures) {
             print(&printer, format!("recommendations can't be read any more: {error}\n"));
         }
     };
     Ok(thread::Builder::new().name("answers".to_owned()).spawn(body)?)
 }
 
-fn print_answers(answers: &mut ClientAnswers, is_json: bool, printer: &Printer) -> Result<(), PortError> {
+fn print_answers(
+    answers: &mut ClientAnswers,
+    is_json: bool,
+    printer: &Printer,
+    figures: &Figures,
+) -> Result<(), PortError> {
     loop {
-        for answer in answers.poll(POLL_WAIT)?.iter().filter(|answer| answer.is_news()) {
+        for answer in figures.came(answers.poll(POLL_WAIT)?).iter().filter(|answer| answer.is_news()) {
             match show::answer(answer, is_json, Table::new().width()) {
                 Ok(text) => print(printer, format!("{text}\n")),
                 Err(error) => tracing::warn!(%error, "an answer can't be shown"),

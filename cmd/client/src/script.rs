@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use millstream_runtime::Stop;
 
+use crate::figures::Figures;
 use crate::settings::ClientSettings;
 use crate::show;
 use crate::typed::Typed;
@@ -21,14 +22,14 @@ pub(crate) fn once(
     mut search: ClientSearch,
     mut answers: ClientAnswers,
     prompt: &str,
-    wait: Duration,
+    (wait, figures): (Duration, &Figures),
     stop: &Stop,
 ) -> anyhow::Result<bool> {
-    search.ask(prompt)?;
+    figures.asked(search.ask(prompt))?;
     let deadline = Instant::now() + wait;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
-        for answer in answers.poll(left.min(LOOK_AGAIN))? {
+        for answer in figures.came(answers.poll(left.min(LOOK_AGAIN))?) {
             writeln!(stdout(), "{}", show::json(&answer)?)?;
             if !answer.recommendation.products.is_empty() {
                 return Ok(true);
@@ -45,16 +46,17 @@ pub(crate) fn piped(
     mut search: ClientSearch,
     mut answers: ClientAnswers,
     settings: &ClientSettings,
+    figures: &Figures,
     stop: &Stop,
 ) -> anyhow::Result<()> {
     let lines = lines_of_stdin()?;
     let mut deadline: Option<Instant> = None;
     while !stop.is_set() && deadline.is_none_or(|deadline| Instant::now() < deadline) {
-        let is_over = deadline.is_none() && ask_all(&lines, &mut search)?;
+        let is_over = deadline.is_none() && ask_all(&lines, &mut search, figures)?;
         if is_over {
             deadline = Some(Instant::now() + settings.wait);
         }
-        for answer in answers.poll(LOOK_AGAIN)?.iter().filter(|answer| answer.is_news()) {
+        for answer in figures.came(answers.poll(LOOK_AGAIN)?).iter().filter(|answer| answer.is_news()) {
             writeln!(stdout(), "{}", show::answer(answer, settings.is_json, None)?)?;
         }
     }
@@ -62,11 +64,15 @@ pub(crate) fn piped(
 }
 
 /// Asks the lines that are there; whether there will be no more.
-fn ask_all(lines: &Receiver<io::Result<String>>, search: &mut ClientSearch) -> anyhow::Result<bool> {
+fn ask_all(
+    lines: &Receiver<io::Result<String>>,
+    search: &mut ClientSearch,
+    figures: &Figures,
+) -> anyhow::Result<bool> {
     loop {
         match lines.try_recv() {
             Ok(line) => match Typed::from(line?.as_str()) {
-                Typed::Prompt(prompt) => search.ask(prompt)?,
+                Typed::Prompt(prompt) => figures.asked(search.ask(prompt))?,
                 Typed::Quit => return Ok(true),
                 Typed::Nothing => {}
                 Typed::Help | Typed::Unknown(_) => tracing::warn!("commands are for the prompt; passed over"),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
-use millstream_settings::{Key, Secret, Settings, SettingsError, Sources, TopicName};
+use millstream_settings::{Key, Listen, Secret, Settings, SettingsError, Sources, TopicName};
 use millstream_telemetry::{SpanSettings, Verbosity};
 
 /// Searches products by their full name, and shows the recommendations that come back.
@@ -32,6 +32,9 @@ pub(crate) struct Arguments {
     /// The schema registry's address
     #[arg(long, value_name = "URL")]
     registry: Option<String>,
+    /// Where figures are served for Prometheus meanwhile; nowhere unless it is said
+    #[arg(long, value_name = "ADDRESS")]
+    http: Option<String>,
     /// A settings file other than config.yaml
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -63,6 +66,8 @@ pub(crate) struct ClientSettings {
     pub(crate) registry_url: Secret,
     pub(crate) prompts: TopicName,
     pub(crate) recommendations: TopicName,
+    /// Where figures are served; nowhere without it.
+    pub(crate) http_address: Option<String>,
     /// Where spans go; nowhere without it.
     pub(crate) spans: Option<SpanSettings>,
 }
@@ -72,7 +77,8 @@ impl ClientSettings {
         let sources = Sources::of_process()
             .config(arguments.config.clone())
             .flag(Key::KafkaBrokers.name(), arguments.brokers.as_ref())
-            .flag(Key::SchemaRegistryUrl.name(), arguments.registry.as_ref());
+            .flag(Key::SchemaRegistryUrl.name(), arguments.registry.as_ref())
+            .flag("client.http_address", arguments.http.as_ref());
         let all = Settings::load(sources)?;
         Ok(Self {
             user: user(arguments.user.as_deref(), env::var("USER").ok()),
@@ -84,6 +90,7 @@ impl ClientSettings {
             registry_url: all.registry_url()?,
             prompts: all.topic(Key::ProductFindTopic)?,
             recommendations: all.topic(Key::RecommendationTopic)?,
+            http_address: all.get::<Listen>("client.http_address")?.and_then(Listen::address),
             spans: spans(&all)?,
         })
     }

@@ -12,12 +12,12 @@ use std::io::{IsTerminal, Read, stdin};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::Context as _;
 use millstream_sql::{Catalog, Command, command, pieces, substitute};
 use rustyline::Editor;
 use rustyline::error::ReadlineError;
 use rustyline::history::DefaultHistory;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 pub(crate) use client::Access;
 use client::{Client, Own};
@@ -179,7 +179,10 @@ impl Console {
                 None => self.one(&piece.text, depth),
             };
             if let Err(error) = outcome {
-                self.face.line(told::failure(&format!("{error:#}"), &piece.text).trim_end())?;
+                // What a script has told is not told again by the one that runs it.
+                if !error.is::<Told>() {
+                    self.face.line(told::failure(&crate::causes(&error), &piece.text).trim_end())?;
+                }
                 return Err(Told.into());
             }
         }
@@ -216,7 +219,7 @@ impl Console {
 
     fn script(&mut self, file: &Path, depth: usize) -> anyhow::Result<()> {
         anyhow::ensure!(depth <= SCRIPTS_MAX, "scripts run scripts more than {SCRIPTS_MAX} deep");
-        let text = std::fs::read_to_string(file).with_context(|| format!("can't read {}", file.display()))?;
+        let text = crate::files::read(file)?;
         self.all(&text, depth)
     }
 
@@ -224,21 +227,24 @@ impl Console {
     fn query(&mut self, text: &str) -> anyhow::Result<()> {
         let _end = Following::begin(&self.followed, &self.client);
         let lines = self.client.query(text, &self.own)?;
+        *self.followed.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some((self.client.clone(), lines.id.clone()));
         let mut rows = self.face.rows();
         for line in lines {
             let line = line?;
-            let read: Option<Value> = serde_json::from_str(&line).ok();
-            match read {
+            if rows.has_head()
+                && let Ok(values) = serde_json::from_str::<Vec<&RawValue>>(&line)
+            {
+                rows.row(&mut self.face, &values)?;
+                continue;
+            }
+            match serde_json::from_str(&line).ok() {
                 Some(Value::Object(head)) if head.contains_key("queryId") => {
-                    let id = head.get("queryId").map(table::text);
-                    *self.followed.lock().unwrap_or_else(PoisonError::into_inner) =
-                        Some((self.client.clone(), id));
                     rows.head(&mut self.face, &Value::Object(head))?;
                 }
                 Some(Value::Object(error)) if error.contains_key("error_code") => {
                     anyhow::bail!("{}", error.get("message").map(table::text).unwrap_or_default());
                 }
-                Some(Value::Array(values)) if rows.has_head() => rows.row(&mut self.face, &values)?,
                 _ => self.face.line(line.trim_end_matches('\n'))?,
             }
         }

@@ -12,6 +12,7 @@ use millstream_json_codec::Document;
 use millstream_rhai_functions::ScriptFunction;
 
 use crate::conform::{Case, Verdict, run_case};
+use crate::files;
 
 /// Rules nest expressions deeper than a thread's usual stack is sure to hold.
 const STACK_BYTES: usize = 64 << 20;
@@ -69,7 +70,7 @@ fn tried(cases: &[Case], registry: &Registry, is_verbose: bool) -> anyhow::Resul
 
 /// The examples of a rule file: a list, each with a name, what is put in, and what must come out.
 fn examples(rules: &Path, beside: &Path) -> anyhow::Result<Vec<Case>> {
-    let text = std::fs::read_to_string(beside)?;
+    let text = files::read(beside)?;
     let list = yaml::document(&text)?;
     anyhow::ensure!(!list.elements().is_empty(), "it is no list of examples");
     list.elements().iter().map(|example| case(rules, example)).collect()
@@ -84,9 +85,7 @@ fn case(rules: &Path, example: &Document) -> anyhow::Result<Case> {
     let folder = rules.parent().unwrap_or(Path::new("."));
     let before = example.get("files").map_or(&[][..], Document::elements);
     let before = before.iter().filter_map(Document::as_text).map(|file| folder.join(file));
-    let read = |file: PathBuf| {
-        std::fs::read_to_string(&file).with_context(|| format!("can't read {}", file.display()))
-    };
+    let read = |file: PathBuf| files::read(&file);
     let statements = before.chain([rules.to_path_buf()]).map(read).collect::<anyhow::Result<Vec<_>>>()?;
     let id = format!("{}: {name}", rules.display());
     Case::example(id, statements, example).with_context(|| format!("example '{name}'"))

@@ -3,13 +3,16 @@
 mod conform;
 mod console;
 mod examples;
+mod files;
+mod kept;
 mod scripts;
 mod serve;
 mod settings;
 mod wiring;
 
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write, stderr, stdout};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
@@ -17,9 +20,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Parser;
-use millstream_http_api::{Console, Peers, Routes, Server, Site, WatchedGroup};
+use millstream_http_api::{Console, Peers, Routes, RuleList, Server, ShownRule, Site, Tables, WatchedGroup};
 use millstream_ports::Meter;
-use millstream_rule_engine::{DeployError, Engine, RunningRule};
+use millstream_rule_engine::{DeployError, Engine, RuleWatch, RunningRule, WatchedRule};
 use millstream_runtime::{Status, Stop};
 use millstream_settings::SettingsError;
 use millstream_sql::{Rule, explain, render};
@@ -55,17 +58,22 @@ fn main() -> ExitCode {
 
 /// Mistakes of a rule file are drawn; anything else is a sentence.
 fn told(error: &anyhow::Error) -> String {
-    match error.downcast_ref::<DeployError>() {
-        Some(DeployError::Mistakes { source_name, text, mistakes }) => {
-            let drawn = render(source_name, text, mistakes);
-            if stderr().is_terminal() {
-                drawn.replace("error:", "\u{1b}[1;31merror\u{1b}[0m:")
-            } else {
-                drawn
-            }
+    match error.downcast_ref::<Mistaken>() {
+        Some(Mistaken(drawn)) if stderr().is_terminal() => {
+            drawn.replace("error:", "\u{1b}[1;31merror\u{1b}[0m:")
         }
-        _ => format!("rules: {error:#}"),
+        Some(Mistaken(drawn)) => drawn.clone(),
+        None => format!("rules: {}", causes(error)),
     }
+}
+
+/// An error and what caused it, each said once: some say their cause themselves.
+fn causes(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |said, cause| match said.as_str() {
+        "" => cause,
+        so_far if so_far.contains(&cause) => said,
+        so_far => format!("{so_far}: {cause}"),
+    })
 }
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
@@ -75,7 +83,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     if let Deed::Test { paths } = deed {
         let functions = scripts::functions(arguments.functions.as_deref())?;
-        return examples::test(&files(paths)?, &functions, arguments.verbose);
+        return examples::test(&files::named(paths)?, &functions, arguments.verbose);
     }
     if let Deed::Console(asked) = deed {
         return console(arguments, asked);
@@ -97,16 +105,17 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         }
         Deed::Check { paths } => {
             let rules = planned(&mut engine, paths)?;
-            writeln!(stdout(), "{} rules are fine", rules.len())?;
+            writeln!(stdout(), "{}", counted(rules.len(), "fine"))?;
             Ok(())
         }
         Deed::Run { paths, .. } => {
             let rules = planned(&mut engine, paths)?;
+            let plans = rules.iter().map(|rule| (rule.name.clone(), rule.to_string())).collect();
             let running = engine.deploy_all(rules)?;
             for (rule, verdict) in running.iter().flat_map(|running| &running.changes) {
                 writeln!(stdout(), "{rule} has changed, {verdict}")?;
             }
-            attend(&settings, running)
+            attend(&settings, running, plans)
         }
     }
 }
@@ -144,45 +153,49 @@ fn console(arguments: &Arguments, asked: &ConsoleDeed) -> anyhow::Result<()> {
     }
 }
 
-/// Every rule of every file, in the order of the files' names.
+/// Every rule of every file, in the order of the files' names; else what is wrong with all of them.
 fn planned(engine: &mut Engine<RuleWorld>, paths: &[PathBuf]) -> anyhow::Result<Vec<Rule>> {
-    let mut rules = Vec::new();
-    for file in files(paths)? {
-        let text =
-            std::fs::read_to_string(&file).with_context(|| format!("can't read {}", file.display()))?;
-        rules.extend(engine.plan(&file.display().to_string(), &text)?);
-    }
-    Ok(rules)
-}
-
-fn files(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
-    let mut all = Vec::new();
-    for path in paths {
-        if path.is_dir() {
-            let is_rule = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "sql");
-            let mut found: Vec<_> = folder(path)?.into_iter().filter(is_rule).collect();
-            found.sort();
-            all.extend(found);
-        } else {
-            all.push(path.clone());
+    let (mut rules, mut wrong) = (Vec::new(), Vec::new());
+    for file in files::named(paths)? {
+        let text = match files::read(&file) {
+            Ok(text) => text,
+            Err(error) => {
+                wrong.push(format!("error: {}\n", causes(&error)));
+                continue;
+            }
+        };
+        match engine.plan(&file.display().to_string(), &text) {
+            Ok(more) => rules.extend(more),
+            Err(DeployError::Mistakes { source_name, text, mistakes }) => {
+                wrong.push(render(&source_name, &text, &mistakes));
+            }
+            Err(error) => return Err(error.into()),
         }
     }
-    anyhow::ensure!(!all.is_empty(), "there is no .sql file in the folders named");
-    Ok(all)
+    if wrong.is_empty() { Ok(rules) } else { Err(Mistaken(wrong.concat()).into()) }
 }
 
-fn folder(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let entries = std::fs::read_dir(path).with_context(|| format!("can't read folder {}", path.display()))?;
-    Ok(entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?)
+/// The mistakes of rule files, drawn.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Mistaken(String);
+
+fn counted(rules: usize, are: &str) -> String {
+    if rules == 1 { format!("1 rule is {are}") } else { format!("{rules} rules are {are}") }
 }
 
 /// Runs until a signal comes or a rule fails; then drains and commits all of them.
-fn attend(settings: &RuleSettings, running: Vec<RunningRule>) -> anyhow::Result<()> {
-    let _server = serve(settings, running.iter().map(|rule| rule.processor.status()).collect())?;
+fn attend(
+    settings: &RuleSettings,
+    running: Vec<RunningRule>,
+    plans: BTreeMap<String, String>,
+) -> anyhow::Result<()> {
+    let _server = serve(settings, running.iter().map(RunningRule::watch).collect(), plans)?;
     let stops: Vec<Stop> = running.iter().map(|rule| rule.processor.stopper()).collect();
     let all = stops.clone();
     ctrlc::set_handler(move || all.iter().for_each(Stop::set))?;
-    writeln!(stdout(), "{} rules are running", running.iter().map(|rule| rule.rules.len()).sum::<usize>())?;
+    let rules = running.iter().map(|rule| rule.rules.len()).sum();
+    writeln!(stdout(), "{}", counted(rules, "running"))?;
     while !running.iter().any(|rule| rule.processor.is_finished()) {
         thread::sleep(Duration::from_millis(50));
     }
@@ -195,17 +208,27 @@ fn attend(settings: &RuleSettings, running: Vec<RunningRule>) -> anyhow::Result<
     outcome
 }
 
-fn serve(settings: &RuleSettings, statuses: Vec<Arc<Status>>) -> anyhow::Result<Option<Server>> {
+fn serve(
+    settings: &RuleSettings,
+    watches: Vec<RuleWatch>,
+    plans: BTreeMap<String, String>,
+) -> anyhow::Result<Option<Server>> {
     let Some(address) = &settings.http_address else { return Ok(None) };
+    let statuses: Vec<Arc<Status>> = watches.iter().map(|watch| watch.status().clone()).collect();
     let spans = settings.spans.iter().map(|spans| spans.clone() as Arc<dyn Meter>);
     let meters = statuses.iter().map(|status| status.clone() as Arc<dyn Meter>);
     let groups = statuses.iter().map(|status| status.group().to_owned()).collect();
     let disk = [Arc::new(StateDisk::new(&settings.state_dir, groups)) as Arc<dyn Meter>];
-    let exporter = Exporter::new(meters.chain(spans).chain(disk).collect());
-    let console = Console::new("rules", Peers::new(&settings.http_access).map_err(anyhow::Error::msg)?);
+    let rules = watches.iter().map(|watch| Arc::new(watch.clone()) as Arc<dyn Meter>);
+    let exporter = Exporter::new(meters.chain(rules).chain(spans).chain(disk).collect());
+    let peers = Peers::new(&settings.http_access).map_err(anyhow::Error::msg)?;
+    let (tables, console) = (Tables::new(peers.clone()), Console::new("rules", peers));
+    watches.iter().filter_map(kept::table).for_each(|table| tables.serve_local(table));
+    console.browse_tables();
     for status in &statuses {
         console.watch(WatchedGroup { status: status.clone(), owners: None });
     }
+    console.rules(Arc::new(Running { watches, plans }));
     let (healthy, ready) = (statuses.clone(), statuses);
     let named = |status: &Arc<Status>, reason: String| format!("{}: {reason}", status.group());
     let routes = Routes {
@@ -219,12 +242,57 @@ fn serve(settings: &RuleSettings, statuses: Vec<Arc<Status>>) -> anyhow::Result<
             ready.iter().try_for_each(|status| status.ready().map_err(|reason| named(status, reason)))
         }),
     };
-    let server =
-        Server::open(address, Site::new(routes).access(settings.http_access.clone()).console(&console))?;
+    let server = Server::open(
+        address,
+        Site::new(routes).access(settings.http_access.clone()).tables(&tables).console(&console),
+    )?;
     writeln!(
         stdout(),
         "metrics and health are on http://{0}\nthe console is on http://{0}/",
         server.address()
     )?;
     Ok(Some(server))
+}
+
+/// The rules that run, for the console.
+struct Running {
+    watches: Vec<RuleWatch>,
+    plans: BTreeMap<String, String>,
+}
+
+impl RuleList for Running {
+    fn list(&self) -> Vec<ShownRule> {
+        let all = self.watches.iter().flat_map(RuleWatch::rules);
+        let plan = |rule: &WatchedRule| self.plans.get(&rule.rule).cloned().unwrap_or_default();
+        let mut shown: Vec<_> = all.map(|rule| shown(&rule, plan(&rule))).collect();
+        shown.sort_by(|one, other| one.name.cmp(&other.name));
+        shown
+    }
+}
+
+pub(crate) fn shown(rule: &WatchedRule, plan: String) -> ShownRule {
+    ShownRule {
+        name: rule.rule.clone(),
+        group: rule.group.clone(),
+        state: rule.state.word().to_lowercase(),
+        reason: rule.state.reason().map(str::to_owned),
+        rows: rule.rows,
+        failed: rule.failed,
+        nulls: rule.nulls,
+        plan,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let taken = || std::io::Error::other("taken");
+        let error = anyhow::Error::new(taken()).context("can't listen: taken; choose another");
+        assert_eq!(causes(&error), "can't listen: taken; choose another");
+        let error = anyhow::Error::new(taken()).context("can't listen");
+        assert_eq!(causes(&error), "can't listen: taken");
+    }
 }

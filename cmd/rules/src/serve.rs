@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use millstream_http_api::{
-    Access as HttpAccess, Console, Peers, Routes, Server as HttpServer, Site, Token, WatchedGroup,
+    Access as HttpAccess, Console, Peers, Routes, RuleList, Server as HttpServer, ShownRule, Site, Tables,
+    Token, WatchedGroup,
 };
 use millstream_ports::Meter;
 use millstream_rule_engine::Server;
@@ -16,7 +17,9 @@ use millstream_rules_api::{Access, ApiSettings, RulesApi};
 use millstream_runtime::Stop;
 use millstream_telemetry::{Exporter, StateDisk};
 
+use crate::kept;
 use crate::settings::RuleSettings;
+use crate::shown;
 use crate::wiring::{self, RuleWorld};
 
 /// A server and its API, until it is dropped: first nobody is answered any more, then the rules commit and stop.
@@ -66,18 +69,23 @@ pub(crate) fn run(settings: &RuleSettings) -> anyhow::Result<()> {
 struct Page {
     _http: HttpServer,
     console: Console,
+    tables: Tables,
     shown: BTreeSet<String>,
+    kept: BTreeSet<String>,
 }
 
 impl Page {
     fn open(settings: &RuleSettings, server: &Arc<Server<RuleWorld>>) -> anyhow::Result<Option<Self>> {
         let Some(address) = &settings.http_address else { return Ok(None) };
         let access = access(settings)?;
-        let console = Console::new("rules", Peers::new(&access).map_err(anyhow::Error::msg)?);
+        let peers = Peers::new(&access).map_err(anyhow::Error::msg)?;
+        let (tables, console) = (Tables::new(peers.clone()), Console::new("rules", peers));
+        console.rules(Arc::new(Queries(server.clone())));
+        console.browse_tables();
         // The site's own guard stands before the API, so that it asks for nothing itself.
         let is_open = settings.server.is_open || access.asks();
         let api = ApiSettings { address: address.clone(), is_open, ..ApiSettings::default() };
-        let site = Site::new(routes(settings, server)).access(access).console(&console);
+        let site = Site::new(routes(settings, server)).access(access).tables(&tables).console(&console);
         let site = match RulesApi::router(server.clone(), &api) {
             Ok(router) => site.guarded(router),
             Err(reason) => {
@@ -91,7 +99,8 @@ impl Page {
             "metrics and health are on http://{0}\nthe console is on http://{0}/",
             http.address()
         )?;
-        Ok(Some(Self { _http: http, console, shown: BTreeSet::new() }))
+        let (shown, kept) = (BTreeSet::new(), BTreeSet::new());
+        Ok(Some(Self { _http: http, console, tables, shown, kept }))
     }
 
     /// Shows what runs now, and no more what has ended.
@@ -103,6 +112,26 @@ impl Page {
             self.console.watch(WatchedGroup { status, owners: None });
         }
         self.shown = now;
+        self.follow_tables(server);
+    }
+
+    fn follow_tables(&mut self, server: &Server<RuleWorld>) {
+        let tables: Vec<_> = server.watches().iter().filter_map(kept::table).collect();
+        let now: BTreeSet<_> = tables.iter().map(|table| table.name.clone()).collect();
+        for gone in self.kept.difference(&now) {
+            self.tables.withdraw(gone);
+        }
+        tables.into_iter().for_each(|table| self.tables.serve_local(table));
+        self.kept = now;
+    }
+}
+
+/// The queries of a server, for the console; what each does is told by EXPLAIN.
+struct Queries(Arc<Server<RuleWorld>>);
+
+impl RuleList for Queries {
+    fn list(&self) -> Vec<ShownRule> {
+        self.0.rules().iter().map(|rule| shown(rule, String::new())).collect()
     }
 }
 
@@ -127,8 +156,9 @@ fn routes(settings: &RuleSettings, server: &Arc<Server<RuleWorld>>) -> Routes {
             let groups = statuses.iter().map(|status| status.group().to_owned()).collect();
             let disk = Arc::new(StateDisk::new(&state, groups)) as Arc<dyn Meter>;
             let meters = statuses.into_iter().map(|status| status as Arc<dyn Meter>);
+            let rules = metrics.rules().into_iter().map(|rule| Arc::new(rule) as Arc<dyn Meter>);
             let spans = spans.iter().map(|spans| spans.clone() as Arc<dyn Meter>);
-            Exporter::new(meters.chain(spans).chain([disk]).collect()).render()
+            Exporter::new(meters.chain(rules).chain(spans).chain([disk]).collect()).render()
         }),
         healthy: Arc::new(move || healthy.health()),
         ready: Arc::new(move || {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand};
 use millstream_http_api::{Access, Token};
-use millstream_settings::{Key, Settings, SettingsError, Sources};
+use millstream_settings::{Key, Listen, Settings, SettingsError, Sources};
 use millstream_sql::Guarantee;
 use millstream_telemetry::Spans;
 
@@ -195,7 +195,7 @@ impl RuleSettings {
                 .flag("rules.http_address", http.as_ref());
         }
         let all = Settings::load(sources)?;
-        let http = all.get::<String>("rules.http_address")?.unwrap_or_else(|| "127.0.0.1:9102".to_owned());
+        let http = all.get::<Listen>("rules.http_address")?;
         all.brokers()?;
         all.registry_url()?;
         let Named(guarantee) =
@@ -215,7 +215,7 @@ impl RuleSettings {
                 is_open: all.get("rules.allow_everybody")?.unwrap_or(false),
             },
             memory_budget_bytes: all.get("rules.memory_budget_bytes")?,
-            http_address: (http != "off").then_some(http),
+            http_address: http.map_or_else(|| Some("127.0.0.1:9102".to_owned()), Listen::address),
             http_access: http_access(&all)?,
             spans: None,
             all,
@@ -228,7 +228,7 @@ fn http_access(all: &Settings) -> Result<Access, SettingsError> {
     let Some(text) = all.get::<String>("rules.http_token")? else { return Ok(Access::default()) };
     let token = Token::new(text.trim()).ok_or_else(|| SettingsError::Malformed {
         name: "RULES_HTTP_TOKEN".to_owned(),
-        found: "the settings".to_owned(),
+        found: "the configuration".to_owned(),
         reason: "a token is one word of printable characters".to_owned(),
         places: "the environment, config.yaml and .env".to_owned(),
     })?;

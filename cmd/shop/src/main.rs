@@ -1,11 +1,13 @@
 //! Emits believable products into the shop's topic.
 
+mod figures;
 mod progress;
 mod settings;
 mod wiring;
 
 use std::io::{Write, stderr, stdout};
 use std::process::{self, ExitCode};
+use std::sync::Arc;
 
 use clap::Parser;
 use millstream_runtime::Stop;
@@ -14,6 +16,7 @@ use millstream_shop::Catalogue;
 use millstream_storefront::emit_products;
 use millstream_telemetry::Verbosity;
 
+use figures::Figures;
 use progress::{Progress, summary};
 use settings::{Arguments, ShopSettings};
 
@@ -33,13 +36,17 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments, mut progress: Progress) -> anyhow::Result<ExitCode> {
     let settings = ShopSettings::of(arguments)?;
     let mut emitter = wiring::emitter(&settings)?;
+    let figures = Arc::new(Figures::default());
+    let _server = figures.serve(settings.http_address.as_deref())?;
     let stop = stop_by_signal()?;
     let seed = arguments.seed.unwrap_or_else(settings::random_seed);
     let products = Catalogue::new(seed, arguments.stores, arguments.count);
     progress.begin();
     let (total, ended) = emit_products(&mut emitter, products, arguments.rate, &stop, |so_far| {
+        figures.note(so_far);
         progress.show(so_far);
     });
+    figures.note(total);
     progress.end();
     writeln!(stdout(), "{}", summary(seed, total))?;
     if let Err(error) = ended {

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::Parser;
-use millstream_settings::{Key, Secret, Settings, SettingsError, Sources, TopicName};
+use millstream_settings::{Key, Listen, Secret, Settings, SettingsError, Sources, TopicName};
 use millstream_storefront::Pace;
 use millstream_telemetry::SpanSettings;
 
@@ -33,6 +33,9 @@ pub(crate) struct Arguments {
     /// The schema registry's address
     #[arg(long, value_name = "URL")]
     registry: Option<String>,
+    /// Where figures are served for Prometheus meanwhile; nowhere unless it is said
+    #[arg(long, value_name = "ADDRESS")]
+    http: Option<String>,
     /// A settings file other than config.yaml
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -63,6 +66,8 @@ pub(crate) struct ShopSettings {
     pub(crate) kafka: BTreeMap<String, String>,
     pub(crate) registry_url: Secret,
     pub(crate) topic: TopicName,
+    /// Where figures are served; nowhere without it.
+    pub(crate) http_address: Option<String>,
     /// Where spans go; nowhere without it.
     pub(crate) spans: Option<SpanSettings>,
 }
@@ -72,13 +77,15 @@ impl ShopSettings {
         let sources = Sources::of_process()
             .config(arguments.config.clone())
             .flag(Key::KafkaBrokers.name(), arguments.brokers.as_ref())
-            .flag(Key::SchemaRegistryUrl.name(), arguments.registry.as_ref());
+            .flag(Key::SchemaRegistryUrl.name(), arguments.registry.as_ref())
+            .flag("shop.http_address", arguments.http.as_ref());
         let all = Settings::load(sources)?;
         Ok(Self {
             brokers: all.brokers()?,
             kafka: all.kafka_properties(),
             registry_url: all.registry_url()?,
             topic: all.topic(Key::ProductTopic)?,
+            http_address: all.get::<Listen>("shop.http_address")?.and_then(Listen::address),
             spans: spans(&all)?,
         })
     }

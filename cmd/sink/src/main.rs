@@ -8,7 +8,7 @@ use std::io::{Write, stderr, stdout};
 use std::process::{self, ExitCode};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 use millstream_http_api::{Routes, Server};
@@ -24,6 +24,11 @@ use wiring::Follower;
 
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
+
+/// How long a signal waits for the transactions at hand, and for servers that do not answer.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+type Worker = JoinHandle<Result<(), PortError>>;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -48,23 +53,39 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     writeln!(stdout(), "{} topics are replicated", running.len())?;
     attend(&running, &figures, &stop, given.once);
     stop.set();
-    let mut outcome = Ok(());
-    for (thread, figures) in running.into_iter().zip(&figures) {
-        let ended = thread.join().unwrap_or_else(|_| Err(PortError::stop("a worker panicked")));
-        outcome = outcome.and(ended.map_err(|error| anyhow::anyhow!("topic '{}': {error}", figures.topic())));
-    }
+    let outcome = ended(running, &figures, Instant::now() + FAREWELL);
     let records: u64 = figures.iter().map(|each| each.records()).sum();
     writeln!(stdout(), "{records} records were replicated")?;
     outcome
 }
 
-fn begin(follower: Follower, stop: &Stop) -> std::io::Result<JoinHandle<Result<(), PortError>>> {
+/// What came of each worker that ends by the deadline. One that does not is in the hands of a server that does not answer, and is
+/// left behind: its rows and positions are one transaction, which the database has whole or not at all.
+fn ended(running: Vec<Worker>, figures: &[Arc<Figures>], deadline: Instant) -> anyhow::Result<()> {
+    let mut outcome = Ok(());
+    for (thread, figures) in running.into_iter().zip(figures) {
+        while !thread.is_finished() && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(10));
+        }
+        if !thread.is_finished() {
+            let topic = figures.topic();
+            let said = "a server does not answer; what was not committed is read again at the next start";
+            let _ = writeln!(stderr(), "sink: topic '{topic}': {said}");
+            continue;
+        }
+        let ended = thread.join().unwrap_or_else(|_| Err(PortError::stop("a worker panicked")));
+        outcome = outcome.and(ended.map_err(|error| anyhow::anyhow!("topic '{}': {error}", figures.topic())));
+    }
+    outcome
+}
+
+fn begin(follower: Follower, stop: &Stop) -> std::io::Result<Worker> {
     let stop = stop.clone();
     thread::Builder::new().name(follower.figures().topic().to_string()).spawn(move || follower.run(&stop))
 }
 
 /// Until a signal comes, a worker ends, or all are at their ends and that is what was asked for.
-fn attend(running: &[JoinHandle<Result<(), PortError>>], figures: &[Arc<Figures>], stop: &Stop, once: bool) {
+fn attend(running: &[Worker], figures: &[Arc<Figures>], stop: &Stop, once: bool) {
     let is_done = || once && figures.iter().all(|each| each.lag() == Some(0));
     while !stop.is_set() && !running.iter().any(JoinHandle::is_finished) && !is_done() {
         thread::sleep(Duration::from_millis(50));

@@ -3,7 +3,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use millstream_model::TopicName;
-use millstream_settings::{Key, Settings, SettingsError, Sources};
+use millstream_settings::{Key, Listen, Settings, SettingsError, Sources};
+
+/// Where figures and health are served unless somebody says otherwise.
+const HTTP: &str = "127.0.0.1:9103";
 
 /// Replicates topics to a database: one row a key, each record once.
 #[derive(Parser)]
@@ -34,8 +37,8 @@ pub(crate) enum Deed {
 #[derive(Args)]
 pub(crate) struct Postgres {
     /// The topics, with commas between; the shop's five, if none are named
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
-    topics: Vec<String>,
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = topic)]
+    topics: Vec<TopicName>,
     /// The column of a topic's keys that are no records, as TOPIC=COLUMN; otherwise it is 'key'
     #[arg(long, value_name = "TOPIC=COLUMN", value_parser = pair)]
     key: Vec<(String, String)>,
@@ -88,7 +91,7 @@ impl SinkSettings {
             .flag("sink.schema", given.schema.as_ref())
             .flag("sink.http_address", given.http.as_ref());
         let all = Settings::load(sources)?;
-        let http = all.get::<String>("sink.http_address")?.unwrap_or_else(|| "127.0.0.1:9103".to_owned());
+        let http = all.get::<Listen>("sink.http_address")?;
         all.brokers()?;
         all.registry_url()?;
         all.database_dsn()?;
@@ -96,13 +99,13 @@ impl SinkSettings {
             routes: routes(&all, given)?,
             schema: all.get("sink.schema")?.unwrap_or_else(|| "public".to_owned()),
             group: all.get("sink.group")?,
-            http_address: (http != "off").then_some(http),
+            http_address: http.map_or_else(|| Some(HTTP.to_owned()), Listen::address),
             all,
         })
     }
 }
 
-fn routes(all: &Settings, given: &Postgres) -> anyhow::Result<Vec<Route>> {
+fn routes(all: &Settings, given: &Postgres) -> Result<Vec<Route>, SettingsError> {
     let named: BTreeMap<&str, &str> =
         given.key.iter().map(|(topic, column)| (topic.as_str(), column.as_str())).collect();
     let shop = SHOP.iter().filter_map(|(key, table, column)| Some((all.topic(*key).ok()?, *table, *column)));
@@ -110,7 +113,7 @@ fn routes(all: &Settings, given: &Postgres) -> anyhow::Result<Vec<Route>> {
     let topics: Vec<TopicName> = if given.topics.is_empty() {
         SHOP.iter().map(|(key, _, _)| all.topic(*key)).collect::<Result<_, SettingsError>>()?
     } else {
-        given.topics.iter().map(|name| TopicName::new(name.trim())).collect::<Result<_, _>>()?
+        given.topics.clone()
     };
     Ok(topics.into_iter().map(|topic| route(topic, &shop, &named)).collect())
 }
@@ -120,6 +123,10 @@ fn route(topic: TopicName, shop: &[(TopicName, &str, &str)], named: &BTreeMap<&s
     let table = known.map_or(topic.as_str(), |(_, table, _)| table).to_owned();
     let column = named.get(topic.as_str()).copied().or(known.map(|(_, _, column)| *column));
     Route { table, key_column: column.unwrap_or("key").to_lowercase(), topic }
+}
+
+fn topic(name: &str) -> Result<TopicName, String> {
+    TopicName::new(name.trim()).map_err(|error| error.to_string())
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
@@ -168,5 +175,6 @@ mod tests {
             ["orders orders key", "x-shop_products shop_products id", "visits visits visitor"]
         );
         assert!(Arguments::try_parse_from(["sink", "postgres", "--key", "visits"]).is_err());
+        assert!(Arguments::try_parse_from(["sink", "postgres", "--topics", "no topic"]).is_err());
     }
 }

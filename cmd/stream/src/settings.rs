@@ -239,7 +239,7 @@ fn filter_topic(group: &str) -> Result<TopicName, SettingsError> {
 fn malformed(name: &str, reason: String) -> SettingsError {
     SettingsError::Malformed {
         name: name.to_owned(),
-        found: "the settings".to_owned(),
+        found: "the configuration".to_owned(),
         reason,
         places: "flags, the environment, config.yaml and .env".to_owned(),
     }

@@ -33,7 +33,11 @@ pub(crate) struct Own {
 }
 
 /// Lines that come.
-pub(crate) struct Lines(BufReader<Response>);
+pub(crate) struct Lines {
+    /// The query whose they are, by which it can be ended.
+    pub(crate) id: Option<String>,
+    lines: BufReader<Response>,
+}
 
 impl Client {
     pub(crate) fn new(url: &str, access: Access) -> anyhow::Result<Self> {
@@ -81,7 +85,9 @@ impl Client {
     /// Asks a query, and answers its rows as they come, its columns first.
     pub(crate) fn query(&self, text: &str, own: &Own) -> anyhow::Result<Lines> {
         let body = json!({"sql": format!("{text};"), "properties": own.properties, "sessionVariables": own.variables});
-        Ok(Lines(BufReader::new(self.post("/query-stream", &body)?)))
+        let answer = self.post("/query-stream", &body)?;
+        let id = answer.headers().get("query-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
+        Ok(Lines { id, lines: BufReader::new(answer) })
     }
 
     /// Ends a query that is followed. One that has ended is no error.
@@ -95,7 +101,7 @@ impl Iterator for Lines {
 
     fn next(&mut self) -> Option<Self::Item> {
         let mut line = String::new();
-        match self.0.read_line(&mut line) {
+        match self.lines.read_line(&mut line) {
             Ok(0) => None,
             Ok(_) => Some(Ok(line)),
             Err(error) => Some(Err(error.into())),

@@ -3,6 +3,7 @@ use std::io::{Write, stdout};
 
 use anyhow::Context as _;
 use comfy_table::Table;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::table::{Columns, text};
@@ -98,11 +99,12 @@ impl Rows {
         Ok(())
     }
 
-    pub(super) fn row(&mut self, face: &mut Face, values: &[Value]) -> anyhow::Result<()> {
+    pub(super) fn row(&mut self, face: &mut Face, values: &[&RawValue]) -> anyhow::Result<()> {
         self.count += 1;
         let Some(columns) = self.columns.as_ref().filter(|_| !self.is_json) else {
-            let pairs = self.names.iter().cloned().zip(values.iter().cloned());
-            return face.line(&json!(pairs.collect::<serde_json::Map<_, _>>()).to_string());
+            let pair = |(name, value): (&String, &&RawValue)| format!("{}:{value}", json!(name));
+            let pairs: Vec<_> = self.names.iter().zip(values).map(pair).collect();
+            return face.line(&format!("{{{}}}", pairs.join(",")));
         };
         face.raw(&columns.row(values))
     }

@@ -1,6 +1,7 @@
 //! Rows in columns that keep their place while rows arrive.
 
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// The narrowest a column gets.
 const WIDTH_MIN: usize = 6;
@@ -45,12 +46,20 @@ impl Columns {
         format!("|{}|\n", cells.collect::<Vec<_>>().join("|"))
     }
 
-    pub(crate) fn row(&self, values: &[Value]) -> String {
-        self.cells(&values.iter().map(text).collect::<Vec<_>>())
+    pub(crate) fn row(&self, values: &[&RawValue]) -> String {
+        self.cells(&values.iter().map(|value| shown(value)).collect::<Vec<_>>())
     }
 
     pub(crate) fn foot(&self) -> String {
         self.line()
+    }
+}
+
+/// A value as it came, as it is read by people: a number with all its digits.
+pub(crate) fn shown(value: &RawValue) -> String {
+    match serde_json::from_str::<Value>(value.get()) {
+        Ok(value @ Value::String(_)) => text(&value),
+        _ => value.get().to_owned(),
     }
 }
 
@@ -97,11 +106,15 @@ mod tests {
         let names = vec!["ID".to_owned(), "A_NAME_THAT_IS_LONG_INDEED".to_owned(), "N".to_owned()];
         let types = ["STRING".to_owned(), "STRING".to_owned(), "INTEGER".to_owned()];
         let columns = Columns::new(names, &types, 50);
+        let row = |values: Value| {
+            let text = values.to_string();
+            columns.row(&serde_json::from_str::<Vec<&RawValue>>(&text).unwrap())
+        };
         let rows = [
             columns.head(),
-            columns.row(&[json!("a"), json!("x".repeat(100)), json!(1_234_567_890)]),
-            columns.row(&[json!(null), json!("日本語の文章はとても長いので切られます"), json!({"a": [1]})]),
-            columns.row(&[json!("two\nlines")]),
+            row(json!(["a", "x".repeat(100), 1_234_567_890])),
+            row(json!([null, "日本語の文章はとても長いので切られます", {"a": [1]}])),
+            row(json!(["two\nlines"])),
             columns.foot(),
         ];
         let width = |line: &str| line.chars().map(|c| if is_wide(c) { 2 } else { 1 }).sum::<usize>();
@@ -110,6 +123,14 @@ mod tests {
         }
         assert!(rows[1].contains('…') && rows[2].contains("null"), "{rows:?}");
         assert!(rows[3].contains("two lines"));
+    }
+
+    #[test]
+    fn numbers_keep_their_digits() {
+        let all: Vec<&RawValue> =
+            serde_json::from_str(r#"[12.50, 1234567890123456789.01, {"D": 3.10}, "a\tb"]"#).unwrap();
+        let told: Vec<_> = all.into_iter().map(shown).collect();
+        assert_eq!(told, ["12.50", "1234567890123456789.01", r#"{"D": 3.10}"#, "a b"]);
     }
 
     #[test]

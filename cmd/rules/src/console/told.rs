@@ -14,6 +14,7 @@ pub(crate) fn entity(of: &Value, width: usize) -> String {
     let list = |name: &str| of.get(name).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     match kind {
         "currentStatus" => at(of, "/commandStatus/message"),
+        "assert_topic" | "assert_schema" => at(of, "/message"),
         "streams" => {
             listed(list("streams"), &["name", "topic", "keyFormat", "valueFormat", "isWindowed"], width)
         }
@@ -81,10 +82,10 @@ fn plain(value: &Value) -> String {
 }
 
 fn topics(all: &[Value], width: usize) -> String {
-    let mut table = table(&["name", "partitions"], width);
+    let mut table = table(&["name", "partitions", "replicas"], width);
     for topic in all {
         let partitions = topic.get("replicaInfo").and_then(Value::as_array).map_or(0, Vec::len);
-        table.add_row([at(topic, "/name"), partitions.to_string()]);
+        table.add_row([at(topic, "/name"), partitions.to_string(), at(topic, "/replicaInfo/0")]);
     }
     table.to_string()
 }
@@ -159,10 +160,16 @@ fn function(of: &Value) -> String {
     let mut out = format!("{name} ({}): {}", at(of, "/type").to_lowercase(), at(of, "/description"));
     for way in of.get("functions").and_then(Value::as_array).into_iter().flatten() {
         let arguments = way.get("arguments").and_then(Value::as_array).into_iter().flatten();
-        let arguments: Vec<_> = arguments.map(|argument| at(argument, "/type")).collect();
+        let arguments: Vec<_> = arguments.map(parameter).collect();
         let _ = write!(out, "\n  {name}({}) -> {}", arguments.join(", "), at(way, "/returnType"));
     }
     out
+}
+
+/// A function's parameter; dots stand where it may be given more than once.
+fn parameter(of: &Value) -> String {
+    let many = if of.get("isVariadic") == Some(&Value::Bool(true)) { "…" } else { "" };
+    format!("{} {}{many}", at(of, "/name"), at(of, "/type")).trim().to_owned()
 }
 
 fn explained(of: &Value) -> String {

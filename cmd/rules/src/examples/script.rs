@@ -28,7 +28,7 @@ pub(super) struct ScriptTest {
 
 /// The tests of a file; none where it has no `--@test`.
 pub(super) fn tests(file: &Path) -> anyhow::Result<Vec<ScriptTest>> {
-    let whole = std::fs::read_to_string(file)?;
+    let whole = crate::files::read(file)?;
     let mut all: Vec<ScriptTest> = Vec::new();
     for piece in pieces(&whole) {
         for note in &piece.notes {

@@ -15,6 +15,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use millstream_json_codec::JsonRows;
 use millstream_ports::{DelimitedRows, KafkaRows, NoRows};
 use millstream_rule_engine::{Formats, Server, ServerSettings, Session, Statements};
 use millstream_rules_api::{ApiSettings, RulesApi};
@@ -35,6 +36,7 @@ struct Served {
 fn served() -> Served {
     let formats = Formats::default()
         .with("DELIMITED", Arc::new(DelimitedRows))
+        .with("JSON", Arc::new(JsonRows::new()))
         .with("KAFKA", Arc::new(KafkaRows))
         .with("NONE", Arc::new(NoRows));
     let rules =
@@ -175,6 +177,19 @@ fn interrupting_ends_a_query_and_not_the_console() {
 }
 
 #[test]
+fn interrupting_ends_the_printing_of_a_topic() {
+    let served = served();
+    served.run("INSERT INTO events (id, amount) VALUES ('first', 1)");
+    let mut terminal = Terminal::open(&served);
+    terminal.types("PRINT events FROM BEGINNING;\r");
+    terminal.sees("key: first");
+    terminal.types("\u{3}");
+    terminal.sees("rules> ");
+    terminal.types("\u{4}");
+    assert!(terminal.child.wait().unwrap().success());
+}
+
+#[test]
 fn scripts_are_carried_out_up_to_the_first_mistake() {
     let served = served();
     let folder = tempfile::tempdir().unwrap();
@@ -188,7 +203,10 @@ fn scripts_are_carried_out_up_to_the_first_mistake() {
     let output = served.console(&["--output", "json", "--file", outer.to_str().unwrap()]);
     let said = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(1), "{said}");
-    assert!(said.contains("{\"AMOUNT\":3,\"ID\":\"me\"}") && said.contains("no column NOTHING"), "{said}");
+    assert!(said.contains("{\"ID\":\"me\",\"AMOUNT\":3}") && said.contains("no column NOTHING"), "{said}");
+    let nested = served.console(&["-e", &format!("DEFINE who = 'x'; RUN SCRIPT '{}';", outer.display())]);
+    let told = String::from_utf8(nested.stdout).unwrap();
+    assert!(told.matches("error:").count() == 1, "a mistake is told once: {told}");
     assert!(!said.contains("\"streams\""), "what stands behind the mistake is not run: {said}");
     assert!(output.stderr.is_empty(), "and it is told once");
     let fine = served.console(&["--execute", "SHOW STREAMS; PRINT events FROM BEGINNING LIMIT 1;"]);
@@ -203,4 +221,69 @@ fn a_server_that_is_not_there_is_named() {
         command.args(["console", "--server", "127.0.0.1:1", "-e", "SHOW STREAMS;"]).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success() && said.contains("no server answers on http://127.0.0.1:1"), "{said}");
+}
+
+/// Runs `rules check` in a folder with these files.
+fn checked(files: &[(&str, &[u8])]) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rules"));
+    // Nobody is asked there: the columns are declared.
+    let nowhere = ["--brokers", "127.0.0.1:1", "--registry", "http://127.0.0.1:1"];
+    let output = command.args(["check", "."]).args(nowhere).current_dir(folder.path()).output().unwrap();
+    drop(folder);
+    output
+}
+
+const DECLARED: &str =
+    "CREATE STREAM a (id STRING KEY, x INT) WITH (KAFKA_TOPIC='a', VALUE_FORMAT='JSON');\r\n";
+
+#[test]
+fn what_is_wrong_with_all_files_is_told_at_once() {
+    let first = format!("{DECLARED}CREATE STREAM b AS SELECT nope FROM a;");
+    let second = "CREATE STREAM c AS SELECT id, none FROM a;";
+    let output =
+        checked(&[("1.sql", first.as_bytes()), ("1a.sql", &[0xff][..]), ("2.sql", second.as_bytes())]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("can't read ./1a.sql"), "{said}");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said.contains("1.sql:2:") && said.contains("no column NOPE"), "{said}");
+    assert!(said.contains("2.sql:1:") && said.contains("no column NONE"), "{said}");
+    assert!(!said.contains("no stream or table"), "what the first file declares is known: {said}");
+}
+
+#[test]
+fn files_with_variables_and_with_a_byte_order_mark_are_read() {
+    let marked =
+        format!("\u{feff}DEFINE what = 'id';\r\n{DECLARED}CREATE STREAM b AS SELECT ${{what}}, x FROM a;");
+    let output = checked(&[("1.sql", marked.as_bytes())]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "1 rule is fine\n");
+}
+
+#[test]
+fn empty_lists_and_maps_are_inserted_as_such_and_numbers_keep_their_digits() {
+    let served = served();
+    served.run("CREATE STREAM nested (id STRING KEY, a ARRAY<STRUCT<`x y` INT>>, m MAP<STRING, INT>, s STRUCT<b ARRAY<INT>, `c` DECIMAL(30, 2)>) WITH (KAFKA_TOPIC='n', PARTITIONS=1, KEY_FORMAT='KAFKA', VALUE_FORMAT='JSON')");
+    let rows = [
+        r#"{"target":"nested"}"#,
+        r#"{"id":"k","a":[],"m":{},"s":{"b":[],"`c`":12345678901234567890.10}}"#,
+        r#"{"id":"l","a":[{"`x y`":1},null],"m":{"q":null},"s":null}"#,
+    ];
+    let post = |path: &str, body: String| {
+        let asked = reqwest::blocking::Client::new().post(format!("{}{path}", served.url())).body(body);
+        asked.send().unwrap().text().unwrap()
+    };
+    let told = post("/inserts-stream", rows.join("\n"));
+    assert_eq!(told.matches("\"ok\"").count(), 2, "{told}");
+    let told = post("/query-stream", r#"{"sql": "SELECT * FROM nested;"}"#.to_owned());
+    assert!(told.contains(r#"["l",[{"x y":1},null],{"q":null},null]"#), "{told}");
+    assert!(told.contains(r#"["k",[],{},{"B":[],"c":12345678901234567890.10}]"#), "{told}");
+    served.run("INSERT INTO nested (id, s) VALUES ('m', STRUCT(b := ARRAY[1], `c` := 12345678901234567890123456.70))");
+    let shown =
+        served.console(&["--output", "json", "-e", "SELECT id, s->`c` AS c FROM nested WHERE id = 'm';"]);
+    let said = String::from_utf8(shown.stdout).unwrap();
+    assert_eq!(said.lines().next(), Some(r#"{"ID":"m","C":12345678901234567890123456.70}"#), "{said}");
 }

@@ -12,6 +12,7 @@ use millstream_runtime::Stop;
 
 use crate::batch::{Batch, Halves};
 use crate::figures::Figures;
+use crate::set_aside::SetAside;
 
 /// Records a transaction writes at most, while all goes well.
 const BATCH_RECORDS_MAX: usize = 8_192;
@@ -57,6 +58,8 @@ pub struct Replicator<G, T, R> {
     /// Where the replica is with each partition that is read.
     positions: BTreeMap<Partition, Option<Offset>>,
     batch: Batch,
+    /// Dead letters that are safe already, though the records may be read again: a refused transaction is tried in parts.
+    safe: BTreeSet<(Partition, Offset)>,
     /// Records a transaction writes at most. It falls while transactions are refused, down to the one that is at fault.
     limit: usize,
     again_at: Option<Instant>,
@@ -79,6 +82,7 @@ impl<G: GroupLog, T: Tail, R: Replica> Replicator<G, T, R> {
             to_open: BTreeSet::new(),
             positions: BTreeMap::new(),
             batch: Batch::default(),
+            safe: BTreeSet::new(),
             limit: BATCH_RECORDS_MAX,
             again_at: None,
             trouble: None,
@@ -173,6 +177,8 @@ impl<G: GroupLog, T: Tail, R: Replica> Replicator<G, T, R> {
             Polled::Revoked(partitions) | Polled::Lost(partitions) => {
                 tracing::info!(topic = %self.plan.topic, ?partitions, "partitions given up");
                 self.close_all()?;
+                // Who has them next may not get as far before they come back.
+                self.safe.retain(|(partition, _)| !partitions.contains(partition));
                 self.to_open.retain(|kept| !partitions.contains(kept));
                 self.group.release(&partitions)?;
             }
@@ -274,6 +280,7 @@ impl<G: GroupLog, T: Tail, R: Replica> Replicator<G, T, R> {
 
     /// Dead letters are safe before the positions behind them are.
     fn send_set_aside(&mut self) -> Result<(), PortError> {
+        self.batch.set_aside.retain(|each| !self.safe.contains(&each.place()));
         if self.batch.set_aside.is_empty() {
             return Ok(());
         }
@@ -281,6 +288,7 @@ impl<G: GroupLog, T: Tail, R: Replica> Replicator<G, T, R> {
             each.send(&mut self.group, &self.plan.topic, &self.plan.group, &self.plan.dead_letters)?;
         }
         self.group.settle()?;
+        self.safe.extend(self.batch.set_aside.iter().map(SetAside::place));
         let count = self.batch.set_aside.len();
         tracing::warn!(topic = %self.plan.topic, count, to = %self.plan.dead_letters, "records were set aside");
         self.figures.now().dead_letters += count as u64;
@@ -293,6 +301,7 @@ impl<G: GroupLog, T: Tail, R: Replica> Replicator<G, T, R> {
         for (partition, next) in &batch.next {
             self.positions.insert(*partition, Some(*next));
         }
+        self.safe.retain(|(partition, offset)| batch.next.get(partition).is_none_or(|next| offset >= next));
         self.limit = (self.limit * 2).min(BATCH_RECORDS_MAX);
         self.note_positions();
         let mut now = self.figures.now();

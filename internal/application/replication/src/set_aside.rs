@@ -24,6 +24,11 @@ impl SetAside {
         }
     }
 
+    /// Where it came from.
+    pub(crate) fn place(&self) -> (Partition, Offset) {
+        (self.partition, self.offset)
+    }
+
     pub(crate) fn because(self, reason: &impl ToString) -> Self {
         Self { reason: reason.to_string(), ..self }
     }

@@ -97,6 +97,27 @@ fn a_row_that_the_database_refuses_is_found_among_thousands() {
 }
 
 #[test]
+fn what_is_set_aside_beside_a_row_that_is_refused_is_set_aside_once() {
+    let bench = Bench::new(1);
+    let value = |number: usize| match number {
+        300 => "refused",
+        _ if number % 100 == 7 => "bad value",
+        _ => "fine",
+    };
+    let keys: Vec<String> = (0..1000).map(|number| format!("k{number}")).collect();
+    let records: Vec<_> =
+        keys.iter().enumerate().map(|(number, key)| (key.as_str(), Some(value(number)))).collect();
+    bench.write(0, &records);
+    let mut replicator = bench.replicator();
+    bench.settle(&mut replicator);
+    let mut offsets: Vec<usize> =
+        bench.letters().iter().map(|letter| letter.offset.parse().unwrap()).collect();
+    offsets.sort_unstable();
+    assert_eq!(offsets, [7, 107, 207, 300, 307, 407, 507, 607, 707, 807, 907]);
+    assert_eq!(bench.rows().len(), 989);
+}
+
+#[test]
 fn a_record_whose_schema_can_not_be_had_now_is_waited_for() {
     let bench = Bench::new(1);
     bench.write(0, &[("a", Some("1")), ("b", Some("later")), ("c", Some("3"))]);

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use millstream_model::{TopicName, Value};
@@ -6,9 +7,11 @@ use millstream_ports::{Delivery, PortError, TopicSpec, World};
 use millstream_runtime::{Processor, ProcessorError, Running, Settings};
 use millstream_sql::{
     Catalog, Diagnostic, Failure, Functions, Guarantee, Rule, Source, SourceKind, Verdict, plan,
+    with_variables,
 };
 use thiserror::Error;
 
+use crate::figures::RuleFigures;
 use crate::formats::Formats;
 use crate::lower::lower;
 use crate::outside::outside;
@@ -69,6 +72,8 @@ pub struct RunningRule {
     pub changes: Vec<(String, Verdict)>,
     /// Its processor.
     pub processor: Running,
+    /// What each of them has done.
+    pub(crate) figures: Vec<Arc<RuleFigures>>,
 }
 
 /// Plans rule files and runs what they say.
@@ -104,27 +109,26 @@ impl<W: World> Engine<W> {
         &self.catalog
     }
 
-    /// Plans a file. Later files see the sources of earlier ones.
+    /// Plans a file, whose variables are its own. Later files see the sources of earlier ones.
     ///
     /// # Errors
-    /// [`DeployError::Mistakes`], with all of them; the file's sources are then not known either.
+    /// [`DeployError::Mistakes`], with all of them; what the file declares besides is known all the same, so that later files
+    /// are told of their own mistakes only.
     pub fn plan(&mut self, source_name: &str, text: &str) -> Result<Vec<Rule>, DeployError> {
-        let mut catalog = self.catalog.clone();
-        let (plan, mut mistakes) = plan(text, &mut catalog, &self.formats);
+        let wrong = |text: &str, mistakes| DeployError::Mistakes {
+            source_name: source_name.to_owned(),
+            text: text.to_owned(),
+            mistakes,
+        };
+        let put = with_variables(text).map_err(|mistake| wrong(text, vec![mistake]))?;
+        let text = &*put;
+        let (plan, mut mistakes) = plan(text, &mut self.catalog, &self.formats);
         mistakes.extend(plan.insertions.iter().map(|insertion| {
             let said = format!("a row for {} can't be written from a rule file", insertion.sink.name);
             Diagnostic::unsupported(insertion.span, said)
         }));
         mistakes.extend(plan.rules.iter().filter_map(twice));
-        if !mistakes.is_empty() {
-            return Err(DeployError::Mistakes {
-                source_name: source_name.to_owned(),
-                text: text.to_owned(),
-                mistakes,
-            });
-        }
-        self.catalog = catalog;
-        Ok(plan.rules)
+        if mistakes.is_empty() { Ok(plan.rules) } else { Err(wrong(text, mistakes)) }
     }
 
     /// Creates what a rule's topics lack, registers its schemas, and starts it.
@@ -140,14 +144,15 @@ impl<W: World> Engine<W> {
     pub(crate) fn deploy_prepared(&self, rule: Rule) -> Result<RunningRule, DeployError> {
         let (name, guarantee) = (rule.name.clone(), rule.guarantee);
         let refused = |source| DeployError::Port { rule: name.clone(), source };
-        let graph = lower(rule, &self.formats).map_err(refused)?;
+        let (graph, figures) = lower(rule, &self.formats).map_err(refused)?;
         let settings = delivered(&self.settings, guarantee);
         let processor = Processor::new(self.world.clone(), graph).settings(settings);
         let started = processor.start();
         let processor =
             started.map_err(|source| DeployError::Start { rule: name.clone(), source: Box::new(source) })?;
         tracing::info!(rule = name, "rule deployed");
-        Ok(RunningRule { rules: vec![name.clone()], changes: Vec::new(), name, processor })
+        let figures = vec![figures];
+        Ok(RunningRule { rules: vec![name.clone()], changes: Vec::new(), name, processor, figures })
     }
 
     /// Creates what is missing of rules' topics, all at once: sources' whose width is declared, as ksqlDB creates them; and

@@ -60,7 +60,8 @@ impl Halves {
         };
         let key = half(&source.key_format, Side::Key, &source.key, &source.key_options)?;
         let value = half(&source.value_format, Side::Value, &source.value, &source.value_options)?;
-        let is_bare_value = source.value_options.is_bare && source.value.len() == 1;
+        let is_bare = source.value_options.is_bare || source.value_format == "KAFKA";
+        let is_bare_value = is_bare && source.value.len() == 1;
         Ok(Self { key, value, key_width: source.key.len(), is_bare_value, window: source.window })
     }
 

@@ -8,11 +8,12 @@
 //! What it is not: the SQL itself, which is `millstream-sql`'s.
 
 mod deploy;
-mod failures;
+mod figures;
 mod formats;
 mod from_end;
 mod halves;
 mod journal;
+mod kept;
 mod lower;
 mod members;
 mod outside;
@@ -20,11 +21,14 @@ mod server;
 mod shared;
 mod together;
 mod trial;
+mod watched;
 
 pub use deploy::{DeployError, Engine, RunningRule, delivered};
 pub use formats::Formats;
+pub use kept::{KeptKey, kept_value};
 pub use server::{
     Answer, Broken, Described, Fault, Flow, FunctionTold, ListedQuery, Outcome, Property, QueryEntry,
     QueryState, Row, Server, ServerSettings, Session, Statements, Told,
 };
 pub use trial::{Message, Trial, TrialError};
+pub use watched::{RuleWatch, WatchedRule};

@@ -9,7 +9,7 @@ use millstream_sql::{
     Emission, Entry, Intake, OnError, Rule, SinkRow, SourceKind, SourceRecord, State, StepError,
 };
 
-use crate::failures::Failures;
+use crate::figures::RuleFigures;
 use crate::formats::Formats;
 use crate::halves::{Halves, RowEdge};
 
@@ -20,14 +20,14 @@ struct Lowered {
     table: Table<Bytes>,
     again: Loop<Bytes, Bytes>,
     out: RowEdge,
-    failures: Failures,
+    figures: Arc<RuleFigures>,
     /// By source.
     keeps_key: Vec<bool>,
 }
 
 /// Turns a rule into a group graph: its sources are the inputs, its repartitioned records go over the loop, its state is
 /// the group table, and its sink is the output.
-pub(crate) fn lower(rule: Rule, formats: &Formats) -> Result<GroupGraph, PortError> {
+pub(crate) fn lower(rule: Rule, formats: &Formats) -> Result<(GroupGraph, Arc<RuleFigures>), PortError> {
     let sources = rule
         .query
         .sources()
@@ -48,7 +48,7 @@ pub(crate) fn lower(rule: Rule, formats: &Formats) -> Result<GroupGraph, PortErr
     let dead_letters = Some(rule.dead_letters());
     let (table, again) = (Table::new(Bytes), Loop::new(Bytes, Bytes));
     let lowered = Arc::new(Lowered {
-        failures: Failures::of(&rule.sink.name),
+        figures: Arc::new(RuleFigures::of(&rule.name)),
         keeps_key: (0..topics.len())
             .map(|side| rule.query.entries.get(side).is_some_and(is_plain) && rule.keeps_key(side))
             .collect(),
@@ -58,6 +58,7 @@ pub(crate) fn lower(rule: Rule, formats: &Formats) -> Result<GroupGraph, PortErr
         again: again.clone(),
         out: out.clone(),
     });
+    let figures = lowered.figures.clone();
     let policies = Policies { decode: policy, callback: policy, produce: policy, dead_letters };
     let mut graph = GroupGraph::define(group).output(&out).policies(policies);
     for (side, topic) in topics.iter().enumerate() {
@@ -67,7 +68,7 @@ pub(crate) fn lower(rule: Rule, formats: &Formats) -> Result<GroupGraph, PortErr
             Nullable(Bytes),
             Nullable(Bytes),
             move |context, key: Option<&[u8]>, value: Option<&[u8]>| {
-                lowered.on_source(side, context, key, value)
+                lowered.counted(lowered.on_source(side, context, key, value))
             },
         );
     }
@@ -80,10 +81,11 @@ pub(crate) fn lower(rule: Rule, formats: &Formats) -> Result<GroupGraph, PortErr
     }
     if is_stateful {
         graph = graph.persist(&table).loopback(&again, move |context, key: &[u8], message: &[u8]| {
-            lowered.on_repartitioned(context, key, message)
+            lowered.counted(lowered.on_repartitioned(context, key, message))
         });
     }
-    graph.build().map_err(|error| PortError::stop("the rule makes no group").because(error))
+    let graph = graph.build().map_err(|error| PortError::stop("the rule makes no group").because(error))?;
+    Ok((graph, figures))
 }
 
 /// The topics of tables beside streams: what an event is joined with is read before it, as far as it was there.
@@ -123,6 +125,14 @@ pub(crate) fn group_of(rule: &str) -> String {
 }
 
 impl Lowered {
+    /// What a record came to; one that fails is told by the framework, which knows its place.
+    fn counted(&self, outcome: CallbackResult) -> CallbackResult {
+        if outcome.is_err() {
+            self.figures.failed();
+        }
+        outcome
+    }
+
     fn on_source(
         &self,
         side: usize,
@@ -183,21 +193,27 @@ impl Lowered {
                     let partition = context.home(&route(&key)).unwrap_or(context.partition());
                     context.loopback_to(&self.again, partition, &key.as_slice(), &bytes.as_slice())?;
                 }
-                Emission::Sink(row) => emit(context, &self.out, &row)?,
-                Emission::Failed(failure) => self.failures.note(&failure),
+                Emission::Sink(row) => emit(context, (&self.out, &self.figures), &row)?,
+                Emission::Failed(failure) => self.figures.note(&failure),
             }
         }
         Ok(())
     }
 }
 
-/// Sends a row. What it can't be written for is told as its codec says it.
-pub(crate) fn emit(context: &mut Context<'_>, out: &RowEdge, row: &SinkRow) -> CallbackResult {
+/// Sends a row, and counts it. What it can't be written for is told as its codec says it.
+pub(crate) fn emit(
+    context: &mut Context<'_>,
+    (out, figures): (&RowEdge, &RuleFigures),
+    row: &SinkRow,
+) -> CallbackResult {
     let at = (&row.headers, Timestamp(row.timestamp));
     match context.emit_at(out, &(row.key.as_slice(), row.window), &row.value.as_deref(), at) {
-        Err(ContextError::Codec { source, .. }) => Err(source.into()),
-        done => Ok(done?),
+        Err(ContextError::Codec { source, .. }) => return Err(source.into()),
+        done => done?,
     }
+    figures.wrote();
+    Ok(())
 }
 
 /// The group table's partition at hand, as a rule's state.

@@ -51,6 +51,7 @@ use journal::{Follower, Progress, Writer};
 use crate::deploy::Engine;
 use crate::formats::Formats;
 use crate::outside::outside;
+use crate::watched::{RuleWatch, WatchedRule};
 
 /// How a server runs.
 #[derive(Clone, Debug)]
@@ -62,6 +63,8 @@ pub struct ServerSettings {
     pub rules: Settings,
     /// How long a statement may take until it is read back.
     pub answer_wait: Duration,
+    /// Time between two looks whether the topics that queries read are there.
+    pub topics_interval: Duration,
     /// What statements can call: the standard functions, and those that the program adds by [`Functions::register`]. An
     /// [`Engine`]'s are `engine.catalog().functions().clone()`. Servers that share a service id should have the same.
     pub functions: Functions,
@@ -73,6 +76,7 @@ impl Default for ServerSettings {
             service_id: "default".to_owned(),
             rules: Settings::default(),
             answer_wait: Duration::from_secs(30),
+            topics_interval: Duration::from_secs(10),
             functions: Functions::with(&outside()),
         }
     }
@@ -170,6 +174,18 @@ impl<W: World + Topics + Groups> Server<W> {
     /// What the queries of this server are doing.
     pub fn statuses(&self) -> Vec<Arc<millstream_runtime::Status>> {
         self.inner.crew().statuses()
+    }
+
+    /// What each query is doing, and what it has done on this server.
+    pub fn rules(&self) -> Vec<WatchedRule> {
+        let queries: Vec<_> = self.inner.book().queries.values().cloned().collect();
+        let crew = self.inner.crew();
+        queries.iter().map(|query| crew.watched(query)).collect()
+    }
+
+    /// What runs on this server, to be looked at.
+    pub fn watches(&self) -> Vec<RuleWatch> {
+        self.inner.crew().watches()
     }
 
     /// Writes a statement to the journal, and waits until it was read back and what it asks for is begun.

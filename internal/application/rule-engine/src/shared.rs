@@ -11,7 +11,7 @@ use millstream_sql::{
     Admission, Emission, Entry, Intake, OnError, Rule, Screen, SinkRow, SourceRecord, State, StepError,
 };
 
-use crate::failures::Failures;
+use crate::figures::RuleFigures;
 use crate::formats::Formats;
 use crate::halves::{Halves, RowEdge};
 use crate::lower::{emit, group_of};
@@ -37,7 +37,7 @@ struct Member {
     sink: Arc<Halves>,
     out: RowEdge,
     dead_letters: Option<LetterEdge>,
-    failures: Failures,
+    figures: Arc<RuleFigures>,
 }
 
 type LetterEdge = Output<Nullable<Bytes>, Nullable<Bytes>>;
@@ -52,20 +52,25 @@ pub(crate) fn dead_letters_of(group: &Group) -> String {
     format!("{}-dead-letters", group.id)
 }
 
+/// A group graph, and the figures of each of its rules.
+type Shares = (GroupGraph, Vec<Arc<RuleFigures>>);
+
 /// Turns rules that can share one into a group graph.
-pub(crate) fn share(group: &Group, rules: Vec<Rule>, formats: &Formats) -> Result<GroupGraph, PortError> {
+pub(crate) fn share(group: &Group, rules: Vec<Rule>, formats: &Formats) -> Result<Shares, PortError> {
     let mut graph = GroupGraph::define(&group.id);
     let mut shared = Shared { readings: Vec::new() };
     let mut outputs = std::collections::BTreeSet::new();
+    let mut figures = Vec::new();
     for rule in rules {
         let member = Member::of(rule, group, formats)?;
+        figures.push(member.figures.clone());
         if outputs.insert(member.out.topic().to_owned()) {
             graph = graph.output(&member.out);
         }
-        for edge in &member.dead_letters {
-            if outputs.insert(edge.topic().to_owned()) {
-                graph = graph.output(edge);
-            }
+        if let Some(edge) = &member.dead_letters
+            && outputs.insert(edge.topic().to_owned())
+        {
+            graph = graph.output(edge);
         }
         shared.add(member, formats)?;
     }
@@ -76,7 +81,8 @@ pub(crate) fn share(group: &Group, rules: Vec<Rule>, formats: &Formats) -> Resul
         Nullable(Bytes),
         move |context, key: Option<&[u8]>, value: Option<&[u8]>| shared.on_record(context, key, value),
     );
-    graph.build().map_err(|error| PortError::stop("the rules make no group").because(error))
+    let graph = graph.build().map_err(|error| PortError::stop("the rules make no group").because(error))?;
+    Ok((graph, figures))
 }
 
 impl Shared {
@@ -175,7 +181,7 @@ impl Member {
             out: sink.output(&rule.sink.topic),
             sink,
             dead_letters: dead_letters.as_deref().map(edge),
-            failures: Failures::of(&rule.sink.name),
+            figures: Arc::new(RuleFigures::of(&rule.name)),
             rule,
         })
     }
@@ -213,7 +219,7 @@ impl Member {
         for emission in emissions {
             match emission {
                 Emission::Sink(row) => rows.push(row),
-                Emission::Failed(failure) => self.failures.note(&failure),
+                Emission::Failed(failure) => self.figures.note(&failure),
                 Emission::Repartition { .. } => {
                     return Err(Failed::Record("a rule without state keeps nothing".to_owned()));
                 }
@@ -230,20 +236,21 @@ impl Member {
                 written.map_err(|error| Failed::of(error.into()))?;
             }
         }
-        rows.iter().try_for_each(|row| emit(context, &self.out, row).map_err(Failed::of))
+        let out = (&self.out, &*self.figures);
+        rows.iter().try_for_each(|row| emit(context, out, row).map_err(Failed::of))
     }
 
     fn note(&self, told: Vec<Emission>) {
         for emission in told {
             if let Emission::Failed(failure) = emission {
-                self.failures.note(&failure);
+                self.figures.note(&failure);
             }
         }
     }
 
     /// Sends the record to the rule's dead letters, with the headers that the framework gives its own.
     fn set_aside(&self, context: &mut Context<'_>, stage: &str, reason: &str) -> CallbackResult {
-        self.failures.set_aside(stage, reason);
+        self.figures.set_aside(stage, reason);
         let Some(edge) = &self.dead_letters else { return Ok(()) };
         let mut headers = Headers::copy_of(context.headers());
         headers.push(dead_letter_header::TOPIC, context.topic().as_str());

@@ -118,13 +118,13 @@ impl<W: World + Groups> Engine<W> {
         }
         let (names, guarantee) =
             (group.rules.iter().cloned().collect(), rules.first().and_then(|rule| rule.guarantee));
-        let graph = share(group, rules, &self.formats).map_err(refused)?;
+        let (graph, figures) = share(group, rules, &self.formats).map_err(refused)?;
         let settings = delivered(&self.settings, guarantee);
         let started = Processor::new(self.world.clone(), graph).settings(settings).start();
         let processor = started
             .map_err(|source| DeployError::Start { rule: group.id.clone(), source: Box::new(source) })?;
         tracing::info!(group = group.id, rules = group.rules.len(), "rules deployed together");
-        Ok(RunningRule { name: group.id.clone(), rules: names, changes: Vec::new(), processor })
+        Ok(RunningRule { name: group.id.clone(), rules: names, changes: Vec::new(), processor, figures })
     }
 
     fn create_letters(&self, topic: &str) -> Result<(), PortError> {

@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use millstream_model::{Headers, Value};
 use millstream_ports::{CodecError, PortError};
 use millstream_sql::{
-    Catalog, Diagnostic, Emission, Failure, Functions, Insertion, Rule, SinkRow, Source, SourceRecord, State,
-    StepError, plan,
+    Catalog, Diagnostic, Emission, Failure, Functions, Insertion, Rule, SinkRow, Source, SourceRecord, Span,
+    State, StepError, plan, with_variables,
 };
 use thiserror::Error;
 
@@ -128,9 +128,13 @@ impl Trial {
     /// All mistakes found in them, or the format or schema that was refused; nothing is then done.
     pub fn execute(&mut self, text: &str) -> Result<(), TrialError> {
         let mut catalog = self.catalog.clone();
-        let (plan, mistakes) = plan(text, &mut catalog, &self.formats);
+        let text = with_variables(text).map_err(|mistake| TrialError::Mistakes(vec![mistake]))?;
+        let (plan, mistakes) = plan(&text, &mut catalog, &self.formats);
         if !mistakes.is_empty() {
             return Err(TrialError::Mistakes(mistakes));
+        }
+        if let Some(said) = self.disturbs(&catalog, &plan.rules) {
+            return Err(TrialError::Mistakes(vec![Diagnostic::new(Span::default(), said)]));
         }
         for insertion in &plan.insertions {
             self.insert(insertion)?;
@@ -147,6 +151,32 @@ impl Trial {
         self.queries.retain(|query| catalog.get(&query.rule.sink.name).is_some());
         self.catalog = catalog;
         Ok(())
+    }
+
+    /// What queries that run do not bear: that what they read is dropped, or that what they fill by themselves is altered.
+    fn disturbs(&self, after: &Catalog, new: &[Rule]) -> Option<String> {
+        for before in self.catalog.sources() {
+            let name = &before.name;
+            let now = after.get(name);
+            let by = |query: &&Query| {
+                let rule = &query.rule;
+                let reads = rule.query.sources().iter().any(|source| source.name == *name);
+                let writes = rule.sink.name == *name && rule.name != *name;
+                (reads && after.get(&rule.sink.name).is_some()) || writes
+            };
+            let user = self.queries.iter().find(by).filter(|_| now.is_none());
+            if let Some(user) = user {
+                return Some(format!("{name} is read or written by {}; drop that first", user.rule.name));
+            }
+            let is_replaced = new.iter().any(|rule| rule.name == *name);
+            let is_filled = self.queries.iter().any(|query| query.rule.name == *name) && !is_replaced;
+            if is_filled && now.is_some_and(|now| now.value != before.value) {
+                return Some(format!(
+                    "the columns of {name} are those of its query; write CREATE OR REPLACE"
+                ));
+            }
+        }
+        None
     }
 
     fn insert(&mut self, insertion: &Insertion) -> Result<(), TrialError> {
@@ -264,5 +294,61 @@ impl Query {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use millstream_ports::{DelimitedRows, KafkaRows, NoRows};
+
+    use super::*;
+
+    const SOURCE: &str =
+        "CREATE STREAM s (k STRING KEY, v INT, w INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='DELIMITED')";
+
+    fn trial() -> Trial {
+        let formats = Formats::default()
+            .with("DELIMITED", Arc::new(DelimitedRows))
+            .with("KAFKA", Arc::new(KafkaRows))
+            .with("NONE", Arc::new(NoRows));
+        let mut trial = Trial::new(formats);
+        trial.execute(SOURCE).unwrap();
+        trial
+    }
+
+    #[test]
+    fn what_queries_stand_on_stays_as_it_is() {
+        let mut trial = trial();
+        trial.execute("CREATE STREAM o AS SELECT k, v FROM s").unwrap();
+        trial
+            .execute(
+                "CREATE STREAM more (k STRING KEY, v INT) WITH (KAFKA_TOPIC='m', VALUE_FORMAT='DELIMITED')",
+            )
+            .unwrap();
+        trial.execute("INSERT INTO more SELECT k, v FROM o").unwrap();
+        for (refused, why) in [
+            ("DROP STREAM s", "S is read or written by O"),
+            ("DROP STREAM more", "MORE is read or written by MORE_1"),
+            ("ALTER STREAM o ADD COLUMN w INT", "the columns of O"),
+        ] {
+            let said = trial.execute(refused).unwrap_err().to_string();
+            assert!(said.contains(why), "{refused}: {said}");
+        }
+        trial.execute("ALTER STREAM s ADD COLUMN x INT").unwrap();
+    }
+
+    #[test]
+    fn a_single_null_is_no_value_in_the_format_kafka() {
+        let mut trial = trial();
+        trial.execute("CREATE STREAM o WITH (VALUE_FORMAT='KAFKA') AS SELECT k, v FROM s").unwrap();
+        let (topic, headers) = ("s".to_owned(), Headers::default());
+        let null =
+            Message { topic, key: Some(b"a".to_vec()), value: Some(b",5".to_vec()), timestamp: 0, headers };
+        let one = Message { value: Some(b"1,5".to_vec()), ..null.clone() };
+        let written = trial.play(&[one, null]).unwrap();
+        let values: Vec<_> = written.into_iter().map(|message| message.value).collect();
+        assert_eq!(values, [Some(vec![0, 0, 0, 1]), None]);
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use millstream_model::{Partition, RecordView};
 use millstream_ports::{Delivery, PortError, World};
 
+use crate::commit::UnderWay;
 use crate::context::Aside;
 use crate::deferral::{Completed, Deferral};
 use crate::effects::{Effects, Mark};
@@ -47,6 +48,10 @@ pub(crate) struct Desk<W: World> {
     pub(crate) visits: VecDeque<Visit>,
     /// Whether something was done since the last commit that is of no record.
     pub(crate) has_worked_apart: bool,
+    /// The commit that has begun and is not over.
+    pub(crate) under_way: Option<UnderWay>,
+    /// When the group last took a commit of this member, which it does of those that it counts in.
+    pub(crate) counted_at: Duration,
     /// What must be sent before anything else is.
     pub(crate) refusal: Option<Refusal>,
     pub(crate) setback: Option<Setback>,
@@ -90,6 +95,8 @@ impl<W: World> Desk<W> {
             has_deferred: false,
             visits: VecDeque::new(),
             has_worked_apart: false,
+            under_way: None,
+            counted_at: Duration::ZERO,
             refusal: None,
             setback: None,
             suspects: Suspects::default(),
@@ -306,6 +313,21 @@ impl<W: World> Desk<W> {
     /// Whether what was taken back is to wait yet.
     pub(crate) fn is_set_back(&self) -> bool {
         self.setback.as_ref().is_some_and(|setback| setback.due > self.world.elapsed())
+    }
+
+    /// Whether anything was done that is not committed.
+    pub(crate) fn has_uncommitted(&self) -> bool {
+        let mut tasks = self.tasks.iter().flatten();
+        self.has_worked_apart
+            || self.uncommitted_bytes() > 0
+            || tasks.any(|task| task.ledger.uncommitted().next().is_some())
+    }
+
+    /// What waits for the next commit, in bytes: writes, and under exactly-once records that are held back while one is under
+    /// way.
+    pub(crate) fn uncommitted_bytes(&self) -> usize {
+        let layers = self.tasks.iter().flatten().filter_map(|task| task.tables.first());
+        layers.map(|table| table.layer.dirty_bytes()).sum::<usize>() + self.effects.bytes()
     }
 
     /// How many records are deferred.

@@ -1,7 +1,5 @@
-use std::collections::HashMap;
 use std::time::Duration;
 
-use foldhash::fast::RandomState;
 use millstream_model::{Offset, Timestamp};
 use millstream_ports::{KeyRange, PortError, TableStore};
 
@@ -27,9 +25,8 @@ mod writing;
 /// What a key has; `None` says that it is deleted.
 pub(crate) type Value = Option<Box<[u8]>>;
 pub(crate) type Staged = (Box<[u8]>, Value);
-pub(crate) type Entries = HashMap<Box<[u8]>, Value, RandomState>;
 
-/// What an entry that stands for itself costs beside its bytes: two allocations and its place in a hash map, in bytes.
+/// What a write that waits for its commit is taken to cost beside its bytes, in bytes.
 const ENTRY_OVERHEAD: usize = 96;
 
 /// One partition of a table, as a callback sees it.
@@ -52,9 +49,9 @@ pub(crate) trait TableAccess {
 
 /// The in-memory layer in front of a table's store: reads are cached, writes wait for the commit.
 ///
-/// A write is first *staged* by the record at hand, then *dirty* once the record succeeded, *waiting* when a commit has its
-/// changelog entry acknowledged or when it was read from there, and *stored* with many others some time later, batch by
-/// batch in key order: what is only waiting comes back from the changelog.
+/// A write is first *staged* by the record at hand, then *dirty* once the record succeeded, *leaving* when a commit begins
+/// that sends it to the changelog, *waiting* when its entry there is acknowledged or when it was read from there, and *stored*
+/// with many others some time later, batch by batch in key order: what is only waiting comes back from the changelog.
 ///
 /// **Invariant:** the store never holds what the changelog does not, and its offset never says more than it holds. Between
 /// two batches of many it may hold more: reading the changelog from its offset on makes that whole.
@@ -66,6 +63,8 @@ pub(crate) struct TableLayer<S> {
     dirty: Overlay,
     /// Repeated writes of a key counted each: this is what a commit has to send at most.
     dirty_bytes: usize,
+    /// What the commit under way sends. It finds keys by the same hash as the dirty ones.
+    leaving: Overlay,
     waiting: Waiting,
     writing: Option<Writing>,
     cache: Cache,
@@ -79,12 +78,14 @@ pub(crate) struct TableLayer<S> {
 impl<S: TableStore> TableLayer<S> {
     /// A layer with a share of the memory, of a table whose values last for `ttl`.
     pub(crate) fn new(store: S, share: Share, ttl: Option<Duration>) -> Self {
+        let dirty = Overlay::default();
         Self {
             store,
             share,
             age: Age::new(ttl),
             staged: Vec::new(),
-            dirty: Overlay::default(),
+            leaving: dirty.successor(),
+            dirty,
             dirty_bytes: 0,
             waiting: Waiting::default(),
             writing: None,
@@ -145,25 +146,46 @@ impl<S: TableStore> TableLayer<S> {
         self.staged.clear();
     }
 
-    /// Bytes of writes that wait for the commit, repeated writes of a key counted each.
+    /// Bytes of writes that wait for the next commit, repeated writes of a key counted each.
     pub(crate) fn dirty_bytes(&self) -> usize {
         self.dirty_bytes
     }
 
-    /// Writes that wait for the commit, the newest of each key, and their time where that counts.
-    pub(crate) fn dirty(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>, Option<Timestamp>)> {
-        self.dirty.iter().map(|(key, value)| match value.map(|value| self.age.read(value)) {
+    /// A commit begins: what is dirty leaves with it.
+    pub(crate) fn begin_leaving(&mut self) {
+        self.dirty_bytes = 0;
+        let dirty = self.dirty.take();
+        if self.leaving.is_empty() {
+            self.leaving = dirty;
+        } else {
+            // An earlier commit was put off.
+            dirty.iter().for_each(|(key, value)| self.leaving.insert(key, value));
+        }
+    }
+
+    /// Bytes that the changelog lacks.
+    pub(crate) fn unlogged_bytes(&self) -> usize {
+        self.leaving.bytes() + self.dirty_bytes
+    }
+
+    /// Whether there is anything that leaves.
+    pub(crate) fn is_leaving(&self) -> bool {
+        !self.leaving.is_empty()
+    }
+
+    /// Writes that leave, the newest of each key, and their time where that counts.
+    pub(crate) fn leaving(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>, Option<Timestamp>)> {
+        self.leaving.iter().map(|(key, value)| match value.map(|value| self.age.read(value)) {
             Some((time, value)) => (key, Some(value), time),
             None => (key, None, None),
         })
     }
 
-    /// The changelog has the dirty entries as of `now`, and the offset behind them is `next`.
+    /// The changelog has the entries that leave as of `now`, and the offset behind them is `next`.
     pub(crate) fn logged(&mut self, next: Offset, now: Duration) {
-        for (key, value) in self.dirty.take().iter() {
+        for (key, value) in self.leaving.take().iter() {
             self.waiting.insert(key, value);
         }
-        self.dirty_bytes = 0;
         self.waiting.reach(next, now);
         self.account();
     }
@@ -214,7 +236,7 @@ impl<S: TableStore> TableLayer<S> {
 
     /// Tells the budget what waits, and keeps the cache within what that leaves.
     pub(crate) fn account(&mut self) {
-        self.share.set_waiting(self.waiting_bytes() + self.dirty_bytes);
+        self.share.set_waiting(self.waiting_bytes() + self.unlogged_bytes());
         self.cache.trim(self.share.cache_bytes());
     }
 
@@ -224,7 +246,7 @@ impl<S: TableStore> TableLayer<S> {
         // What was written is cached: what was cached before it may be older.
         let (cache, cache_bytes) = (&mut self.cache, self.share.cache_bytes());
         let more = writing.store_batch(&self.store, batch_bytes, |key, value| {
-            cache.insert(key.into(), value.map(Into::into), cache_bytes);
+            cache.insert(key, value, cache_bytes);
         })?;
         if !more {
             self.writing = None;
@@ -261,6 +283,7 @@ impl<S: TableStore> TableLayer<S> {
     pub(crate) fn roll_back(&mut self) {
         self.staged.clear();
         self.dirty.take();
+        self.leaving.take();
         self.dirty_bytes = 0;
         self.cuts.clear();
     }

@@ -151,7 +151,7 @@ fn partition<S: millstream_ports::TableStore>(
     let sum = |of: fn(&TableLayer<S>) -> usize| task.tables.iter().map(|table| of(&table.layer) as u64).sum();
     PartitionMeasures {
         behind: behind(lag, task.seen, now),
-        unstored_bytes: sum(|layer| layer.waiting_bytes() + layer.dirty_bytes()),
+        unstored_bytes: sum(|layer| layer.waiting_bytes() + layer.unlogged_bytes()),
         cache_bytes: sum(TableLayer::cache_bytes),
     }
 }

@@ -9,12 +9,17 @@ use crate::held::Held;
 use crate::layer::{TableAccess, TableLayer};
 use crate::timers::Timers;
 
+/// How long a last owner may take to close a store, or a transaction to be decided, until people are told.
+const KEPT_MAX: Duration = Duration::from_secs(10);
+
 /// One partition that this worker owns: its table, its joined tables, and how far its inputs are done.
 ///
 /// Nothing but its worker's thread touches it, so nothing here locks.
 pub(crate) struct PartitionTask<S> {
     pub(crate) partition: Partition,
     pub(crate) phase: Phase,
+    /// Since when its tables can't be opened or read, and why.
+    pub(crate) kept_by: Option<(Duration, String)>,
     /// The group table first where there is one, then the joined tables in the order of their edges.
     pub(crate) tables: Vec<PartitionTable<S>>,
     pub(crate) ledger: OffsetLedger,
@@ -79,6 +84,7 @@ impl<S: TableStore> PartitionTask<S> {
         Self {
             partition,
             phase: Phase::Opening,
+            kept_by: None,
             tables: Vec::new(),
             ledger: OffsetLedger::new(inputs),
             seen: None,
@@ -95,6 +101,12 @@ impl<S: TableStore> PartitionTask<S> {
 
     pub(crate) fn replayed(&self) -> u64 {
         self.tables.iter().map(|table| table.replayed).sum()
+    }
+
+    /// Why its tables can't be opened or read, where that goes on for longer than a change of owners takes.
+    pub(crate) fn kept_from(&self, now: Duration) -> Option<&str> {
+        let (since, reason) = self.kept_by.as_ref()?;
+        (now.saturating_sub(*since) >= KEPT_MAX).then_some(reason)
     }
 
     pub(crate) fn recovering_since(&self) -> Option<Duration> {
@@ -117,6 +129,14 @@ impl<S: TableStore> PartitionTask<S> {
     /// The group table, in a group that has one.
     pub(crate) fn own_layer(&mut self) -> Option<&mut TableLayer<S>> {
         self.tables.first_mut().map(|table| &mut table.layer)
+    }
+
+    /// What is done so far is of the commit that begins.
+    pub(crate) fn begin_commit(&mut self) {
+        self.ledger.mark();
+        if let Some(layer) = self.own_layer() {
+            layer.begin_leaving();
+        }
     }
 
     /// Forgets what was done since the last commit, so that it can be done again.

@@ -60,9 +60,10 @@ impl<W: World> Recovery<W> {
         let now = world.elapsed();
         for task in tasks.iter_mut().flatten().filter(|task| task.phase == Phase::Opening) {
             match self.open(world, plan, task, status) {
-                Ok(()) => (task.phase, opened) = (Phase::Recovering(now), true),
+                Ok(()) => (task.phase, task.kept_by, opened) = (Phase::Recovering(now), None, true),
                 Err(error) if error.action() == Action::Retry => {
-                    tracing::debug!(partition = %task.partition, %error, "waiting for the table's store");
+                    let since = task.kept_by.take().map_or(now, |(since, _)| since);
+                    task.kept_by = Some((since, error.to_string()));
                 }
                 Err(error) => return Err(error),
             }
@@ -147,6 +148,11 @@ impl<W: World> Recovery<W> {
             return;
         }
         self.told_at = now;
+        for (partition, reason) in
+            desk.owned().filter_map(|task| Some((task.partition, task.kept_from(now)?)))
+        {
+            tracing::warn!(%partition, reason, "a partition's table can't be read yet");
+        }
         let recovering = desk.owned().filter_map(|task| Some((task.recovering_since()?, &*task)));
         let sum = |(count, replayed, left, begun), (since, task): (Duration, &PartitionTask<W::Store>)| {
             (count + 1, replayed + task.replayed(), left + task.remaining(), since.min(begun))

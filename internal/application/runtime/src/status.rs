@@ -262,6 +262,11 @@ impl Status {
             let Setback { times, reason, .. } = setback;
             return Some(format!("what was not committed was taken back {times} times: {reason}"));
         }
+        let now = desk.world.elapsed();
+        let kept = desk.owned().find_map(|task| Some((task.partition, task.kept_from(now)?.to_owned())));
+        if let Some((partition, reason)) = kept {
+            return Some(format!("the table of partition {partition} can't be read yet: {reason}"));
+        }
         let all = desk.owned().flat_map(|task| &task.held.retrying);
         let longest = all.max_by_key(|one| one.tried)?;
         let record = &longest.record;

@@ -55,6 +55,8 @@ pub(crate) struct Visit {
     pub(crate) rest: Option<VecDeque<(Partition, KeyRange)>>,
     /// Visited, and not committed yet.
     pub(crate) uncommitted: Vec<Key>,
+    /// How many of them are being committed.
+    marked: usize,
     pub(crate) committed: u64,
     /// How often the key at hand was tried again, and until when it waits.
     pub(crate) tried: (u32, Duration),
@@ -70,21 +72,29 @@ impl Visit {
             todo: VecDeque::new(),
             rest: None,
             uncommitted: Vec::new(),
+            marked: 0,
             committed: 0,
             tried: (0, Duration::ZERO),
         }
     }
 
-    /// What it has done since the last commit is committed. Answers whether that was all.
+    /// What it has done so far is of the commit that begins.
+    pub(crate) fn mark(&mut self) {
+        self.marked = self.uncommitted.len();
+    }
+
+    /// What was marked is committed. Answers whether that was all.
     pub(crate) fn commit(&mut self) -> bool {
-        self.committed += u64::try_from(self.uncommitted.len()).unwrap_or(u64::MAX);
-        self.uncommitted.clear();
-        self.todo.is_empty() && self.rest.as_ref().is_some_and(VecDeque::is_empty)
+        let marked = std::mem::take(&mut self.marked).min(self.uncommitted.len());
+        self.committed += u64::try_from(self.uncommitted.drain(..marked).count()).unwrap_or(u64::MAX);
+        let has_none = self.uncommitted.is_empty() && self.todo.is_empty();
+        has_none && self.rest.as_ref().is_some_and(VecDeque::is_empty)
     }
 
     /// What it has done since the last commit is undone, and is to be done again.
     pub(crate) fn roll_back(&mut self) {
         self.todo.extend(self.uncommitted.drain(..));
+        self.marked = 0;
     }
 
     /// Whether it has still to do with some of these partitions.
@@ -160,4 +170,32 @@ impl Visiting {
 
 fn stopped() -> PortError {
     PortError::stop("the processor stopped before the visit was over")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::sync_channel;
+
+    use super::*;
+
+    #[test]
+    fn what_is_visited_while_a_commit_is_under_way_is_of_the_next() {
+        let (reply, _) = sync_channel(1);
+        let mut visit = Visit::new(0, Arc::new(()), reply);
+        visit.rest = Some(VecDeque::new());
+        let key = |byte: u8| (Partition::new(0), Box::from([byte].as_slice()));
+        visit.uncommitted.push(key(1));
+        visit.mark();
+        visit.uncommitted.push(key(2));
+        assert!(!visit.commit(), "the second key is not committed");
+        assert_eq!(visit.committed, 1);
+        assert!(!visit.commit(), "no more was marked");
+        visit.mark();
+        visit.roll_back();
+        assert_eq!(visit.todo.drain(..).collect::<Vec<_>>(), [key(2)], "it is visited again");
+        visit.uncommitted.push(key(2));
+        visit.mark();
+        assert!(visit.commit());
+        assert_eq!(visit.committed, 2);
+    }
 }

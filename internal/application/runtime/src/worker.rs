@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use millstream_ports::{Action, Delivery, GroupLog, Outlet, Polled, PortError, World};
 
-use crate::commit::{commit, expire, send, settle_stores, take_back, write_behind};
+use crate::commit::{Progress, begin, commit, expire, go_on, send, settle_stores, take_back, write_behind};
 use crate::desk::Desk;
 use crate::partition::{Phase, Plan};
 use crate::processor::ProcessorError;
@@ -21,7 +21,7 @@ const BATCH_RECORDS_MAX: usize = 2_000;
 /// How long a worker that is to stop waits for records that are deferred. Those it leaves are processed again elsewhere.
 const STOP_WAIT: Duration = Duration::from_secs(10);
 
-/// Waiting for a record while completions are awaited.
+/// Waiting for a record while completions are awaited, or what comes of a commit.
 const DEFERRED_WAIT: Duration = Duration::from_millis(1);
 
 /// Waiting while there is work beside processing, such as a recovery.
@@ -256,25 +256,44 @@ impl<W: World> Worker<W> {
         if Recovery::is_busy(&mut self.desk) || self.asking.goes_on(self.desk.world.elapsed()) {
             return BUSY_WAIT;
         }
-        if self.desk.deferred() > 0 {
+        if self.desk.deferred() > 0 || self.desk.under_way.is_some() {
             return DEFERRED_WAIT;
         }
         let interval = self.desk.plan.settings.commit_interval();
         let joins = !self.desk.plan.graph.spec.joins.is_empty();
-        let due = interval.saturating_sub(self.since_commit());
-        due.clamp(Duration::from_millis(1), if joins { BUSY_WAIT * 4 } else { Duration::from_millis(100) })
+        let most = if joins { BUSY_WAIT * 4 } else { Duration::from_millis(100) };
+        if !self.desk.has_uncommitted() {
+            return most;
+        }
+        interval.saturating_sub(self.since_commit()).clamp(Duration::from_millis(1), most)
     }
 
     fn since_commit(&self) -> Duration {
         self.desk.world.elapsed().saturating_sub(self.committed_at)
     }
 
+    /// Begins a commit when that is due, and takes one that is under way further. Answers whether there is one, or was.
     fn commit_when_due(&mut self) -> Result<bool, ProcessorError> {
-        let settings = &self.desk.plan.settings;
-        let (interval, dirty_max) = (settings.commit_interval(), settings.dirty_bytes_max);
-        let dirty: usize =
-            self.desk.owned().filter_map(|task| task.own_layer().map(|layer| layer.dirty_bytes())).sum();
-        if self.since_commit() < interval && dirty < dirty_max {
+        let is_full = self.desk.uncommitted_bytes() >= self.desk.plan.settings.dirty_bytes_max;
+        let was_under_way = self.desk.under_way.is_some();
+        let begun = if was_under_way { Ok(true) } else { self.begin_commit(is_full) };
+        // What would be the next one's is too much: it waits for this one.
+        let waits = was_under_way && is_full;
+        let outcome = begun.and_then(|begun| {
+            if begun { go_on(&mut self.log, &mut self.desk, waits) } else { Ok(Progress::Nothing) }
+        });
+        match outcome {
+            Err(error) if error.action() == Action::Retry && !self.can_take_back(&error) => {
+                // The group is rebalancing: what comes next is a revocation, which commits, or a loss, which repeats.
+                tracing::warn!(%error, "commit put off");
+                Ok(false)
+            }
+            outcome => self.came_to(outcome?),
+        }
+    }
+
+    fn begin_commit(&mut self, is_full: bool) -> Result<bool, PortError> {
+        if self.since_commit() < self.desk.plan.settings.commit_interval() && !is_full {
             return Ok(false);
         }
         self.is_settling = (self.desk.is_exact() && self.desk.has_gaps()) || self.desk.refusal.is_some();
@@ -282,21 +301,17 @@ impl<W: World> Worker<W> {
             return Ok(false);
         }
         self.committed_at = self.desk.world.elapsed();
-        match commit(&mut self.log, &mut self.desk) {
-            Err(error) if error.action() == Action::Retry && !self.can_take_back(&error) => {
-                // The group is rebalancing: what comes next is a revocation, which commits, or a loss, which repeats.
-                tracing::warn!(%error, "commit put off");
-                Ok(false)
-            }
-            outcome => {
-                let took = self.since_commit();
-                let committed = outcome?;
-                if committed {
-                    self.desk.status.measures.commits.note(took);
-                }
-                Ok(committed)
-            }
+        begin(&mut self.log, &mut self.desk).map(|()| true)
+    }
+
+    fn came_to(&mut self, progress: Progress) -> Result<bool, ProcessorError> {
+        if progress == Progress::Committed {
+            let took = self.since_commit();
+            self.desk.status.measures.commits.note(took);
+            // What was held back is of the next one.
+            send(&mut self.log, &mut self.desk)?;
         }
+        Ok(progress != Progress::Nothing)
     }
 
     /// What the brokers refuse now is left to the next owner, who does by the policies with it.

@@ -76,6 +76,18 @@ pub trait Outlet: Send + 'static {
     /// it was.
     fn settle(&mut self) -> Result<(), PortError>;
 
+    /// Draws a line under what was sent so far, for [`Outlet::has_settled`] to ask for. All above the line before is settled.
+    fn draw_line(&mut self) {}
+
+    /// Whether every record above the line is acknowledged, whatever was sent below it. It waits for nothing, unless the
+    /// adapter can't tell without.
+    ///
+    /// # Errors
+    /// As [`Outlet::settle`], of records below the line too.
+    fn has_settled(&mut self) -> Result<bool, PortError> {
+        self.settle().map(|()| true)
+    }
+
     /// The topics whose brokers refused records for what they are, since this was last asked.
     fn rejections(&mut self) -> Vec<Rejection> {
         Vec::new()
@@ -156,12 +168,30 @@ pub trait GroupLog: Outlet {
     fn release(&mut self, partitions: &[Partition]) -> Result<(), PortError>;
 
     /// Commits, for each `(topic, partition, next offset)`, what need not be read again. Waits for the answer. Under
-    /// exactly-once it commits what was sent with it.
+    /// exactly-once it commits what was sent with it, once all of that is acknowledged.
     ///
     /// # Errors
     /// When the group has moved on, or can't be reached. Under exactly-once, after [`crate::Action::Retry`] nothing was
     /// committed, and [`GroupLog::abort`] has to follow.
     fn commit(&mut self, positions: &[(usize, Partition, Offset)]) -> Result<(), PortError>;
+
+    /// Begins what [`GroupLog::commit`] does. Records may be polled before [`GroupLog::has_committed`] tells what came of it;
+    /// under exactly-once none may be sent. Only [`GroupLog::commit`] may come between: of the same positions, it waits for
+    /// the one that was begun.
+    ///
+    /// # Errors
+    /// As [`GroupLog::commit`].
+    fn begin_commit(&mut self, positions: &[(usize, Partition, Offset)]) -> Result<(), PortError> {
+        self.commit(positions)
+    }
+
+    /// Whether the commit that was begun is done. It waits for nothing, unless the adapter can't tell without.
+    ///
+    /// # Errors
+    /// As [`GroupLog::commit`]; it is over then.
+    fn has_committed(&mut self) -> Result<bool, PortError> {
+        Ok(true)
+    }
 
     /// Takes back all that was sent since the last commit, and reads the partitions that were started again from what
     /// the group has committed. A member that was fenced off learns by [`Polled::Lost`] that its partitions are gone. At

@@ -100,6 +100,15 @@ pub trait RowFormat: Send + Sync {
     /// # Errors
     /// When the format can't hold a column's type, or the registry refuses the schema.
     fn writer(&self, spec: RowSpec<'_>) -> Result<Arc<dyn RowCodec>, PortError>;
+
+    /// Takes back what the format has registered for a topic that is deleted, so that one of that name can hold other columns.
+    /// Where nothing is registered, nothing is done.
+    ///
+    /// # Errors
+    /// When the registry refuses or can't be reached.
+    fn forget(&self, _topic: &str, _side: Side) -> Result<(), PortError> {
+        Ok(())
+    }
 }
 
 /// Schemas under subjects and ids, as a schema registry keeps them, for the formats whose schemas are texts.
@@ -123,4 +132,10 @@ pub trait SchemaBook: Send + Sync {
     /// # Errors
     /// When the book refuses it or can't be reached.
     fn register_json(&self, subject: &str, text: &str) -> Result<u32, PortError>;
+
+    /// Takes back a subject; what ids stand for stays. One that is not there is no error.
+    ///
+    /// # Errors
+    /// When the book refuses it or can't be reached.
+    fn forget(&self, subject: &str) -> Result<(), PortError>;
 }

@@ -12,6 +12,8 @@ pub struct TopicDescription {
     pub name: TopicName,
     /// How many partitions it has.
     pub partitions: u32,
+    /// How many copies of each partition there are.
+    pub replicas: u32,
     /// The settings asked for, such as `cleanup.policy`, in Kafka's own words.
     pub settings: BTreeMap<String, String>,
 }

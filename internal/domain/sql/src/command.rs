@@ -87,6 +87,7 @@ pub enum Listed {
     Streams,
     Tables,
     Topics,
+    AllTopics,
     Queries,
     Properties,
     Types,

@@ -20,6 +20,8 @@ pub(crate) struct Format {
     holds: fn(&Type) -> bool,
     columns_max: usize,
     string_keys_only: bool,
+    /// Names of fields are letters, digits and underscores, with no digit at the beginning.
+    plain_names_only: bool,
 }
 
 const ANY: Format = Format {
@@ -29,10 +31,11 @@ const ANY: Format = Format {
     holds: is_any,
     columns_max: usize::MAX,
     string_keys_only: false,
+    plain_names_only: false,
 };
 
 const FORMATS: [Format; 6] = [
-    Format { name: "AVRO", has_schemas: true, wraps: true, string_keys_only: true, ..ANY },
+    Format { name: "AVRO", has_schemas: true, wraps: true, plain_names_only: true, ..ANY },
     Format { name: "JSON", wraps: true, string_keys_only: true, ..ANY },
     Format { name: "JSON_SR", has_schemas: true, wraps: true, string_keys_only: true, ..ANY },
     Format { name: "DELIMITED", holds: is_flat, ..ANY },
@@ -63,6 +66,12 @@ pub(crate) fn names() -> String {
 }
 
 impl Format {
+    /// A name that it can give no field; a single column by itself has none.
+    pub(crate) fn refuses_name<'c>(&self, columns: &'c [Column], is_bare: bool) -> Option<&'c str> {
+        let of = |column: &'c Column| if is_bare { odd_name(&column.ty) } else { odd_name_of(column) };
+        columns.iter().filter(|_| self.plain_names_only).find_map(of)
+    }
+
     /// Why it can't hold these columns, if it can't.
     pub(crate) fn refuses(&self, columns: &[Column]) -> Option<String> {
         let name = self.name;
@@ -79,6 +88,23 @@ impl Format {
             is_odd.then(|| format!("the format {name} holds maps with STRING keys only, not {column}"))
         })
     }
+}
+
+/// The first name of a field inside that is more than letters, digits and underscores.
+fn odd_name(ty: &Type) -> Option<&str> {
+    match ty {
+        Type::Array(of) => odd_name(of),
+        Type::Map(key, of) => odd_name(key).or_else(|| odd_name(of)),
+        Type::Struct(fields) => fields.iter().find_map(odd_name_of),
+        _ => None,
+    }
+}
+
+fn odd_name_of(field: &Column) -> Option<&str> {
+    let is_letter = |c: char| c.is_ascii_alphabetic() || c == '_';
+    let is_plain =
+        field.name.starts_with(is_letter) && field.name.chars().all(|c| is_letter(c) || c.is_ascii_digit());
+    if is_plain { odd_name(&field.ty) } else { Some(&field.name) }
 }
 
 /// Whether there is a map with keys that are no texts inside.

@@ -52,6 +52,6 @@ pub use plan::{
     Act, Asking, Entry, Guarantee, Insertion, OnNull, Plan, QueryPlan, Rule, Shape, Sided, Step, Verdict,
     Windows, Wire, ask, explain, plan,
 };
-pub use script::{Piece, Script, pieces, substitute};
+pub use script::{Piece, Script, pieces, substitute, with_variables};
 pub use tables::{TableCall, TableFunction, table_function, table_functions};
 pub use time::{TimePattern, date_text, moment_text, time_text};

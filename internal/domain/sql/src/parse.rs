@@ -3,6 +3,7 @@
 mod call;
 mod command;
 mod dialect;
+mod elsewhere;
 mod expression;
 mod lambda;
 mod query;
@@ -37,7 +38,8 @@ pub(crate) fn parse(text: &str, types: &mut Types) -> (Vec<At<Statement>>, Vec<D
         let Some(first) = tokens.iter().find(|token| is_said(token)) else { continue };
         let span = span(first);
         let dialect = RuleDialect::default();
-        let mut parser = Parser::new(&dialect).with_tokens_with_locations(tokens.to_vec());
+        let mut parser =
+            Parser::new(&dialect).with_tokens_with_locations(type_name::spelled_out(tokens, types));
         let read = statement::statement(&mut parser, types).and_then(|read| typed(read, types));
         let node = read.unwrap_or_else(|mistake| {
             mistakes.push(placed(mistake, tokens));
@@ -158,6 +160,9 @@ fn refused(error: ParserError, here: Span) -> Diagnostic {
     let found = place.split_once(", Column: ").and_then(|(line, column)| {
         Some(Span { line: line.trim().parse().ok()?, column: column.trim().parse().ok()?, length: 1 })
     });
+    // The library shows how it keeps the word there, which tells nobody anything.
+    let is_shown = message.contains("infix parser for token");
+    let message = if is_shown { "expected an operator, or the end of the expression" } else { message };
     let mut message = message.to_owned();
     if let Some(first) = message.get_mut(0..1) {
         first.make_ascii_lowercase();
@@ -179,7 +184,7 @@ fn expected(parser: &Parser<'_>, what: &str) -> Diagnostic {
 
 /// Whether the next token is this word; it is then taken.
 fn word(parser: &mut Parser<'_>, word: &str) -> bool {
-    let is_it = matches!(&parser.peek_token_ref().token, Token::Word(next) if next.quote_style.is_none() && next.value.eq_ignore_ascii_case(word));
+    let is_it = is_word(&parser.peek_token_ref().token, word);
     if is_it {
         parser.next_token();
     }
@@ -187,7 +192,11 @@ fn word(parser: &mut Parser<'_>, word: &str) -> bool {
 }
 
 fn peeks(parser: &Parser<'_>, words: &[&str]) -> bool {
-    matches!(&parser.peek_token_ref().token, Token::Word(next) if next.quote_style.is_none() && words.iter().any(|word| next.value.eq_ignore_ascii_case(word)))
+    words.iter().any(|word| is_word(&parser.peek_token_ref().token, word))
+}
+
+fn is_word(token: &Token, word: &str) -> bool {
+    matches!(token, Token::Word(next) if next.quote_style.is_none() && next.value.eq_ignore_ascii_case(word))
 }
 
 fn need(parser: &mut Parser<'_>, expected_word: &str) -> Parsed<()> {
@@ -198,10 +207,29 @@ fn symbol(parser: &mut Parser<'_>, token: &Token, name: &str) -> Parsed<()> {
     if parser.consume_token(token) { Ok(()) } else { Err(expected(parser, name)) }
 }
 
+/// Words that statements are built of: without quotes they name nothing.
+const RESERVED: &[&str] = &[
+    "AND", "AS", "BETWEEN", "BY", "CASE", "CAST", "CREATE", "DELETE", "DISTINCT", "DROP", "ELSE", "END",
+    "EXISTS", "FALSE", "FROM", "FULL", "GROUP", "HAVING", "IN", "INNER", "INSERT", "INTO", "IS", "JOIN",
+    "LEFT", "LIKE", "LIMIT", "NOT", "NULL", "ON", "OR", "OUTER", "RIGHT", "SELECT", "STREAM", "TABLE",
+    "THEN", "TRUE", "VALUES", "WHEN", "WHERE", "WINDOW", "WITH", "WITHIN",
+];
+
+fn is_reserved(word: &Word) -> bool {
+    word.quote_style.is_none() && RESERVED.iter().any(|reserved| word.value.eq_ignore_ascii_case(reserved))
+}
+
 /// A name; unquoted ones are folded to capitals.
 fn name(parser: &mut Parser<'_>) -> Parsed<At<String>> {
     let token = parser.peek_token_ref().clone();
     match &token.token {
+        Token::Word(word) if is_reserved(word) => {
+            let said = Diagnostic::new(
+                span(&token),
+                format!("{} is a word of the language, and names nothing", word.value),
+            );
+            Err(said.help(format!("write `{}` to name something so", word.value)))
+        }
         Token::Word(word) => {
             parser.next_token();
             Ok(At { node: folded(word), span: span(&token) })

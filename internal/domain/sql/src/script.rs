@@ -1,7 +1,12 @@
 //! Texts of several statements: where each ends, what is noted before it, and which variables stand in it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::str::CharIndices;
+
+use crate::catalog::Catalog;
+use crate::command::{Command, command};
+use crate::diagnostic::{Diagnostic, Span};
 
 /// One statement of a text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -10,6 +15,8 @@ pub struct Piece {
     pub text: String,
     /// The line that it begins in, from 1.
     pub line: usize,
+    /// The byte of the text that it begins at.
+    pub at: usize,
     /// Whether a semicolon ends it; only the last piece may lack one.
     pub is_whole: bool,
     /// The comments before it that begin with `--@`, without those three characters.
@@ -46,7 +53,7 @@ impl Iterator for Script<'_> {
                 (c, _) if c.is_whitespace() => {}
                 (c, _) => {
                     if begin.is_none() {
-                        (begin, piece.line) = (Some(at), self.line);
+                        (begin, piece.line, piece.at) = (Some(at), self.line, at);
                     }
                     if matches!(c, '\'' | '"' | '`') {
                         self.quoted(c);
@@ -106,13 +113,18 @@ impl Script<'_> {
     }
 }
 
-/// The text with each `${name}` replaced by what the variable stands for.
+/// The text with each `${name}` replaced by what the variable stands for; `$${name}` is `${name}` itself.
 ///
 /// # Errors
 /// The name of a variable that is not defined.
 pub fn substitute(text: &str, variables: &BTreeMap<String, String>) -> Result<String, String> {
     let (mut out, mut rest) = (String::with_capacity(text.len()), text);
     while let Some((before, behind)) = rest.split_once("${") {
+        if let Some(before) = before.strip_suffix('$') {
+            out.extend([before, "${"]);
+            rest = behind;
+            continue;
+        }
         let Some((name, after)) = behind.split_once('}') else { break };
         out.push_str(before);
         let found = variables.iter().find(|(known, _)| known.eq_ignore_ascii_case(name.trim()));
@@ -122,6 +134,49 @@ pub fn substitute(text: &str, variables: &BTreeMap<String, String>) -> Result<St
     }
     out.push_str(rest);
     Ok(out)
+}
+
+/// The statements of a file in which variables are put in as its own DEFINE and UNDEFINE say, which stand for nothing else.
+/// Each line stays where it was. A file without DEFINE has no variables, and is what it was.
+///
+/// # Errors
+/// What of a variable can't be read, or is not defined, by line.
+pub fn with_variables(text: &str) -> Result<Cow<'_, str>, Diagnostic> {
+    let (mut out, mut done, mut variables) = (String::new(), 0, BTreeMap::new());
+    let mut is_begun = false;
+    for piece in pieces(text) {
+        let mut end = piece.at + piece.text.len();
+        let first = piece.text.split_whitespace().next().unwrap_or_default();
+        let is_own = ["DEFINE", "UNDEFINE"].iter().any(|word| first.eq_ignore_ascii_case(word));
+        is_begun |= is_own;
+        out.push_str(text.get(done..piece.at).unwrap_or_default());
+        let placed =
+            |message: String| Diagnostic::new(Span { line: piece.line, column: 1, length: 1 }, message);
+        if is_own {
+            match command(&piece.text, &Catalog::new()) {
+                Ok(Command::Define(name, Some(value))) => drop(variables.insert(name, value)),
+                Ok(Command::Define(name, None)) => {
+                    variables.retain(|known, _| !known.eq_ignore_ascii_case(&name))
+                }
+                Ok(_) => {}
+                Err(mistake) => return Err(placed(mistake.message)),
+            }
+            let behind = text.get(end..).and_then(|rest| rest.find(';')).filter(|_| piece.is_whole);
+            end += behind.map_or(0, |at| at + 1);
+            out.extend(text.get(piece.at..end).unwrap_or_default().chars().filter(|c| *c == '\n'));
+        } else if is_begun {
+            let missing = |name: String| {
+                placed(format!("the variable {name} is not defined"))
+                    .help(format!("write DEFINE {name} = '…' before it"))
+            };
+            out.push_str(&substitute(&piece.text, &variables).map_err(missing)?);
+        } else {
+            out.push_str(&piece.text);
+        }
+        done = end;
+    }
+    out.push_str(text.get(done..).unwrap_or_default());
+    Ok(if is_begun { Cow::Owned(out) } else { Cow::Borrowed(text) })
 }
 
 #[cfg(test)]
@@ -146,6 +201,27 @@ mod tests {
         let found = pieces("--@test: first\n--@expected.error: x\nA;\n-- no\nB --@later\n;");
         assert_eq!(found[0].notes, ["test: first", "expected.error: x"]);
         assert!(found[1].notes.is_empty());
+    }
+
+    #[test]
+    fn what_stands_for_no_variable_is_written_with_two_dollars() {
+        let variables = BTreeMap::from([("a".to_owned(), "x".to_owned())]);
+        assert_eq!(substitute("'$${a}' ${a} $1", &variables).unwrap(), "'${a}' x $1");
+        assert_eq!(substitute("$${b}${A}", &variables).unwrap(), "${b}x");
+    }
+
+    #[test]
+    fn a_files_own_variables_are_put_in_and_each_line_stays() {
+        let text = "DEFINE a = 'x';\nSELECT ${a},\n '$${a}';\ndefine a\n = 'y'; SELECT ${A} -- ${a}\n;";
+        let put = with_variables(text).unwrap();
+        let lines: Vec<_> = put.lines().collect();
+        assert_eq!(lines[..4], ["", "SELECT x,", " '${a}';", ""]);
+        assert_eq!(lines[4], " SELECT y -- y");
+        assert!(matches!(with_variables("SELECT '${a}'").unwrap(), Cow::Borrowed(_)));
+        let wrong = with_variables("DEFINE a = 'x';\n\nSELECT ${b};").unwrap_err();
+        assert!(wrong.span.line == 3 && wrong.message.contains("variable b"), "{wrong:?}");
+        assert!(with_variables("DEFINE a = 'x'; UNDEFINE A; SELECT ${a}").is_err());
+        assert!(with_variables("DEFINE a").is_err());
     }
 
     #[test]

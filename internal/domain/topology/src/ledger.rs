@@ -21,6 +21,8 @@ struct Position {
     waiting: BTreeSet<Offset>,
     /// What the group was told last; zero where it was told nothing by this owner.
     committed: Offset,
+    /// What it is being told.
+    marked: Option<Offset>,
 }
 
 impl Position {
@@ -75,10 +77,23 @@ impl OffsetLedger {
             .map(|(input, position)| (input, position.done()))
     }
 
-    /// Notes that all of [`OffsetLedger::uncommitted`] is committed.
+    /// Marks all of [`OffsetLedger::uncommitted`] for a commit that begins. What is done afterwards is of the next one.
+    pub fn mark(&mut self) {
+        for position in &mut self.inputs {
+            position.marked = Some(position.done()).filter(|done| *done != position.committed);
+        }
+    }
+
+    /// What is marked, as `(input, next offset)`.
+    pub fn marked(&self) -> impl Iterator<Item = (usize, Offset)> + '_ {
+        let positions = self.inputs.iter().enumerate();
+        positions.filter_map(|(input, position)| Some((input, position.marked?)))
+    }
+
+    /// Notes that what is marked is committed.
     pub fn committed(&mut self) {
         for position in &mut self.inputs {
-            position.committed = position.done();
+            position.committed = position.marked.take().unwrap_or(position.committed);
         }
     }
 
@@ -87,6 +102,7 @@ impl OffsetLedger {
         for position in &mut self.inputs {
             position.next = position.committed;
             position.waiting.clear();
+            position.marked = None;
         }
     }
 }
@@ -94,6 +110,31 @@ impl OffsetLedger {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn commit(ledger: &mut OffsetLedger) {
+        ledger.mark();
+        ledger.committed();
+    }
+
+    #[test]
+    fn what_is_done_while_a_commit_is_under_way_is_of_the_next() {
+        let mut ledger = OffsetLedger::new(2);
+        ledger.processed(0, Offset(4));
+        ledger.mark();
+        ledger.processed(0, Offset(5));
+        ledger.processed(1, Offset(0));
+        assert_eq!(ledger.marked().collect::<Vec<_>>(), [(0, Offset(5))]);
+        assert_eq!(ledger.committed_to(0), Offset::ZERO, "it is under way");
+        ledger.committed();
+        assert_eq!(ledger.marked().count(), 0);
+        assert_eq!((ledger.committed_to(0), ledger.committed_to(1)), (Offset(5), Offset::ZERO));
+        assert_eq!(ledger.uncommitted().collect::<Vec<_>>(), [(0, Offset(6)), (1, Offset(1))]);
+        ledger.mark();
+        ledger.roll_back();
+        ledger.committed();
+        assert!(!ledger.knows(0, Offset(5)), "what was marked is taken back too");
+        assert_eq!(ledger.committed_to(0), Offset(5));
+    }
 
     #[test]
     fn commits_name_the_next_offset_of_each_input() {
@@ -103,7 +144,7 @@ mod tests {
         }
         ledger.processed(1, Offset(0));
         assert_eq!(ledger.uncommitted().collect::<Vec<_>>(), [(0, Offset(9)), (1, Offset(1))]);
-        ledger.committed();
+        commit(&mut ledger);
         assert_eq!(ledger.uncommitted().count(), 0);
     }
 
@@ -112,7 +153,7 @@ mod tests {
         let mut ledger = OffsetLedger::new(1);
         assert!(!ledger.knows(0, Offset(3)));
         ledger.processed(0, Offset(3));
-        ledger.committed();
+        commit(&mut ledger);
         assert!(ledger.knows(0, Offset(3)) && ledger.knows(0, Offset(1)) && !ledger.knows(0, Offset(4)));
         ledger.processed(0, Offset(1));
         assert_eq!(ledger.uncommitted().count(), 0);
@@ -122,7 +163,7 @@ mod tests {
     fn what_is_taken_back_is_unknown_again_and_what_was_committed_is_not() {
         let mut ledger = OffsetLedger::new(2);
         ledger.processed(0, Offset(4));
-        ledger.committed();
+        commit(&mut ledger);
         ledger.processed(0, Offset(6));
         ledger.processed(1, Offset(2));
         ledger.roll_back();
@@ -138,7 +179,7 @@ mod tests {
         ledger.taken(0, Offset(5));
         assert!(ledger.knows(0, Offset(3)) && ledger.knows(0, Offset(5)));
         assert_eq!(ledger.uncommitted().collect::<Vec<_>>(), [(0, Offset(3))]);
-        ledger.committed();
+        commit(&mut ledger);
         assert_eq!(ledger.uncommitted().count(), 0);
         ledger.processed(0, Offset(3));
         assert_eq!(ledger.uncommitted().collect::<Vec<_>>(), [(0, Offset(5))]);

@@ -136,14 +136,24 @@ impl Surveyor<'_> {
     fn same_width(&mut self, name: &TopicName) {
         let width = self.width();
         let Some(topic) = self.found.get(name).filter(|topic| topic.partitions != width) else { return };
-        let wrong = format!(
+        let mut wrong = format!(
             "has {} partitions where the first input of group '{}' has {width}; inputs, joined tables, loop and changelog must have equally many",
             topic.partitions, self.spec.group
         );
+        let is_table = Some(name) == self.spec.changelog.as_ref();
         let mend = if topic.partitions < width {
-            format!(
+            let alter = format!(
                 "kafka-topics.sh --bootstrap-server <brokers> --alter --topic {name} --partitions {width}"
-            )
+            );
+            if is_table {
+                // Nothing moves what is there already.
+                wrong.push_str("; its entries stay where they are, and keys that now go to other partitions would begin without theirs");
+                format!(
+                    "another name for the group, which then reads its inputs from their beginning; or, where keys may begin anew, {alter}"
+                )
+            } else {
+                alter
+            }
         } else {
             format!(
                 "kafka-topics.sh --bootstrap-server <brokers> --delete --topic {name} (and create it with {width}, its data copied)"

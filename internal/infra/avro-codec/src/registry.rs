@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use millstream_ports::{Action, CodecError, PortError, SchemaBook};
-use reqwest::blocking::Client;
+use reqwest::blocking::{Client, RequestBuilder};
 use schema_registry_converter::blocking::schema_registry::{
     SrSettings, get_schema_by_id, perform_sr_call, post_schema,
 };
@@ -246,6 +246,25 @@ impl Registry {
         })
     }
 
+    /// Takes back all versions of a subject, as a registry does that can bring them back; ids stay what they are. One that is
+    /// not there is no error.
+    ///
+    /// # Errors
+    /// When the registry can't be reached or refuses.
+    pub fn forget(&self, subject: &str) -> Result<(), PortError> {
+        if self.within(|memory| memory.forget(subject)).is_some() {
+            return Ok(());
+        }
+        let ask = || self.first_that_answers(|url| self.0.client.delete(format!("{url}/subjects/{subject}")));
+        self.0.prepared.lock().unwrap_or_else(PoisonError::into_inner).remove(subject);
+        match retried(self.0.patience, ask) {
+            Err(fault) if !fault.is_absence() => {
+                Err(fault.told(&format!("could not delete subject '{subject}' from the schema registry")))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Sets a new subject to BACKWARD, once.
     fn prepare(&self, subject: &str) -> Result<(), PortError> {
         if self.0.prepared.lock().unwrap_or_else(PoisonError::into_inner).contains(subject) {
@@ -260,13 +279,18 @@ impl Registry {
         Ok(())
     }
 
-    /// Asks the first address that answers.
     fn put_backward(&self, subject: &str) -> Result<(), Fault> {
+        self.first_that_answers(|url| {
+            let request = self.0.client.put(format!("{url}/config/{subject}"));
+            request.header("content-type", MEDIA_TYPE).body(r#"{"compatibility":"BACKWARD"}"#)
+        })
+    }
+
+    /// Asks the first address that answers.
+    fn first_that_answers(&self, request: impl Fn(&str) -> RequestBuilder) -> Result<(), Fault> {
         let mut last = Fault::Passing(String::new());
         for url in &self.0.urls {
-            let request = self.0.client.put(format!("{url}/config/{subject}"));
-            let request = request.header("content-type", MEDIA_TYPE).body(r#"{"compatibility":"BACKWARD"}"#);
-            last = match request.send() {
+            last = match request(url).send() {
                 Ok(answer) if answer.status().is_success() => return Ok(()),
                 Ok(answer) => Fault::of(answer),
                 Err(error) => Fault::unanswered(error),
@@ -290,6 +314,10 @@ impl SchemaBook for Registry {
 
     fn register_json(&self, subject: &str, text: &str) -> Result<u32, PortError> {
         self.register_as(subject, text, || SchemaType::Json)
+    }
+
+    fn forget(&self, subject: &str) -> Result<(), PortError> {
+        Self::forget(self, subject)
     }
 }
 

@@ -5,11 +5,11 @@ use std::cell::RefCell;
 use std::sync::{Arc, OnceLock};
 
 use millstream_model::{Column, Decimal, Type, Value};
-use millstream_ports::{CodecError, FoundColumns, PortError, RowCodec, RowFormat, RowSpec, Side};
+use millstream_ports::{Action, CodecError, FoundColumns, PortError, RowCodec, RowFormat, RowSpec, Side};
 
 use crate::codec::Source;
 use crate::registry::Registry;
-use crate::schema::{columns_of, defaults, schema_of};
+use crate::schema::{Form, columns_of, defaults, schema_of};
 use crate::writer_schema::WriterSchema;
 use crate::{frame, key_subject, value_subject};
 
@@ -30,6 +30,32 @@ impl AvroRows {
     /// The format, with its schemas in `registry`.
     pub fn new(registry: &Registry) -> Self {
         Self { registry: registry.clone() }
+    }
+}
+
+impl AvroRows {
+    /// Registers the schema that rows are written with. Where others have written the topic before, such as ksqlDB, their
+    /// records have another name: then it goes on from theirs.
+    fn registered(&self, spec: RowSpec<'_>) -> Result<(u32, String), PortError> {
+        let subject = subject(spec.topic, spec.side);
+        let name = match (&spec.options.schema_name, spec.side) {
+            (Some(name), _) => Form::named(name),
+            (None, Side::Key) => Form::after(&format!("{}_key", spec.topic)),
+            (None, Side::Value) => Form::after(&format!("{}_value", spec.topic)),
+        };
+        let text = writer_schema(spec, &name);
+        let refused = match self.registry.register(&subject, &text) {
+            Ok(id) => return Ok((id, text)),
+            Err(refused) => refused,
+        };
+        if spec.options.schema_name.is_some() || refused.action() == Action::Retry {
+            return Err(refused);
+        }
+        let Some(form) = self.registry.latest(&subject)?.and_then(|latest| Form::of(&latest.schema)) else {
+            return Err(refused);
+        };
+        let text = writer_schema(spec, &form);
+        self.registry.register(&subject, &text).map(|id| (id, text)).map_err(|_| refused)
     }
 }
 
@@ -90,18 +116,14 @@ impl RowFormat for AvroRows {
     }
 
     fn writer(&self, spec: RowSpec<'_>) -> Result<Arc<dyn RowCodec>, PortError> {
-        let text = match spec.options.schema_id {
-            Some(id) => self.registry.text(id).map_err(|error| PortError::stop(error.to_string()))?,
-            None => writer_schema(spec),
+        let (id, text) = match spec.options.schema_id {
+            Some(id) => (id, self.registry.text(id).map_err(|error| PortError::stop(error.to_string()))?),
+            None => self.registered(spec)?,
         };
         let is_given = spec.options.schema_id.is_some() && !spec.is_bare();
         let more =
             if is_given { defaults(&text, spec.columns).map_err(PortError::stop)? } else { Vec::new() };
         let parsed = WriterSchema::parse(&text).map_err(PortError::stop)?;
-        let id = match spec.options.schema_id {
-            Some(id) => id,
-            None => self.registry.register(&subject(spec.topic, spec.side), &text)?,
-        };
         Ok(Arc::new(AvroCodec {
             source: Source::of(&self.registry),
             columns: spec.columns.to_vec(),
@@ -112,16 +134,15 @@ impl RowFormat for AvroRows {
             fields: FieldMaps::default(),
         }))
     }
+
+    fn forget(&self, topic: &str, side: Side) -> Result<(), PortError> {
+        self.registry.forget(&subject(topic, side))
+    }
 }
 
 /// The schema that a topic's rows are written with.
-fn writer_schema(spec: RowSpec<'_>) -> String {
-    let name = match (&spec.options.schema_name, spec.side) {
-        (Some(name), _) => name.clone(),
-        (None, Side::Key) => format!("{}_key", spec.topic),
-        (None, Side::Value) => format!("{}_value", spec.topic),
-    };
-    let schema = schema_of(&name, spec.columns);
+fn writer_schema(spec: RowSpec<'_>, form: &Form) -> String {
+    let schema = schema_of(form, spec.columns);
     if !spec.is_bare() {
         return schema.to_string();
     }

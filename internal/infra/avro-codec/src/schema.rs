@@ -4,6 +4,10 @@ use millstream_model::{Column, Type, Value};
 use millstream_ports::FoundColumns;
 use serde_json::{Value as Json, json};
 
+/// How Kafka Connect marks, or names, the record of a map's entry: Avro's own maps have keys of text only.
+const ENTRY_MARK: &str = "connect.internal.type";
+const ENTRY: &str = "MapEntry";
+
 /// Most digits that a decimal column holds.
 const DIGITS_MAX: u8 = 38;
 
@@ -78,7 +82,10 @@ impl Walk<'_> {
             Schema::Bytes | Schema::Fixed(_) => Type::Bytes,
             Schema::TimestampMillis => Type::Timestamp,
             Schema::Decimal(decimal) => self.decimal(decimal)?,
-            Schema::Array(array) => Type::Array(Box::new(self.type_of(&array.items)?)),
+            Schema::Array(array) => match self.entry(&array.items)? {
+                Some((key, value)) => Type::Map(Box::new(key), Box::new(value)),
+                None => Type::Array(Box::new(self.type_of(&array.items)?)),
+            },
             Schema::Map(map) => Type::Map(Box::new(Type::String), Box::new(self.type_of(&map.types)?)),
             Schema::Record(record) => Type::Struct(self.fields(record)?),
             Schema::Union(union) => self.nullable(union)?,
@@ -90,11 +97,31 @@ impl Walk<'_> {
         })
     }
 
-    fn none_for(&self, schema: &Schema) -> String {
-        format!("{}: SQL has no type for {schema:?}; declare the columns that are needed", self.place)
+    /// The key's and the value's types, where an array's items are what Kafka Connect and ksqlDB write for the entries of a
+    /// map.
+    fn entry(&self, items: &Schema) -> Result<Option<(Type, Type)>, String> {
+        let record = match items {
+            Schema::Record(record) => record,
+            Schema::Ref { name } => match self.names.get(name) {
+                Some(Schema::Record(record)) => record,
+                _ => return Ok(None),
+            },
+            _ => return Ok(None),
+        };
+        let is_marked = record.attributes.get(ENTRY_MARK).and_then(Json::as_str) == Some(ENTRY);
+        let [key, value] = record.fields.as_slice() else { return Ok(None) };
+        if !(is_marked || record.name.name() == ENTRY)
+            || (key.name.as_str(), value.name.as_str()) != ("key", "value")
+        {
+            return Ok(None);
+        }
+        self.not_within(record)?;
+        let walk = Walk { place: &value.name, outer: Some((record, self)), ..*self };
+        Ok(Some((walk.type_of(&key.schema)?, walk.type_of(&value.schema)?)))
     }
 
-    fn fields(&self, record: &RecordSchema) -> Result<Vec<Column>, String> {
+    /// Refuses a record that stands inside of itself.
+    fn not_within(&self, record: &RecordSchema) -> Result<(), String> {
         let is_this = |walk: &Walk<'_>| walk.outer.is_some_and(|(outer, _)| outer.name == record.name);
         let mut inside = Some(self);
         while let Some(walk) = inside {
@@ -106,6 +133,15 @@ impl Walk<'_> {
             }
             inside = walk.outer.map(|(_, outer)| outer);
         }
+        Ok(())
+    }
+
+    fn none_for(&self, schema: &Schema) -> String {
+        format!("{}: SQL has no type for {schema:?}; declare the columns that are needed", self.place)
+    }
+
+    fn fields(&self, record: &RecordSchema) -> Result<Vec<Column>, String> {
+        self.not_within(record)?;
         record
             .fields
             .iter()
@@ -140,17 +176,61 @@ impl Walk<'_> {
     }
 }
 
-/// The schema that a row of these columns is written with: every field may be null and is null by default, so that columns
-/// can be added. `record` names the record, and nested ones are named after their fields.
-pub(crate) fn schema_of(record: &str, columns: &[Column]) -> Json {
-    let field = |column: &Column| {
-        let inner = json_type(&column.ty, &format!("{record}_{}", column.name));
-        json!({ "name": column.name, "type": ["null", inner], "default": null })
-    };
-    json!({ "type": "record", "name": legal(record), "namespace": "millstream.rules", "fields": columns.iter().map(field).collect::<Vec<_>>() })
+/// What the records of a schema are called, and whether its maps are lists of their entries.
+#[derive(Clone, Debug)]
+pub(crate) struct Form {
+    namespace: Option<String>,
+    name: String,
+    lists_entries: bool,
 }
 
-fn json_type(ty: &Type, name: &str) -> Json {
+impl Form {
+    /// That of a schema that is called after something, such as its topic.
+    pub(crate) fn after(name: &str) -> Self {
+        Self { namespace: Some("millstream.rules".to_owned()), name: legal(name), lists_entries: false }
+    }
+
+    /// That of a schema of this full name.
+    pub(crate) fn named(full_name: &str) -> Self {
+        let (namespace, name) = match full_name.rsplit_once('.') {
+            Some((namespace, name)) => (Some(namespace.to_owned()), name),
+            None => (None, full_name),
+        };
+        Self { namespace, name: legal(name), lists_entries: false }
+    }
+
+    /// That of a record's schema that somebody else has registered, as ksqlDB and Kafka Connect do.
+    pub(crate) fn of(schema: &str) -> Option<Self> {
+        let json: Json = serde_json::from_str(schema).ok()?;
+        let text = |name: &str| json.get(name).and_then(Json::as_str);
+        let name = text("name").filter(|_| text("type") == Some("record"))?;
+        let full_name = text("namespace").filter(|_| !name.contains('.'));
+        let full_name = full_name.map_or_else(|| name.to_owned(), |namespace| format!("{namespace}.{name}"));
+        Some(Self { lists_entries: true, ..Self::named(&full_name) })
+    }
+
+    /// The same for what stands in a field.
+    fn inside(&self, field: &str) -> Self {
+        Self { name: legal(&format!("{}_{field}", self.name)), ..self.clone() }
+    }
+}
+
+/// The schema that a row of these columns is written with: every field may be null and is null by default, so that columns
+/// can be added. Nested records are named after their fields.
+pub(crate) fn schema_of(form: &Form, columns: &[Column]) -> Json {
+    let field = |column: &Column| {
+        let inner = json_type(&column.ty, &form.inside(&column.name));
+        json!({ "name": column.name, "type": ["null", inner], "default": null })
+    };
+    let fields: Vec<_> = columns.iter().map(field).collect();
+    let mut schema = json!({ "type": "record", "name": form.name, "fields": fields });
+    if let (Some(namespace), Some(schema)) = (&form.namespace, schema.as_object_mut()) {
+        schema.insert("namespace".to_owned(), json!(namespace));
+    }
+    schema
+}
+
+fn json_type(ty: &Type, form: &Form) -> Json {
     match ty {
         Type::Boolean => json!("boolean"),
         Type::Int => json!("int"),
@@ -164,9 +244,19 @@ fn json_type(ty: &Type, name: &str) -> Json {
         Type::Decimal { precision, scale } => {
             json!({ "type": "bytes", "logicalType": "decimal", "precision": precision, "scale": scale })
         }
-        Type::Array(item) => json!({ "type": "array", "items": ["null", json_type(item, name)] }),
-        Type::Map(_, value) => json!({ "type": "map", "values": ["null", json_type(value, name)] }),
-        Type::Struct(fields) => schema_of(name, fields),
+        Type::Array(item) => json!({ "type": "array", "items": ["null", json_type(item, form)] }),
+        Type::Map(key, value) if **key == Type::String && !form.lists_entries => {
+            json!({ "type": "map", "values": ["null", json_type(value, form)] })
+        }
+        Type::Map(key, value) => {
+            let entry = [Column::new("key", (**key).clone()), Column::new("value", (**value).clone())];
+            let mut entry = schema_of(form, &entry);
+            if let Some(entry) = entry.as_object_mut() {
+                entry.insert(ENTRY_MARK.to_owned(), json!(ENTRY));
+            }
+            json!({ "type": "array", "items": entry })
+        }
+        Type::Struct(fields) => schema_of(form, fields),
     }
 }
 
@@ -220,8 +310,11 @@ mod tests {
     #[test]
     fn what_sql_has_no_type_for_is_refused_by_the_fields_name() {
         let tree = r#"{"type": "record", "name": "T", "fields": [{"name": "next", "type": ["null", "T"]}]}"#;
+        let entries = r#"{"type": "array", "items": {"type": "record", "name": "MapEntry", "fields": [
+            {"name": "key", "type": "string"}, {"name": "value", "type": {"type": "array", "items": "MapEntry"}}]}}"#;
         for (ty, why) in [
             (tree, "next: record T holds itself"),
+            (entries, "value: record MapEntry holds itself"),
             (r#"["int", "string"]"#, "f: a union of several types"),
             (
                 r#"{"type": "bytes", "logicalType": "decimal", "precision": 39, "scale": 2}"#,
@@ -254,6 +347,16 @@ mod tests {
 
     #[test]
     fn records_are_named_as_avro_allows() {
-        assert_eq!(schema_of("1.b-c_value", &[])["name"], "_1_b_c_value");
+        assert_eq!(schema_of(&Form::after("1.b-c_value"), &[])["name"], "_1_b_c_value");
+    }
+
+    #[test]
+    fn full_names_are_a_namespace_and_a_name() {
+        let column =
+            [Column::new("lines", Type::Array(Box::new(Type::Struct(vec![Column::new("n", Type::Int)]))))];
+        let schema = schema_of(&Form::named("shop.sales.Order"), &column);
+        assert_eq!((&schema["namespace"], &schema["name"]), (&json!("shop.sales"), &json!("Order")));
+        assert_eq!(schema.pointer("/fields/0/type/1/items/1/name"), Some(&json!("Order_lines")));
+        assert_eq!(schema_of(&Form::named("Order"), &[]).get("namespace"), None);
     }
 }

@@ -117,7 +117,9 @@ fn open_database(folder: &Path, bytes: u64) -> Result<(Database, Keyspace), Port
     };
     match catch_unwind(AssertUnwindSafe(open)) {
         Ok(Ok(table)) => Ok(table),
-        Ok(Err(Error::Locked)) => Err(PortError::retry(format!("{attempt}: another owner has it open"))),
+        Ok(Err(Error::Locked)) => Err(PortError::retry(format!(
+            "{attempt}: another owner has it open; processes that keep standbys need a state folder each"
+        ))),
         Ok(Err(error)) if !is_damaged(&error) => Err(PortError::stop(attempt).because(error)),
         Ok(Err(error)) => Err(PortError::new(Action::DeadLetter, attempt).because(error)),
         Err(_) => Err(PortError::new(Action::DeadLetter, format!("{attempt}: fjall panicked on it"))),

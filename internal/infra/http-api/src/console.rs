@@ -82,6 +82,33 @@ pub trait DeadLetters: Send + Sync {
     fn replay(&self, partition: Partition, offset: Offset) -> Result<(), String>;
 }
 
+/// A rule as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShownRule {
+    /// Its name.
+    pub name: String,
+    /// The consumer group that it runs in.
+    pub group: String,
+    /// What it is doing, in a word.
+    pub state: String,
+    /// Why it is not running.
+    pub reason: Option<String>,
+    /// Rows written since it was started here.
+    pub rows: u64,
+    /// Times that it could not work on a record.
+    pub failed: u64,
+    /// Values that could not be worked out.
+    pub nulls: u64,
+    /// Its steps, a line each; empty where they are asked for elsewhere.
+    pub plan: String,
+}
+
+/// The rules that run here.
+pub trait RuleList: Send + Sync {
+    /// All of them as of now.
+    fn list(&self) -> Vec<ShownRule>;
+}
+
 /// What the page shows. A cheap handle: parts may be added once there are any.
 #[derive(Clone)]
 pub struct Console(Arc<RwLock<Shown>>);
@@ -92,6 +119,7 @@ struct Shown {
     groups: Vec<WatchedGroup>,
     filter: Option<Arc<dyn FilterControl>>,
     letters: Option<Arc<dyn DeadLetters>>,
+    rules: Option<Arc<dyn RuleList>>,
     has_tables: bool,
     peers: Peers,
 }
@@ -99,9 +127,17 @@ struct Shown {
 impl Console {
     /// A console of `program`, which shows nothing yet; `peers` asks other instances.
     pub fn new(program: &str, peers: Peers) -> Self {
-        let (groups, filter, letters) = (Vec::new(), None, None);
+        let (groups, filter, letters, rules) = (Vec::new(), None, None, None);
         let program = program.to_owned();
-        Self(Arc::new(RwLock::new(Shown { program, groups, filter, letters, has_tables: false, peers })))
+        Self(Arc::new(RwLock::new(Shown {
+            program,
+            groups,
+            filter,
+            letters,
+            rules,
+            has_tables: false,
+            peers,
+        })))
     }
 
     /// Shows a group from now on, in the place of one of the same name.
@@ -132,6 +168,11 @@ impl Console {
         self.change(|shown| shown.letters = Some(letters));
     }
 
+    /// Shows rules.
+    pub fn rules(&self, rules: Arc<dyn RuleList>) {
+        self.change(|shown| shown.rules = Some(rules));
+    }
+
     fn change(&self, change: impl FnOnce(&mut Shown)) {
         change(&mut self.0.write().unwrap_or_else(PoisonError::into_inner));
     }
@@ -146,6 +187,7 @@ pub(crate) fn router(console: Console) -> Router {
     Router::new()
         .route("/v1/console", get(about))
         .route("/v1/groups", get(groups))
+        .route("/v1/rules", get(rules))
         .route("/v1/filter", get(read_filter).put(set_filter))
         .route("/v1/dead-letters", get(letters))
         .route("/v1/dead-letters/replay", post(replay))
@@ -160,6 +202,7 @@ async fn about(State(console): State<Console>) -> Json<Value> {
         ("filter", shown.filter.is_some()),
         ("dead-letters", shown.letters.is_some()),
         ("replay", can_replay),
+        ("rules", shown.rules.is_some()),
     ];
     let parts: Vec<_> = parts.into_iter().filter(|(_, has)| *has).map(|(name, _)| name).collect();
     Json(json!({"program": shown.program, "version": env!("CARGO_PKG_VERSION"), "parts": parts}))
@@ -169,6 +212,20 @@ async fn groups(State(console): State<Console>, headers: HeaderMap) -> Json<Valu
     let shown = console.shown();
     let others = !headers.contains_key(PASSED_ON);
     Json(json!({"groups": groups::told(&shown.groups, &shown.peers, others).await}))
+}
+
+async fn rules(State(console): State<Console>) -> Result<Json<Value>, Problem> {
+    let rules = console.shown().rules.ok_or_else(|| none("list of rules"))?;
+    let list = aside(move || Ok(rules.list())).await?;
+    Ok(Json(json!({"rules": list.iter().map(rule).collect::<Vec<_>>()})))
+}
+
+fn rule(rule: &ShownRule) -> Value {
+    let ShownRule { name, group, state, reason, rows, failed, nulls, plan } = rule;
+    json!({
+        "rule": name, "group": group, "state": state, "reason": reason,
+        "rows_out": rows, "failed": failed, "nulls": nulls, "plan": plan,
+    })
 }
 
 async fn read_filter(State(console): State<Console>) -> Result<Json<Value>, Problem> {

@@ -23,6 +23,6 @@ mod server;
 mod tables;
 
 pub use access::{Access, Token};
-pub use console::{Console, DeadLetter, DeadLetters, FilterControl, WatchedGroup};
+pub use console::{Console, DeadLetter, DeadLetters, FilterControl, RuleList, ShownRule, WatchedGroup};
 pub use server::{HttpError, Listening, Routes, Server, Site};
-pub use tables::{KeyForm, Peers, ServedTable, ServedView, Tables, ToJson};
+pub use tables::{KeyForm, Label, LocalTable, Peers, ServedTable, ServedView, Tables, ToJson};

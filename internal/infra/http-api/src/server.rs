@@ -97,7 +97,7 @@ impl Site {
 #[derive(Debug, Error)]
 pub enum HttpError {
     /// The address is taken or not this machine's.
-    #[error("can't listen on {address}: {source}; choose another address")]
+    #[error("can't listen on {address}; choose another address")]
     Listen {
         /// The address.
         address: String,

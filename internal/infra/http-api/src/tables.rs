@@ -10,13 +10,13 @@ mod served;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use millstream_runtime::{Owners, TableClient, ViewClient};
+use millstream_runtime::{Owners, Status, TableClient, ViewClient};
 use millstream_topology::Partitioner;
 
 use crate::problem::Problem;
 use crate::tables::served::Served;
 
-pub use form::{KeyForm, ToJson};
+pub use form::{KeyForm, Label, ToJson};
 pub(crate) use peers::PASSED_ON;
 pub use peers::Peers;
 pub(crate) use routes::router;
@@ -49,6 +49,20 @@ pub struct ServedView {
     pub value: ToJson,
 }
 
+/// The part of a group's table that this process has, as it is served: what other instances have is asked of them.
+pub struct LocalTable {
+    /// What it is called in addresses, such as the changelog's name.
+    pub name: String,
+    /// Asks the partitions of this process.
+    pub client: TableClient,
+    /// Knows which these are.
+    pub status: Arc<Status>,
+    /// Tells keys to people; in addresses they are in base64.
+    pub label: Label,
+    /// How values are told.
+    pub value: ToJson,
+}
+
 /// The tables that a server answers for. A cheap handle: tables may be added once their processors run.
 #[derive(Clone)]
 pub struct Tables {
@@ -70,6 +84,11 @@ impl Tables {
     /// Answers for `view` from now on. What is asked of it is asked as of a group's table, and never passed on.
     pub fn serve_view(&self, view: ServedView) {
         self.add(Served::view(view));
+    }
+
+    /// Answers for the partitions of `table` that this process has, from now on.
+    pub fn serve_local(&self, table: LocalTable) {
+        self.add(Served::local(table));
     }
 
     fn add(&self, table: Served) {

@@ -96,6 +96,10 @@ impl RowFormat for JsonRows {
         };
         Ok(Arc::new(self.codec(spec, Fields::of(spec.columns), id)))
     }
+
+    fn forget(&self, topic: &str, side: Side) -> Result<(), PortError> {
+        self.book.as_ref().map_or(Ok(()), |book| book.forget(&subject(topic, side)))
+    }
 }
 
 impl JsonRows {

@@ -4,7 +4,8 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 /// A client's error as a port's: what was attempted, what librdkafka says, and the remedy where one is known. No
 /// property's value is told, since it may be a secret.
 pub(crate) fn port_error(attempt: impl Into<String>, error: &KafkaError) -> PortError {
-    if let KafkaError::ClientConfig(_, reason, name, _) = error {
+    if let KafkaError::ClientConfig(_, reason, name, value) = error {
+        let reason = reason.replace(&format!("\"{value}\""), "as it is set");
         return PortError::stop(format!("kafka property '{name}' is not accepted: {reason}"));
     }
     let Some(code) = code(error) else { return PortError::stop(attempt).because(said(error)) };
@@ -79,6 +80,12 @@ pub(crate) fn is_rejection(error: &KafkaError) -> bool {
     )
 }
 
+/// Whether a topic or a partition is not there, as far as the client knows.
+pub(crate) fn is_absence(error: &KafkaError) -> bool {
+    let absences = [Code::UnknownTopicOrPartition, Code::UnknownTopic, Code::UnknownPartition];
+    error.rdkafka_error_code().is_some_and(|code| absences.contains(&code))
+}
+
 fn remedy(code: Code) -> Option<&'static str> {
     Some(match code {
         Code::TopicAuthorizationFailed => "allow it by an ACL on the topic",
@@ -101,7 +108,9 @@ fn remedy(code: Code) -> Option<&'static str> {
         Code::UnknownTopic | Code::UnknownTopicOrPartition => "create the topic",
         Code::UnknownPartition => "give the topic more partitions",
         Code::InvalidReplicationFactor => "ask for fewer copies, or add brokers",
-        Code::MessageTimedOut => "see that the brokers are up and enough replicas are in sync",
+        Code::MessageTimedOut => {
+            "see that the brokers are up, the topic is there and enough replicas are in sync"
+        }
         Code::AutoOffsetReset => "set auto.offset.reset to earliest to read from the oldest record kept",
         _ => return None,
     })
@@ -145,6 +154,20 @@ mod tests {
         ] {
             assert_eq!(port_error("x", &error).action(), expected, "{error}");
         }
+    }
+
+    #[test]
+    fn a_property_that_is_not_accepted_is_named_without_its_value() {
+        let said = |reason: &str| {
+            let (name, value) = ("sasl.mechanism".to_owned(), "hunter2".to_owned());
+            let refused = rdkafka::types::RDKafkaConfRes::RD_KAFKA_CONF_INVALID;
+            port_error("no client", &KafkaError::ClientConfig(refused, reason.to_owned(), name, value))
+                .to_string()
+        };
+        assert_eq!(
+            said("Invalid value \"hunter2\" for configuration property \"sasl.mechanism\""),
+            "kafka property 'sasl.mechanism' is not accepted: Invalid value as it is set for configuration property \"sasl.mechanism\""
+        );
     }
 
     #[test]

@@ -2,39 +2,46 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::Receiver;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use millstream_model::{Offset, Partition, RecordView, TopicName};
 use millstream_ports::{Delivery, GroupLog, Outlet, Polled, PortError, Rejection, SendRecord, Tag, Tally};
-use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::{Message as _, TopicPartitionList};
 
 use crate::KafkaLog;
 use crate::failure::{passes, port_error};
 use crate::group::asking::Asking;
 pub(crate) use crate::group::clerk::Clerk;
+pub(crate) use crate::group::ending::Ending;
+use crate::group::inputs::Watch;
 use crate::group::membership::{GroupContext, Shared};
 use crate::group::order::Order;
+use crate::group::renewal::Renewal;
 use crate::group::sender::Sender;
 use crate::settings::Farewell;
 use crate::view::{TopicIndex, lend};
 
 mod asking;
 mod clerk;
+mod commits;
+mod ending;
+mod inputs;
 mod membership;
 mod order;
+mod renewal;
 mod sender;
 mod taking;
 mod transactor;
 
-/// How long the brokers may take to describe the inputs.
-const ANSWER_WAIT: Duration = Duration::from_secs(10);
-
 /// How long the group may take to say what it has committed; records wait meanwhile.
 const POSITION_WAIT: Duration = Duration::from_secs(2);
-/// How often what a group has committed for a quiet input is committed anew.
-const RENEW_INTERVAL: Duration = Duration::from_hours(1);
+
+/// Time between two looks what came of a commit, where nothing else can be done.
+const LOOK_AGAIN: Duration = Duration::from_micros(200);
 
 /// A member of a consumer group, and the producer that writes what it makes of the records.
 ///
@@ -42,7 +49,10 @@ const RENEW_INTERVAL: Duration = Duration::from_hours(1);
 /// divides the partitions of the first input, and a member reads the same ones of all others, so that inputs are
 /// co-partitioned whatever assignor divides them. Dropping a member leaves the group without committing.
 pub struct KafkaGroup {
-    consumer: Option<BaseConsumer<GroupContext>>,
+    consumer: Option<Arc<BaseConsumer<GroupContext>>>,
+    /// Who commits positions that are of no transaction, and what comes of it.
+    clerk: Option<Clerk>,
+    committing: Option<Receiver<KafkaResult<()>>>,
     shared: Arc<Shared>,
     sender: Sender,
     inputs: TopicIndex,
@@ -58,7 +68,8 @@ pub struct KafkaGroup {
     is_behind: bool,
     is_paused: bool,
     farewell: Farewell,
-    renewed_at: Instant,
+    renewal: Renewal,
+    watch: Watch,
     /// Of a group whose members are told by their heartbeats alone.
     asking: Option<Asking>,
     name: String,
@@ -84,7 +95,9 @@ impl KafkaGroup {
             .map_err(|error| port_error(attempt(), &error))?;
         subscribe(&consumer, inputs).map_err(|error| port_error(attempt(), &error))?;
         Ok(Self {
-            consumer: Some(consumer),
+            consumer: Some(Arc::new(consumer)),
+            clerk: (delivery == Delivery::AtLeastOnce).then(Clerk::start).transpose()?,
+            committing: None,
             shared,
             sender: Sender::new(log, group, &client, delivery)?,
             inputs: TopicIndex::new(inputs),
@@ -97,7 +110,8 @@ impl KafkaGroup {
             is_behind: false,
             is_paused: false,
             farewell: log.farewell(),
-            renewed_at: Instant::now(),
+            renewal: Renewal::every(log.renew_interval),
+            watch: Watch::default(),
             asking: (!log.is_classic()).then(Asking::begin),
             name: group.to_owned(),
         })
@@ -137,6 +151,7 @@ impl KafkaGroup {
         unassigned.map_err(self.refused("give its partitions up"))?;
         for partition in partitions {
             self.order.forget(*partition);
+            self.watch.forget(*partition);
         }
         self.reading.retain(|reading| !partitions.contains(reading));
         self.paused.retain(|paused| !partitions.contains(paused));
@@ -164,7 +179,7 @@ impl KafkaGroup {
     }
 
     fn consumer(&self) -> Result<&BaseConsumer<GroupContext>, PortError> {
-        self.consumer.as_ref().ok_or_else(|| left(&self.name))
+        self.consumer.as_deref().ok_or_else(|| left(&self.name))
     }
 
     /// These partitions of every input, but for those that wait for others.
@@ -189,12 +204,11 @@ impl KafkaGroup {
     }
 
     fn next_event(&mut self) -> Result<Option<Polled>, PortError> {
-        if self.shared.is_uneven() {
-            self.check_widths()?;
-        }
+        self.look_at_inputs()?;
         let Some(polled) = self.shared.next_event() else { return Ok(None) };
         if matches!(polled, Polled::Assigned(_)) && self.inputs.names().len() > 1 {
-            self.check_widths()?;
+            self.shared.doubt_inputs();
+            self.look_at_inputs()?;
         }
         // What was never taken over can't be taken away.
         let owned = |partitions: Vec<Partition>| {
@@ -206,6 +220,10 @@ impl KafkaGroup {
             other => other,
         };
         self.is_going = matches!(polled, Polled::Revoked(_) | Polled::Lost(_));
+        if self.is_going {
+            // By KIP-848 that is all that a member hears of an input that is deleted.
+            self.shared.doubt_inputs();
+        }
         self.asking = self.asking.as_ref().map(|_| Asking::begin());
         Ok(Some(polled))
     }
@@ -216,48 +234,6 @@ impl KafkaGroup {
             return Ok(());
         }
         subscribe(self.consumer()?, self.inputs.names()).map_err(self.refused("ask for its partitions"))
-    }
-
-    /// Inputs may look uneven for a moment, while one of them is new to a broker.
-    fn check_widths(&self) -> Result<(), PortError> {
-        let consumer = self.consumer()?;
-        let width = |name: &TopicName| {
-            let metadata = consumer.fetch_metadata(Some(name.as_str()), ANSWER_WAIT);
-            let metadata = metadata.map_err(self.refused("see its inputs"))?;
-            Ok(metadata.topics().first().map_or(0, |topic| topic.partitions().len()))
-        };
-        let found = self.inputs.names().iter().map(width).collect::<Result<Vec<_>, PortError>>()?;
-        let widths: BTreeSet<_> = found.iter().filter(|width| **width > 0).collect();
-        if widths.len() <= 1 {
-            return Ok(());
-        }
-        let named = self.inputs.names().iter().zip(&found);
-        let said: Vec<_> = named.map(|(name, width)| format!("{name} {width}")).collect();
-        Err(PortError::stop(format!(
-            "the inputs of group '{}' no longer have the same number of partitions: {}; give them the same",
-            self.name,
-            said.join(", ")
-        )))
-    }
-
-    /// Brokers forget in time what a group has committed for topics that it does not subscribe to, as the inputs after the
-    /// first are, unless it is committed anew.
-    fn renew_committed(&mut self) -> Result<(), PortError> {
-        if self.inputs.names().len() < 2 || self.renewed_at.elapsed() < RENEW_INTERVAL {
-            return Ok(());
-        }
-        self.renewed_at = Instant::now();
-        let consumer = self.consumer()?;
-        let found = consumer.committed_offsets(self.list(&self.reading), ANSWER_WAIT);
-        let mut known = TopicPartitionList::new();
-        for place in found.map_err(self.refused("see what it has committed"))?.elements() {
-            if let rdkafka::Offset::Offset(_) = place.offset() {
-                known
-                    .add_partition_offset(place.topic(), place.partition(), place.offset())
-                    .map_err(self.refused("commit"))?;
-            }
-        }
-        consumer.commit(&known, CommitMode::Sync).map_err(self.refused("commit"))
     }
 }
 
@@ -284,6 +260,7 @@ impl GroupLog for KafkaGroup {
             return Ok(event);
         }
         self.ask()?;
+        self.renew_committed()?;
         let Some(consumer) = &self.consumer else { return Err(left(&self.name)) };
         let (mut count, mut patience) = (0, wait);
         while count < max {
@@ -291,6 +268,9 @@ impl GroupLog for KafkaGroup {
                 Some(Ok(message)) => {
                     patience = Duration::ZERO;
                     let Some(topic) = self.inputs.of(&message) else { continue };
+                    if let Some(name) = self.inputs.get(topic) {
+                        self.watch.note((topic, name), message.partition(), message.offset())?;
+                    }
                     count += 1;
                     if lend(&message, topic, &mut each).is_some_and(|flow| flow.is_break()) {
                         break;
@@ -298,7 +278,10 @@ impl GroupLog for KafkaGroup {
                 }
                 // A rebalance ends the wait too. It is told once the records before it are processed.
                 None => break,
-                Some(Err(error)) if passes(&error) => break,
+                Some(Err(error)) if passes(&error) => {
+                    self.shared.weigh(&error);
+                    break;
+                }
                 Some(Err(error)) => return Err(self.can_not_read(&error)),
             }
         }
@@ -342,34 +325,44 @@ impl GroupLog for KafkaGroup {
     }
 
     fn commit(&mut self, positions: &[(usize, Partition, Offset)]) -> Result<(), PortError> {
+        if self.committing.is_none() && !self.sender.is_ending() {
+            self.begin_commit(positions)?;
+        }
+        while !self.has_committed()? {
+            thread::sleep(LOOK_AGAIN);
+        }
+        Ok(())
+    }
+
+    fn begin_commit(&mut self, positions: &[(usize, Partition, Offset)]) -> Result<(), PortError> {
         if positions.is_empty() && !self.sender.has_begun() {
             return Ok(());
         }
-        if let Some((_, foreign, _)) =
-            positions.iter().find(|(_, partition, _)| !self.owned.contains(partition))
-        {
-            let said =
-                format!("group '{}' can't commit for partition {foreign}: it is not assigned", self.name);
-            return Err(PortError::retry(said));
-        }
-        let mut list = TopicPartitionList::new();
-        for (topic, partition, next) in positions {
-            let name = self.inputs.get(*topic).ok_or_else(|| {
-                PortError::stop(format!("group '{}' has no input number {topic}", self.name))
-            })?;
-            list.add_partition_offset(name.as_str(), partition.as_i32(), rdkafka::Offset::Offset(next.0))
-                .map_err(self.refused("commit"))?;
-        }
+        let list = self.positions(positions)?;
         let Some(consumer) = &self.consumer else { return Err(left(&self.name)) };
         match &mut self.sender {
-            Sender::Plain(_) => consumer.commit(&list, CommitMode::Sync).map_err(self.refused("commit"))?,
+            Sender::Plain(_) => {
+                let (clerk, consumer) = (self.clerk.as_ref(), consumer.clone());
+                let commit = move || consumer.commit(&list, CommitMode::Sync);
+                self.committing = clerk.map(|clerk| clerk.begin(commit));
+                Ok(())
+            }
             Sender::Transactional(transactor) => {
                 let member = consumer.group_metadata().ok_or_else(|| left(&self.name))?;
-                transactor.commit(&list, member)?;
+                transactor.begin_commit(list, member)
             }
         }
-        self.shared.complaints.settle();
-        if matches!(self.sender, Sender::Plain(_)) { self.renew_committed() } else { Ok(()) }
+    }
+
+    fn has_committed(&mut self) -> Result<bool, PortError> {
+        let is_done = match &mut self.sender {
+            Sender::Plain(_) => self.has_answer()?,
+            Sender::Transactional(transactor) => transactor.has_committed()?,
+        };
+        if is_done {
+            self.after_commit();
+        }
+        Ok(is_done)
     }
 
     fn committed(&self, topic: usize, partition: Partition) -> Result<Option<Offset>, PortError> {
@@ -420,6 +413,8 @@ impl GroupLog for KafkaGroup {
 
     fn leave(&mut self) {
         self.shared.is_leaving.store(true, Ordering::Release);
+        // The client is closed by whoever lets go of it last.
+        drop(self.committing.take().map(|answer| answer.recv_timeout(POSITION_WAIT)));
         let Some(consumer) = self.consumer.take() else { return };
         // Answers the rebalance that the worker may have left unanswered: without that the consumer does not close.
         let _ = consumer.incremental_assign(&TopicPartitionList::new());
@@ -450,6 +445,14 @@ impl Outlet for KafkaGroup {
 
     fn settle(&mut self) -> Result<(), PortError> {
         self.sender.settle()
+    }
+
+    fn draw_line(&mut self) {
+        self.sender.draw_line();
+    }
+
+    fn has_settled(&mut self) -> Result<bool, PortError> {
+        self.sender.has_settled()
     }
 
     fn rejections(&mut self) -> Vec<Rejection> {

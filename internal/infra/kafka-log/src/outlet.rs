@@ -17,10 +17,13 @@ use rdkafka::{ClientConfig, ClientContext, Message, TopicPartitionList};
 use crate::KafkaLog;
 use crate::client::{self, Complaints, locked};
 use crate::failure::{is_rejection, port_error};
-use crate::group::Clerk;
+use crate::group::{Clerk, Ending};
 
 /// Sends between two looks at the acknowledgements.
 const SENDS_PER_POLL: u32 = 500;
+
+/// What [`Tag::NONE`] is in the mark of a record on its way, whose last bit is its side of the line.
+const NO_TAG: usize = usize::MAX >> 1;
 
 /// Time between two looks for acknowledgements, where nothing else can be done.
 const LOOK_AGAIN: Duration = Duration::from_micros(200);
@@ -32,6 +35,8 @@ const OVERDUE: Duration = Duration::from_secs(5);
 pub struct KafkaOutlet {
     producer: Arc<BaseProducer<OutletContext>>,
     unpolled: u32,
+    /// The side of the line that what is sent now is on.
+    side: usize,
     /// Who makes the requests about transactions, where it has them.
     clerk: Option<Clerk>,
     is_stuck: Cell<bool>,
@@ -39,6 +44,8 @@ pub struct KafkaOutlet {
 
 #[derive(Default)]
 pub(crate) struct OutletContext {
+    /// Records on their way, by the side of the line that they are on. The sides change places when it is drawn.
+    on_their_way: [AtomicU64; 2],
     delivered: AtomicU64,
     failed: AtomicU64,
     /// By tag, the highest acknowledged offset plus one; 0 for none.
@@ -74,11 +81,15 @@ impl ClientContext for OutletContext {
 impl ProducerContext<NoCustomPartitioner> for OutletContext {
     type DeliveryOpaque = usize;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, tag: usize) {
+    fn delivery(&self, result: &DeliveryResult<'_>, mark: usize) {
+        let (tag, side) = (mark >> 1, mark & 1);
+        if let Some(left) = self.on_their_way.get(side) {
+            left.fetch_sub(1, Ordering::Relaxed);
+        }
         match result {
             Ok(message) => {
                 self.delivered.fetch_add(1, Ordering::Relaxed);
-                if Tag(tag) != Tag::NONE {
+                if tag != NO_TAG {
                     self.note(tag, message.offset());
                 }
             }
@@ -136,17 +147,22 @@ impl KafkaOutlet {
         let producer = config
             .create_with_context(OutletContext::default())
             .map_err(|error| port_error("could not create a producer", &error))?;
-        Ok(Self { producer: Arc::new(producer), unpolled: 0, clerk, is_stuck: Cell::new(false) })
+        Ok(Self { producer: Arc::new(producer), unpolled: 0, side: 0, clerk, is_stuck: Cell::new(false) })
     }
 
     fn context(&self) -> &OutletContext {
         self.producer.client().context()
     }
 
-    /// Takes in acknowledgements, without waiting.
-    pub(crate) fn tend(&mut self) {
-        if self.producer.in_flight_count() > 0 {
+    /// Takes in the acknowledgements that are there.
+    pub(crate) fn tend(&self) {
+        let mut left = self.producer.in_flight_count();
+        while left > 0 {
             self.producer.poll(Duration::ZERO);
+            let before = std::mem::replace(&mut left, self.producer.in_flight_count());
+            if left == before {
+                break;
+            }
         }
     }
 
@@ -171,9 +187,27 @@ impl KafkaOutlet {
         refused.as_ref().filter(|_| self.clerk.is_some()).map_or(Ok(()), ends)
     }
 
+    /// Whether nothing is on its way that need be waited for.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.producer.in_flight_count() == 0 || self.is_undone()
+    }
+
     /// Whether what is on its way need not be waited for, since its transaction can't be committed any more.
     fn is_undone(&self) -> bool {
         self.clerk.is_some() && self.check().is_err()
+    }
+
+    /// What became of all that is not on its way any more.
+    fn outcome(&self) -> Result<(), PortError> {
+        let (failure, refused) =
+            (locked(&self.context().failure).take(), locked(&self.context().refused).take());
+        if let Some(failure) = failure {
+            return Err(self.not_delivered(&failure));
+        }
+        self.context().complaints.settle();
+        refused.map_or(Ok(()), |refused| {
+            Err(PortError::new(Action::DeadLetter, self.not_delivered(&refused).to_string()))
+        })
     }
 
     pub(crate) fn init_transactions(&self, wait: Duration) -> Result<(), KafkaError> {
@@ -184,18 +218,14 @@ impl KafkaOutlet {
         self.producer.begin_transaction()
     }
 
-    pub(crate) fn send_offsets(
+    /// Begins to commit the transaction, and these positions with it.
+    pub(crate) fn begin_commit(
         &self,
-        positions: &TopicPartitionList,
-        member: &Arc<ConsumerGroupMetadata>,
-        wait: Duration,
-    ) -> Result<(), KafkaError> {
-        let (positions, member) = (positions.clone(), member.clone());
-        self.request(wait, move |producer| producer.send_offsets_to_transaction(&positions, &member, wait))
-    }
-
-    pub(crate) fn commit_transaction(&self, wait: Duration) -> Result<(), KafkaError> {
-        self.request(wait, move |producer| producer.commit_transaction(wait))
+        positions: TopicPartitionList,
+        member: ConsumerGroupMetadata,
+    ) -> Option<Ending> {
+        let clerk = self.clerk.as_ref().filter(|_| !self.is_stuck())?;
+        Some(Ending::begin(clerk, self.producer.clone(), positions, member))
     }
 
     /// One attempt to end the transaction. It drops what is queued, and then needs its reports to be taken in.
@@ -220,6 +250,11 @@ impl KafkaOutlet {
             self.is_stuck.set(true);
             Err(KafkaError::Canceled)
         })
+    }
+
+    /// Gives the producer up.
+    pub(crate) fn give_up(&self) {
+        self.is_stuck.set(true);
     }
 
     /// Whether a request has not ended long after its time: nothing more can be done with this producer.
@@ -261,7 +296,7 @@ impl Outlet for KafkaOutlet {
             self.producer.poll(Duration::ZERO);
             self.check()?;
         }
-        let mut next = base_record(record);
+        let mut next = base_record(record, self.side);
         while let Err((error, back)) = self.producer.send(next) {
             if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) {
                 return Err(self.not_queued(record.topic, &error));
@@ -269,6 +304,9 @@ impl Outlet for KafkaOutlet {
             next = back;
             self.take_in();
             self.check()?;
+        }
+        if let Some(count) = self.context().on_their_way.get(self.side) {
+            count.fetch_add(1, Ordering::Relaxed);
         }
         Ok(())
     }
@@ -278,15 +316,20 @@ impl Outlet for KafkaOutlet {
             self.take_in();
         }
         self.unpolled = 0;
-        let (failure, refused) =
-            (locked(&self.context().failure).take(), locked(&self.context().refused).take());
-        if let Some(failure) = failure {
-            return Err(self.not_delivered(&failure));
+        self.outcome()
+    }
+
+    fn draw_line(&mut self) {
+        self.side ^= 1;
+    }
+
+    fn has_settled(&mut self) -> Result<bool, PortError> {
+        self.tend();
+        let above = self.context().on_their_way.get(self.side ^ 1);
+        if above.is_some_and(|left| left.load(Ordering::Relaxed) > 0) {
+            return self.check().map(|()| false);
         }
-        self.context().complaints.settle();
-        refused.map_or(Ok(()), |refused| {
-            Err(PortError::new(Action::DeadLetter, self.not_delivered(&refused).to_string()))
-        })
+        self.outcome().map(|()| true)
     }
 
     fn rejections(&mut self) -> Vec<Rejection> {
@@ -311,8 +354,8 @@ impl Outlet for KafkaOutlet {
     }
 }
 
-fn base_record<'a>(record: &SendRecord<'a>) -> BaseRecord<'a, [u8], [u8], usize> {
-    let mut base = BaseRecord::with_opaque_to(record.topic.as_str(), record.tag.0);
+fn base_record<'a>(record: &SendRecord<'a>, side: usize) -> BaseRecord<'a, [u8], [u8], usize> {
+    let mut base = BaseRecord::with_opaque_to(record.topic.as_str(), (record.tag.0 << 1) | side);
     base.key = record.key;
     base.payload = record.value;
     base.partition = record.partition.map(Partition::as_i32);

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, OnceLock};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use millstream_ports::PortError;
 use rdkafka::ClientConfig;
@@ -35,6 +35,9 @@ const BROKERS_OWN: &[&str] = &["session.timeout.ms", "heartbeat.interval.ms", "g
 /// How long the brokers may hold a fetch of a reader by position back when there is nothing new, in milliseconds.
 const READER_WAIT_MS: &str = "100";
 
+/// How often a member commits anew what its group has committed for inputs to which nothing comes.
+const RENEW_INTERVAL: Duration = Duration::from_hours(1);
+
 /// Time between two looks whether a client that had enough needs more, in milliseconds.
 const FULL_WAIT_MS: &str = "5";
 
@@ -52,6 +55,7 @@ pub struct KafkaLog {
     process: Arc<str>,
     /// Whether the brokers have KIP-848's groups, once they were asked.
     has_consumer_groups: Arc<OnceLock<bool>>,
+    pub(crate) renew_interval: Duration,
 }
 
 /// How the members of a group come to their partitions.
@@ -87,6 +91,7 @@ impl KafkaLog {
             instance_id: None,
             process: process_name().into(),
             has_consumer_groups: Arc::default(),
+            renew_interval: RENEW_INTERVAL,
         }
     }
 

@@ -27,6 +27,13 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// The broker's setting that lists its groups' protocols (KIP-848).
 const REBALANCE_PROTOCOLS: &str = "group.coordinator.rebalance.protocols";
 
+/// How many partitions a topic has, and copies of each.
+#[derive(Clone, Copy)]
+struct Shape {
+    partitions: u32,
+    replicas: u32,
+}
+
 impl KafkaLog {
     fn admin_client(&self) -> Result<AdminClient<PlainContext>, PortError> {
         self.admin()
@@ -39,13 +46,13 @@ impl KafkaLog {
     /// # Errors
     /// When the brokers can't be reached, or don't allow it.
     pub fn describe_topics(&self, names: &[TopicName]) -> Result<Vec<Option<TopicDescription>>, PortError> {
-        let widths = self.widths(&self.probe()?)?;
-        let known: Vec<_> = names.iter().filter(|name| widths.contains_key(name.as_str())).collect();
+        let shapes = self.shapes(&self.probe()?)?;
+        let known: Vec<_> = names.iter().filter(|name| shapes.contains_key(name.as_str())).collect();
         let mut settings = self.settings_of(&known)?;
         let describe = |name: &TopicName| {
-            let partitions = *widths.get(name.as_str())?;
+            let Shape { partitions, replicas } = *shapes.get(name.as_str())?;
             let settings = settings.remove(name).unwrap_or_default();
-            Some(TopicDescription { name: name.clone(), partitions, settings })
+            Some(TopicDescription { name: name.clone(), partitions, replicas, settings })
         };
         Ok(names.iter().map(describe).collect())
     }
@@ -57,8 +64,8 @@ impl KafkaLog {
             .map_err(|error| port_error("could not create a client", &error))
     }
 
-    /// All topics' numbers of partitions. Asking for all makes no broker create what it does not have.
-    fn widths(&self, probe: &BaseConsumer<PlainContext>) -> Result<HashMap<String, u32>, PortError> {
+    /// All topics' shapes. Asking for all makes no broker create what it does not have.
+    fn shapes(&self, probe: &BaseConsumer<PlainContext>) -> Result<HashMap<String, Shape>, PortError> {
         let metadata = probe.fetch_metadata(None, CONTACT_WAIT).map_err(|error| {
             // Complaints come by polls, among lines of log that a poll takes in without a word.
             (0..POLLS_FOR_COMPLAINTS).for_each(|_| drop(probe.poll(Duration::ZERO)));
@@ -73,12 +80,18 @@ impl KafkaLog {
             let attempt = format!("could not reach the brokers at {brokers}; is Kafka up there?{complaints}");
             PortError::retry(port_error(attempt, &error).to_string())
         })?;
-        let width = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let count = |of: usize| u32::try_from(of).unwrap_or(u32::MAX);
         let topics = metadata
             .topics()
             .iter()
             .filter(|topic| topic.error().is_none() && !topic.partitions().is_empty());
-        Ok(topics.map(|topic| (topic.name().to_owned(), width(topic.partitions().len()))).collect())
+        let shape = |topic: &MetadataTopic| Shape {
+            partitions: count(topic.partitions().len()),
+            replicas: count(
+                topic.partitions().iter().map(|partition| partition.replicas().len()).min().unwrap_or(0),
+            ),
+        };
+        Ok(topics.map(|topic| (topic.name().to_owned(), shape(topic))).collect())
     }
 
     fn settings_of(
@@ -155,11 +168,11 @@ impl KafkaLog {
     /// # Errors
     /// When the brokers can't be reached.
     pub fn list_topics(&self) -> Result<Vec<TopicDescription>, PortError> {
-        let widths = self.widths(&self.probe()?)?;
-        let topics = widths.into_iter().filter(|(name, _)| !name.starts_with("__"));
-        let describe = |(name, partitions): (String, u32)| {
+        let shapes = self.shapes(&self.probe()?)?;
+        let topics = shapes.into_iter().filter(|(name, _)| !name.starts_with("__"));
+        let describe = |(name, Shape { partitions, replicas }): (String, Shape)| {
             let name = TopicName::new(name).ok()?;
-            Some(TopicDescription { name, partitions, settings: BTreeMap::new() })
+            Some(TopicDescription { name, partitions, replicas, settings: BTreeMap::new() })
         };
         let mut all: Vec<_> = topics.filter_map(describe).collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));

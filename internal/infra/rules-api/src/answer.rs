@@ -10,6 +10,7 @@ use crate::request::StatementRequest;
 /// Carries out statements one by one, and answers for each that there is something to say of. At the first that fails it
 /// stops; those before it are done.
 pub(crate) fn statements(desk: &Desk, request: &StatementRequest) -> Result<Vec<Value>, Problem> {
+    desk.await_earlier(request)?;
     let mut session = request.session();
     let mut done = Vec::new();
     let pieces = pieces(&request.ksql);

@@ -7,6 +7,8 @@ use millstream_rule_engine::{Statements, Told};
 use tokio::sync::Semaphore;
 
 use crate::auth::Access;
+use crate::problem::Problem;
+use crate::request::StatementRequest;
 
 /// Statements whose end can still be asked for.
 const TOLD_MAX: usize = 1000;
@@ -55,6 +57,14 @@ impl Desk {
         let end = Arc::new(AtomicBool::new(false));
         self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), end.clone());
         (id, end)
+    }
+
+    /// Waits until the statement that a request comes after is carried out here.
+    pub(crate) fn await_earlier(&self, request: &StatementRequest) -> Result<(), Problem> {
+        let place = request.after.filter(|place| *place >= 0);
+        place
+            .map_or(Ok(()), |place| self.statements.await_statement(place))
+            .map_err(|fault| Problem::late(&fault))
     }
 
     /// A query has ended.

@@ -1,7 +1,7 @@
 //! What statements come to, as ksqlDB's objects.
 
 use millstream_rule_engine::{Answer, Described, FunctionTold, ListedQuery, Property, QueryState, Told};
-use millstream_sql::{Listed, Source, SourceKind, WindowShape};
+use millstream_sql::{Asserted, Listed, Source, SourceKind, WindowShape};
 use serde_json::{Value, json};
 
 use crate::values::schema;
@@ -10,10 +10,11 @@ use crate::values::schema;
 pub(crate) fn entity(statement: &str, answer: &Answer) -> Option<Value> {
     let mut entity = match answer {
         Answer::Done(told) => status(told)?,
+        Answer::Asserted(asserted, said) => assertion(asserted, said),
         Answer::Sources(what, all) => sources(*what, all),
         Answer::Topics(all) => {
             let topic = |topic: &millstream_ports::TopicDescription| {
-                let replicas: Vec<u32> = (0..topic.partitions).map(|_| 1).collect();
+                let replicas: Vec<u32> = (0..topic.partitions).map(|_| topic.replicas).collect();
                 json!({"name": topic.name.as_str(), "replicaInfo": replicas})
             };
             json!({"@type": "kafka_topics", "topics": all.iter().map(topic).collect::<Vec<_>>()})
@@ -63,6 +64,20 @@ fn status(told: &Told) -> Option<Value> {
         "commandStatus": {"status": "SUCCESS", "message": told.message, "queryId": told.query},
         "commandSequenceNumber": told.place.unwrap_or(-1),
     }))
+}
+
+/// What was asserted; `message` is for people.
+fn assertion(asserted: &Asserted, said: &str) -> Value {
+    match asserted {
+        Asserted::Topic { topic, exists, .. } => {
+            json!({"@type": "assert_topic", "topicName": topic, "exists": exists, "message": said})
+        }
+        Asserted::Schema { subject, id, exists, .. } => {
+            json!({"@type": "assert_schema", "subject": subject, "id": id, "exists": exists, "message": said})
+        }
+        // The rest is asserted in scripts alone, and refused before.
+        _ => json!({"@type": "currentStatus", "message": said}),
+    }
 }
 
 fn kind(source: &Source) -> &'static str {
@@ -134,8 +149,9 @@ fn description(described: &Described) -> Value {
         "timestamp": source.timestamp.as_ref().map_or("", |column| column.column.as_str()),
         "statistics": figures.join(" "), "errorStats": "", "extended": described.is_extended,
         "keyFormat": source.key_format, "valueFormat": source.value_format, "topic": source.topic,
-        "partitions": described.topic.as_ref().map_or(0, |topic| topic.partitions), "replication": 0,
-        "statement": described.statements.join(";\n"), "queryOffsetSummaries": [], "sourceConstraints": [],
+        "partitions": described.topic.as_ref().map_or(0, |topic| topic.partitions),
+        "replication": described.topic.as_ref().map_or(0, |topic| topic.replicas),
+        "statement": described.statements.iter().map(|text| format!("{text};")).collect::<Vec<_>>().join("\n"), "queryOffsetSummaries": [], "sourceConstraints": [],
     })
 }
 
@@ -144,8 +160,9 @@ fn function(told: &FunctionTold) -> Value {
         let parameters: Vec<_> =
             split(parameters).into_iter().filter(|parameter| !parameter.is_empty()).collect();
         let argument = |text: &String| {
-            let is_variadic = text.contains("...") || text.contains('…');
-            json!({"name": "", "type": text, "description": "", "isVariadic": is_variadic})
+            let (name, ty) = text.split_once(' ').unwrap_or(("", text));
+            let many = ty.strip_suffix("[]");
+            json!({"name": name, "type": many.unwrap_or(ty), "description": "", "isVariadic": many.is_some()})
         };
         let arguments: Vec<_> = parameters.iter().map(argument).collect();
         json!({"arguments": arguments, "returnType": result, "description": told.about})
@@ -158,9 +175,11 @@ fn function(told: &FunctionTold) -> Value {
 
 /// Splits at the commas that stand in no brackets.
 fn split(parameters: &str) -> Vec<String> {
-    let (mut all, mut depth) = (vec![String::new()], 0_i32);
+    let (mut all, mut depth, mut before) = (vec![String::new()], 0_i32, ' ');
     for c in parameters.chars() {
-        depth += i32::from("<([".contains(c)) - i32::from(">)]".contains(c));
+        // The arrow of a lambda closes nothing.
+        let closes = ">)]".contains(c) && before != '=';
+        (depth, before) = (depth + i32::from("<([".contains(c)) - i32::from(closes), c);
         if c == ',' && depth == 0 {
             all.push(String::new());
         } else if let Some(last) = all.last_mut() {
@@ -191,5 +210,7 @@ mod tests {
     #[test]
     fn parameters_are_split_outside_of_brackets() {
         assert_eq!(split("a MAP<K, V>, b"), ["a MAP<K, V>", "b"]);
+        let lambdas = "map MAP<K, V>, key LAMBDA (K, V) => R, value LAMBDA (K, V) => S";
+        assert_eq!(split(lambdas)[1..], ["key LAMBDA (K, V) => R", "value LAMBDA (K, V) => S"]);
     }
 }

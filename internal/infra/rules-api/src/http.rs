@@ -1,5 +1,7 @@
 //! The paths, and what each does.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Path, Request, State};
@@ -23,7 +25,7 @@ const VERSION: &str = "0.29.0";
 pub(crate) fn router(desk: Desk) -> Router {
     paths(desk)
         .route("/", get(async || Redirect::temporary("/info")))
-        .fallback(async || Problem::new(StatusCode::NOT_FOUND, 4, "there is no such path"))
+        .fallback(async || Problem::new(StatusCode::NOT_FOUND, 0, "there is no such path"))
 }
 
 /// What another server can answer beside what is its own: `/`, and what is nobody's, stay with it.
@@ -32,6 +34,7 @@ pub(crate) fn paths(desk: Desk) -> Router {
         .route("/info", get(info))
         .route("/healthcheck", get(health))
         .route("/clusterStatus", get(cluster))
+        .route("/v1/metadata", get(metadata))
         .route("/v1/metadata/id", get(cluster_id))
         .route("/status", get(statuses))
         .route("/status/{kind}/{name}/{deed}", get(status))
@@ -104,16 +107,24 @@ async fn health(State(desk): State<Desk>) -> Response {
 
 /// Each server knows itself alone: it answers for whole tables, and so needs to ask none of the others.
 async fn cluster(State(desk): State<Desk>) -> Response {
-    let host = json!({"hostAlive": desk.statements.health().is_ok(), "lastStatusUpdateMs": 0,
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+    let now = u64::try_from(now).unwrap_or(u64::MAX);
+    let host = json!({"hostAlive": desk.statements.health().is_ok(), "lastStatusUpdateMs": now,
         "activeStandbyPerQuery": {}, "hostStoreLags": {"stateStoreLags": {}, "updateTimeMs": 0}});
     json_of(&json!({"clusterStatus": {desk.address.as_str(): host}}))
 }
 
+async fn metadata(State(desk): State<Desk>) -> Response {
+    json_of(&json!({"version": VERSION, "clusterId": clusters(&desk)}))
+}
+
 async fn cluster_id(State(desk): State<Desk>) -> Response {
+    json_of(&clusters(&desk))
+}
+
+fn clusters(desk: &Desk) -> Value {
     let id = desk.statements.service_id();
-    json_of(
-        &json!({"id": "", "scope": {"path": [], "clusters": {"kafka-cluster": "kafka", "ksql-cluster": id}}}),
-    )
+    json!({"id": "", "scope": {"path": [], "clusters": {"kafka-cluster": "kafka", "ksql-cluster": id}}})
 }
 
 async fn statuses(State(desk): State<Desk>) -> Response {
@@ -131,7 +142,7 @@ async fn status(State(desk): State<Desk>, Path(parts): Path<(String, String, Str
         Some((_, told)) => {
             json_of(&json!({"status": "SUCCESS", "message": told.message, "queryId": told.query}))
         }
-        None => Problem::new(StatusCode::NOT_FOUND, 4, "no such statement is known here").into_response(),
+        None => Problem::new(StatusCode::NOT_FOUND, 0, "no such statement is known here").into_response(),
     }
 }
 

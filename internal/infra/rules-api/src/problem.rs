@@ -28,12 +28,20 @@ impl Problem {
 
     /// A statement can't be carried out.
     pub(crate) fn statement(text: &str, fault: &Fault) -> Self {
+        if let Fault::Assertion(said) = fault {
+            return Self::new(StatusCode::EXPECTATION_FAILED, 0, said);
+        }
         let problem = if fault.is_askers() {
             Self::new(StatusCode::BAD_REQUEST, 1, fault.to_string())
         } else {
             Self::new(StatusCode::INTERNAL_SERVER_ERROR, 0, fault.to_string())
         };
         Self { statement: Some(text.to_owned()), ..problem }
+    }
+
+    /// What a statement comes after was not carried out here in time.
+    pub(crate) fn late(fault: &Fault) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, 1, fault.to_string())
     }
 
     /// What the statements before it came to.

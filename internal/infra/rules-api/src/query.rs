@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use millstream_model::{Column, Type};
 use millstream_rule_engine::{Answer, Flow};
@@ -22,12 +22,16 @@ use crate::stream::piped;
 /// How long it takes to see that a query shall end.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
+/// The header that tells a query's id, by which it can be closed.
+const QUERY_ID: &str = "query-id";
+
 /// Answers a query's rows, or a topic's records: at once, or as they come.
 pub(crate) fn told(desk: &Desk, request: &StatementRequest, layout: Layout) -> Result<Response, Problem> {
     let pieces = pieces(&request.ksql);
     let [piece] = pieces.as_slice() else {
         return Err(Problem::request("a request asks one query"));
     };
+    desk.await_earlier(request)?;
     let statement = format!("{};", piece.text);
     let answer = desk.statements.run(&mut request.session(), &piece.text);
     let answer = answer.map_err(|fault| Problem::statement(&statement, &fault))?;
@@ -35,18 +39,18 @@ pub(crate) fn told(desk: &Desk, request: &StatementRequest, layout: Layout) -> R
     match answer {
         Answer::Rows { columns, rows } => {
             desk.closed(&id);
-            let page = Page::new(layout, columns, id);
+            let page = Page::new(layout, columns, id.clone());
             let body = rows.iter().fold(page.head(), |body, row| body + &page.row(row));
-            Ok(typed(layout, Body::from(body + &page.tail(None))))
+            Ok(typed(layout, &id, Body::from(body + &page.tail(None))))
         }
         Answer::Flow { columns, flow } => {
-            following(desk, Page::new(layout, columns, id.clone()).live(), flow, (id, end))
-                .map(|body| typed(layout, body))
+            following(desk, Page::new(layout, columns, id.clone()).live(), flow, (id.clone(), end))
+                .map(|body| typed(layout, &id, body))
         }
         Answer::Printing(flow) => {
             let column = Column::new("RECORD", Type::String);
             let page = Page::new(Layout::Text, vec![column], id.clone()).live();
-            following(desk, page, flow, (id, end)).map(|body| typed(Layout::Text, body))
+            following(desk, page, flow, (id.clone(), end)).map(|body| typed(Layout::Text, &id, body))
         }
         _ => {
             desk.closed(&id);
@@ -55,8 +59,10 @@ pub(crate) fn told(desk: &Desk, request: &StatementRequest, layout: Layout) -> R
     }
 }
 
-fn typed(layout: Layout, body: Body) -> Response {
-    ([(header::CONTENT_TYPE, layout.media())], body).into_response()
+/// The query's id stands before the body too: not every layout has a place for it.
+fn typed(layout: Layout, id: &str, body: Body) -> Response {
+    let of = HeaderName::from_static(QUERY_ID);
+    ([(header::CONTENT_TYPE, layout.media()), (of, id)], body).into_response()
 }
 
 /// A query that is followed for as long as somebody reads.

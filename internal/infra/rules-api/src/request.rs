@@ -17,6 +17,9 @@ pub(crate) struct StatementRequest {
     properties: Option<BTreeMap<String, Value>>,
     #[serde(default, rename = "sessionVariables")]
     variables: Option<BTreeMap<String, Value>>,
+    /// Where the journal has the statement that this one comes after, whichever server took that.
+    #[serde(default, rename = "commandSequenceNumber")]
+    pub(crate) after: Option<i64>,
 }
 
 impl StatementRequest {

@@ -25,7 +25,7 @@ impl Page {
         Self { is_live: true, ..self }
     }
 
-    fn object(&self, object: &Value) -> String {
+    fn object(&self, object: &str) -> String {
         if self.is_live { format!("{object},\n") } else { format!(",\n{object}") }
     }
 
@@ -56,10 +56,11 @@ impl Page {
 
     pub(crate) fn row(&self, told: &Row) -> String {
         match self.layout {
-            Layout::Objects if told.is_gone => {
-                self.object(&json!({"row": {"columns": row(&told.values, &self.columns), "tombstone": true}}))
+            Layout::Objects => {
+                let end = if told.is_gone { ",\"tombstone\":true" } else { "" };
+                let values = row(&told.values, &self.columns);
+                self.object(&format!("{{\"row\":{{\"columns\":{values}{end}}}}}"))
             }
-            Layout::Objects => self.object(&json!({"row": {"columns": row(&told.values, &self.columns)}})),
             Layout::Lines => format!("{}\n", row(&told.values, &self.columns)),
             Layout::Array => format!(",\n{}", row(&told.values, &self.columns)),
             Layout::Text => {

@@ -25,6 +25,7 @@ mod address;
 mod env_file;
 mod error;
 mod key;
+mod listen;
 mod secret;
 mod settings;
 mod sources;
@@ -32,6 +33,7 @@ mod yaml_file;
 
 pub use error::SettingsError;
 pub use key::Key;
+pub use listen::Listen;
 pub use millstream_model::TopicName;
 pub use secret::Secret;
 pub use settings::Settings;

@@ -10,6 +10,8 @@ pub struct Faults {
     pub slow_sends: u32,
     /// The records in a sender's queue are given up, but for some of the first.
     pub failing_sends: u32,
+    /// What a commit needs is not there yet, for whoever asks and does not wait for it: acknowledgements, or the answer.
+    pub slow_commits: u32,
     /// A commit is refused.
     pub refused_commits: u32,
     /// The end of a transaction reaches the partitions it wrote to, and its group, one by one and later.

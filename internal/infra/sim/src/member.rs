@@ -33,6 +33,14 @@ pub struct SimGroup {
     name: Option<(Partition, u64)>,
     has_left: bool,
     is_paused: bool,
+    begun: Option<Begun>,
+}
+
+/// A commit that was begun.
+enum Begun {
+    At(Vec<(TopicName, Partition, Offset)>),
+    /// It is over, and nobody knows yet.
+    Over(Result<(), PortError>),
 }
 
 /// What a poll found.
@@ -64,6 +72,7 @@ impl SimGroup {
             name: None,
             has_left: false,
             is_paused: false,
+            begun: None,
         };
         sim.with(|inside, process| {
             inside.check_alive(process)?;
@@ -94,6 +103,7 @@ impl SimGroup {
         if !self.is_fenced(inside) {
             self.sender.deliver_some(inside, process, self.transaction)?;
         }
+        self.commit_on(inside, process);
         if let Some(event) = self.event(inside, process)? {
             return Ok(Some(News::Event(event)));
         }
@@ -230,6 +240,28 @@ impl SimGroup {
         inside.effect(process)
     }
 
+    /// Goes on with the commit that was begun, unless it is slow.
+    fn commit_on(&mut self, inside: &mut Inside, process: usize) {
+        if matches!(self.begun, Some(Begun::At(_))) && !inside.hits(|faults| faults.slow_commits) {
+            let outcome = self.end_commit(inside, process);
+            self.begun = Some(Begun::Over(outcome));
+        }
+    }
+
+    /// What comes of the commit that was begun.
+    fn end_commit(&mut self, inside: &mut Inside, process: usize) -> Result<(), PortError> {
+        match self.begun.take() {
+            None => Ok(()),
+            Some(Begun::Over(outcome)) => outcome,
+            Some(Begun::At(positions)) => {
+                if self.transaction.is_some() {
+                    self.sender.settle(inside, process, self.transaction)?;
+                }
+                self.commit_inside(inside, process, positions)
+            }
+        }
+    }
+
     fn abort_inside(&mut self, inside: &mut Inside, process: usize) -> Result<(), PortError> {
         inside.check_alive(process)?;
         if self.delivery == Delivery::ExactlyOnce {
@@ -310,11 +342,29 @@ impl GroupLog for SimGroup {
     }
 
     fn commit(&mut self, positions: &[(usize, Partition, Offset)]) -> Result<(), PortError> {
-        if positions.is_empty() && self.transaction.is_none() {
-            return Ok(());
+        if self.begun.is_none() {
+            self.begin_commit(positions)?;
         }
-        let (positions, sim) = (self.named(positions)?, self.sim.clone());
-        sim.with(|inside, process| self.commit_inside(inside, process, positions))
+        let sim = self.sim.clone();
+        sim.with(|inside, process| self.end_commit(inside, process))
+    }
+
+    fn begin_commit(&mut self, positions: &[(usize, Partition, Offset)]) -> Result<(), PortError> {
+        let is_empty = positions.is_empty() && self.transaction.is_none();
+        self.begun = if is_empty { None } else { Some(Begun::At(self.named(positions)?)) };
+        Ok(())
+    }
+
+    fn has_committed(&mut self) -> Result<bool, PortError> {
+        let sim = self.sim.clone();
+        sim.with(|inside, process| {
+            inside.check_alive(process)?;
+            self.commit_on(inside, process);
+            if matches!(self.begun, Some(Begun::At(_))) {
+                return Ok(false);
+            }
+            self.end_commit(inside, process).map(|()| true)
+        })
     }
 
     fn abort(&mut self) -> Result<(), PortError> {
@@ -365,6 +415,15 @@ impl Outlet for SimGroup {
     fn settle(&mut self) -> Result<(), PortError> {
         let sim = self.sim.clone();
         sim.with(|inside, process| self.sender.settle(inside, process, self.transaction))
+    }
+
+    fn draw_line(&mut self) {
+        self.sender.draw_line();
+    }
+
+    fn has_settled(&mut self) -> Result<bool, PortError> {
+        let sim = self.sim.clone();
+        sim.with(|inside, process| self.sender.has_settled(inside, process))
     }
 
     fn rejections(&mut self) -> Vec<Rejection> {

@@ -31,6 +31,8 @@ struct Queued {
     partition: Partition,
     record: SimRecord,
     tag: Tag,
+    /// Whether it was sent before the line was drawn.
+    is_above: bool,
 }
 
 impl SimOutlet {
@@ -46,6 +48,14 @@ impl Outlet for SimOutlet {
 
     fn settle(&mut self) -> Result<(), PortError> {
         self.sim.with(|inside, process| self.sender.settle(inside, process, None))
+    }
+
+    fn draw_line(&mut self) {
+        self.sender.draw_line();
+    }
+
+    fn has_settled(&mut self) -> Result<bool, PortError> {
+        self.sim.with(|inside, process| self.sender.has_settled(inside, process))
     }
 
     fn rejections(&mut self) -> Vec<Rejection> {
@@ -88,6 +98,7 @@ impl Sender {
             partition,
             record: kept,
             tag: record.tag,
+            is_above: false,
         });
         self.deliver_some(inside, process, transaction)
     }
@@ -131,7 +142,9 @@ impl Sender {
         if let (Some(said), true) = (&self.refused, transaction.is_some()) {
             return Err(PortError::retry(said.clone()));
         }
-        let Some(Queued { topic, partition, record, tag }) = self.queue.pop_front() else { return Ok(()) };
+        let Some(Queued { topic, partition, record, tag, .. }) = self.queue.pop_front() else {
+            return Ok(());
+        };
         inside.effect(process)?;
         if inside.faults.accepted_bytes_max.is_some_and(|most| record.bytes() > most) {
             self.refuse(topic, partition);
@@ -170,25 +183,57 @@ impl Sender {
         transaction: Option<usize>,
     ) -> Result<(), PortError> {
         inside.check_alive(process)?;
-        let fails = !self.queue.is_empty() && inside.hits(|faults| faults.failing_sends);
-        let left = if fails { 1 + inside.chance.below(self.queue.len()) } else { 0 };
+        self.deliver_first(inside, process, transaction, self.queue.len())
+    }
+
+    /// Delivers so many of the first records and those that go with them, or gives up in the midst of it.
+    fn deliver_first(
+        &mut self,
+        inside: &mut Inside,
+        process: usize,
+        transaction: Option<usize>,
+        count: usize,
+    ) -> Result<(), PortError> {
+        let fails = count > 0 && inside.hits(|faults| faults.failing_sends);
+        let behind = self.queue.len() - count;
+        let left = if fails { behind + 1 + inside.chance.below(count) } else { behind };
         while self.queue.len() > left {
             self.deliver(inside, process, transaction)?;
         }
-        if !fails {
-            return match (&self.refused, transaction) {
-                (None, _) => Ok(()),
-                (Some(said), Some(_)) => Err(PortError::retry(said.clone())),
-                (Some(_), None) => {
-                    let said = self.refused.take().unwrap_or_default();
-                    Err(PortError::new(Action::DeadLetter, said))
-                }
-            };
+        if fails { Err(self.give_up(transaction)) } else { self.outcome(transaction) }
+    }
+
+    /// What became of all that was delivered.
+    fn outcome(&mut self, transaction: Option<usize>) -> Result<(), PortError> {
+        match (&self.refused, transaction) {
+            (None, _) => Ok(()),
+            (Some(said), Some(_)) => Err(PortError::retry(said.clone())),
+            (Some(_), None) => {
+                let said = self.refused.take().unwrap_or_default();
+                Err(PortError::new(Action::DeadLetter, said))
+            }
         }
+    }
+
+    fn give_up(&mut self, transaction: Option<usize>) -> PortError {
         self.tally.failed += self.queue.len() as u64;
         self.queue.clear();
         let said = "records were not delivered in time";
-        Err(if transaction.is_some() { PortError::retry(said) } else { PortError::stop(said) })
+        if transaction.is_some() { PortError::retry(said) } else { PortError::stop(said) }
+    }
+
+    pub(crate) fn draw_line(&mut self) {
+        self.queue.iter_mut().for_each(|queued| queued.is_above = true);
+    }
+
+    /// As [`Sender::settle`], of what is above the line, and in no transaction. It does not wait for what is slow.
+    pub(crate) fn has_settled(&mut self, inside: &mut Inside, process: usize) -> Result<bool, PortError> {
+        inside.check_alive(process)?;
+        let above = self.queue.iter().filter(|queued| queued.is_above).count();
+        if above > 0 && inside.hits(|faults| faults.slow_commits) {
+            return Ok(false);
+        }
+        self.deliver_first(inside, process, None, above).map(|()| true)
     }
 
     pub(crate) fn forget(&mut self) {

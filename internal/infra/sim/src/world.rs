@@ -319,7 +319,8 @@ impl World for Sim {
             let describe = |name: &TopicName| {
                 let topic = inside.topics.get(name)?;
                 let partitions = u32::try_from(topic.partitions.len()).unwrap_or(u32::MAX);
-                Some(TopicDescription { name: name.clone(), partitions, settings: topic.settings.clone() })
+                let settings = topic.settings.clone();
+                Some(TopicDescription { name: name.clone(), partitions, replicas: 1, settings })
             };
             Ok(names.iter().map(describe).collect())
         })

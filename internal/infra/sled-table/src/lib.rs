@@ -4,6 +4,9 @@
 //! store is a cache of the changelog: batches are atomic, the last ones may be lost to a kill, and what is damaged is set
 //! aside and built anew.
 //!
+//! sled takes and finds each of its own entries at a cost of microseconds, most of it regardless of how long it is. So its
+//! values are *blocks*: some twenty neighbours of a table packed together, which a batch in the order of keys touches once.
+//!
 //! ```no_run
 //! use millstream_model::{Partition, TopicName};
 //! use millstream_ports::{TableId, TableStore};
@@ -15,7 +18,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod block;
+mod blocks;
 mod damage;
+mod fault;
 mod grants;
 mod table;
 mod tables;

@@ -6,22 +6,24 @@ use std::time::Duration;
 use millstream_model::Offset;
 use millstream_ports::{Action, KeyRange, PortError, TableStore};
 
-use crate::damage;
+use crate::block::{Block, Change};
+use crate::fault::Fault;
 use crate::grants::Grant;
+use crate::{blocks, damage};
 
-/// Entries' keys begin with this byte, so that no key of a user meets one of ours.
-const ENTRY: u8 = b'e';
 /// The changelog offset, eight bytes big-endian.
 const OFFSET_KEY: &[u8] = b"offset";
 /// The format of the database, which [`FORMAT`] must equal.
 const FORMAT_KEY: &[u8] = b"format";
-const FORMAT: &[u8] = b"millstream-1";
+const FORMAT: &[u8] = b"millstream-2";
+/// Formats before it, which are built anew from their changelogs.
+const OLDER_FORMATS: &[&[u8]] = &[b"millstream-1"];
 
 /// Tries to open a database whose last owner, in this process, is still letting go of its lock.
 const LOCK_TRIES: u32 = 20;
 const LOCK_WAIT: Duration = Duration::from_millis(25);
 
-/// One partition of a table in a sled database.
+/// One partition of a table in a sled database, which has blocks of entries in the place of single ones.
 ///
 /// Batches are atomic also across a kill; the last ones before it may be missing, which the changelog makes up for.
 /// Dropping it writes what is buffered and frees the database for another owner.
@@ -34,8 +36,26 @@ pub struct SledTable {
 }
 
 impl SledTable {
-    /// Opens a database; [`Action::DeadLetter`] says that what is there is damaged or not ours.
+    /// Opens a database; [`Action::DeadLetter`] says that what is there is damaged or not ours. One of an older format is
+    /// removed, and begins anew.
     pub(crate) fn open(folder: &Path, memory: Grant) -> Result<Self, PortError> {
+        let table = Self::open_any(folder, memory)?;
+        if !table.is_older()? {
+            table.check_format()?;
+            return Ok(table);
+        }
+        tracing::info!(folder = %folder.display(), "a table's store is of an older version; it is built anew from its changelog");
+        let Self { database, memory, .. } = table;
+        drop(database);
+        std::fs::remove_dir_all(folder).map_err(|error| {
+            PortError::stop(format!("can't remove the older table at {}", folder.display())).because(error)
+        })?;
+        let table = Self::open_any(folder, memory)?;
+        table.check_format()?;
+        Ok(table)
+    }
+
+    fn open_any(folder: &Path, memory: Grant) -> Result<Self, PortError> {
         // sled makes the folder itself, but not always those above it.
         std::fs::create_dir_all(folder).map_err(|error| {
             PortError::stop(format!("can't create the state folder {}", folder.display())).because(error)
@@ -52,9 +72,7 @@ impl SledTable {
                 opened => break opened?,
             }
         };
-        let table = Self { database, folder: folder.to_owned(), memory, was_damaged: false };
-        table.check_format(folder)?;
-        Ok(table)
+        Ok(Self { database, folder: folder.to_owned(), memory, was_damaged: false })
     }
 
     /// What was here before was set aside.
@@ -63,11 +81,14 @@ impl SledTable {
     }
 
     /// Works on the database. sled finds some damage by a panic; that too is an answer.
-    fn guarded<T>(&self, work: impl FnOnce() -> sled::Result<T>) -> Result<T, PortError> {
-        match catch_unwind(AssertUnwindSafe(work)) {
+    fn guarded<T, F: Into<Fault>>(&self, work: impl FnOnce() -> Result<T, F>) -> Result<T, PortError> {
+        match catch_unwind(AssertUnwindSafe(work)).map(|outcome| outcome.map_err(Into::into)) {
             Ok(Ok(done)) => Ok(done),
-            Ok(Err(error)) if is_damaged(&error) => Err(self.damaged(&error.to_string()).because(error)),
-            Ok(Err(error)) => Err(failed(error)),
+            Ok(Err(Fault::Malformed)) => Err(self.damaged("what should be a block of entries is none")),
+            Ok(Err(Fault::Sled(error))) if is_damaged(&error) => {
+                Err(self.damaged(&error.to_string()).because(error))
+            }
+            Ok(Err(Fault::Sled(error))) => Err(failed(error)),
             Err(_) => Err(self.damaged("sled panicked on it")),
         }
     }
@@ -77,9 +98,14 @@ impl SledTable {
         PortError::new(action, format!("the table at {} is damaged", self.folder.display()))
     }
 
-    fn check_format(&self, folder: &Path) -> Result<(), PortError> {
-        if let Some(reason) = damage::reason(folder) {
-            let said = format!("the table at {} was found damaged before: {reason}", folder.display());
+    fn is_older(&self) -> Result<bool, PortError> {
+        let format = self.guarded(|| self.database.get(FORMAT_KEY))?;
+        Ok(format.is_some_and(|format| OLDER_FORMATS.contains(&&*format)))
+    }
+
+    fn check_format(&self) -> Result<(), PortError> {
+        if let Some(reason) = damage::reason(&self.folder) {
+            let said = format!("the table at {} was found damaged before: {reason}", self.folder.display());
             return Err(PortError::new(Action::DeadLetter, said));
         }
         match self.guarded(|| self.database.get(FORMAT_KEY))? {
@@ -89,7 +115,7 @@ impl SledTable {
             }
             _ => Err(PortError::new(
                 Action::DeadLetter,
-                format!("{} holds no table of this format", folder.display()),
+                format!("{} holds no table of this format", self.folder.display()),
             )),
         }
     }
@@ -100,9 +126,10 @@ fn open_database(config: &sled::Config, folder: &Path) -> Result<sled::Db, PortE
     let attempt = format!("can't open the table at {}", folder.display());
     match catch_unwind(AssertUnwindSafe(|| config.open())) {
         Ok(Ok(database)) => Ok(database),
-        Ok(Err(sled::Error::Io(error))) if is_lock(&error) => {
-            Err(PortError::retry(format!("{attempt}: another owner has it open")).because(error))
-        }
+        Ok(Err(sled::Error::Io(error))) if is_lock(&error) => Err(PortError::retry(format!(
+            "{attempt}: another owner has it open; processes that keep standbys need a state folder each"
+        ))
+        .because(error)),
         Ok(Err(sled::Error::Io(error))) if !is_damage(&error) => Err(PortError::stop(attempt).because(error)),
         Ok(Err(error)) => Err(PortError::new(Action::DeadLetter, attempt).because(error)),
         Err(_) => Err(PortError::new(Action::DeadLetter, format!("{attempt}: sled panicked on it"))),
@@ -136,18 +163,26 @@ fn failed(error: sled::Error) -> PortError {
     PortError::stop("the table's storage failed; is the disk full?").because(error)
 }
 
-fn entry_key(key: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(key.len() + 1);
-    bytes.push(ENTRY);
-    bytes.extend_from_slice(key);
-    bytes
+/// Whether each key comes once, and in order.
+fn is_in_order(changes: &[Change<'_>]) -> bool {
+    changes.is_sorted_by(|(key, _), (next, _)| key < next)
+}
+
+/// Puts changes in order, the last one of each key.
+fn put_in_order(changes: &mut Vec<Change<'_>>) {
+    changes.reverse();
+    changes.sort_by_key(|(key, _)| *key);
+    changes.dedup_by_key(|(key, _)| *key);
 }
 
 impl TableStore for SledTable {
     fn get(&self, key: &[u8], out: &mut Vec<u8>) -> Result<bool, PortError> {
-        let value = self.guarded(|| self.database.get(entry_key(key)))?;
-        out.extend(value.iter().flat_map(|value| value.iter()));
-        Ok(value.is_some())
+        self.guarded(|| {
+            let Some((_, block)) = blocks::of(&self.database, key)? else { return Ok::<_, Fault>(false) };
+            let value = Block::new(&block).get(key)?;
+            out.extend_from_slice(value.unwrap_or_default());
+            Ok(value.is_some())
+        })
     }
 
     fn apply<'a>(
@@ -155,14 +190,13 @@ impl TableStore for SledTable {
         entries: &mut dyn Iterator<Item = (&'a [u8], Option<&'a [u8]>)>,
         next: Offset,
     ) -> Result<(), PortError> {
-        let mut batch = sled::Batch::default();
-        for (key, value) in entries {
-            match value {
-                Some(value) => batch.insert(entry_key(key), value),
-                None => batch.remove(entry_key(key)),
-            }
+        let mut changes: Vec<_> = entries.collect();
+        if !is_in_order(&changes) {
+            put_in_order(&mut changes);
         }
+        let mut batch = sled::Batch::default();
         batch.insert(OFFSET_KEY, &next.0.to_be_bytes());
+        self.guarded(|| blocks::change(&self.database, changes.into_iter(), &mut batch))?;
         self.guarded(|| self.database.apply_batch(batch))
     }
 
@@ -177,19 +211,21 @@ impl TableStore for SledTable {
         if range.is_empty() {
             return Ok(());
         }
-        let end = range.to().map_or_else(|| vec![ENTRY + 1], entry_key);
-        let mut entries = self.database.range(entry_key(range.from())..end);
-        while let Some((key, value)) = self.guarded(|| entries.next().transpose())? {
-            if !each(key.get(1..).unwrap_or_default(), &value) {
-                break;
+        let mut blocks = self.guarded(|| blocks::from(&self.database, range.from()))?;
+        while let Some((_, block)) = self.guarded(|| blocks.next().transpose())? {
+            for entry in Block::new(&block) {
+                let (key, value) = self.guarded(|| entry)?;
+                let is_over = !range.is_before_end(key);
+                if is_over || (range.contains(key) && !each(key, value)) {
+                    return Ok(());
+                }
             }
         }
         Ok(())
     }
 
     fn count(&self) -> Result<u64, PortError> {
-        let mut keys = self.database.scan_prefix([ENTRY]).keys();
-        self.guarded(|| keys.try_fold(0, |count, key| key.map(|_| count + 1)))
+        self.guarded(|| blocks::count(&self.database))
     }
 
     fn clear(&self) -> Result<(), PortError> {
@@ -209,3 +245,6 @@ impl TableStore for SledTable {
         usize::try_from(self.memory.bytes()).unwrap_or(usize::MAX)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -110,6 +110,22 @@ mod tests {
     }
 
     #[test]
+    fn a_table_of_an_older_version_begins_anew_and_is_not_called_damaged() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("g/g-table/3");
+        let older = sled::open(&place).unwrap();
+        for (key, value) in [("format", "millstream-1"), ("offset", "12345678"), ("ek", "v")] {
+            older.insert(key, value).unwrap();
+        }
+        drop(older);
+        for _ in 0..2 {
+            let table = SledTables::at(folder.path()).open(&id()).unwrap();
+            assert_eq!((table.changelog_offset().unwrap(), table.count().unwrap()), (None, 0));
+            assert!(!table.was_damaged() && !folder.path().join("g/g-table/3.damaged").exists());
+        }
+    }
+
+    #[test]
     fn a_database_of_another_format_is_not_read() {
         let folder = tempfile::tempdir().unwrap();
         let place = folder.path().join("g/g-table/3");

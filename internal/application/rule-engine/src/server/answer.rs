@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use millstream_model::Column;
 use millstream_ports::TopicDescription;
-use millstream_sql::{Listed, Source};
+use millstream_sql::{Asserted, Listed, Source};
 
 use super::crew::QueryState;
 use super::push::{Flow, Row};
@@ -11,6 +11,8 @@ use super::push::{Flow, Row};
 pub enum Answer {
     /// It is done, or begun.
     Done(Told),
+    /// What is asserted is so, in a sentence.
+    Asserted(Asserted, String),
     /// Rows that there were.
     Rows {
         /// Their columns.

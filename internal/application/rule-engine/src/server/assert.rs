@@ -25,7 +25,7 @@ impl<W: World + Topics + Groups> Server<W> {
         loop {
             match self.holds(asserted)? {
                 Ok(said) => return Ok(said),
-                Err(why) if Instant::now() >= deadline => return Err(Fault::statement(why)),
+                Err(why) if Instant::now() >= deadline => return Err(Fault::Assertion(why)),
                 Err(_) => thread::sleep(LOOK_AGAIN),
             }
         }
@@ -62,6 +62,7 @@ impl<W: World + Topics + Groups> Server<W> {
         for (name, wanted) in with {
             let value = match name.as_str() {
                 "PARTITIONS" => Some(found.partitions.to_string()),
+                "REPLICAS" => Some(found.replicas.to_string()),
                 _ => found.settings.get(&name.to_lowercase()).cloned(),
             };
             let value = value.unwrap_or_else(|| "not known".to_owned());

@@ -36,6 +36,8 @@ pub(crate) struct Reach<W: World> {
     width: u32,
     /// The partitions that are read.
     begun: BTreeSet<Partition>,
+    /// Whether something that was read was not taken in, or is not what the topic holds any more: what came of it is no whole.
+    is_torn: bool,
 }
 
 /// A record as it was read.
@@ -58,6 +60,7 @@ impl<W: World> Reach<W> {
             probe: world.tail("pull-end", topics)?,
             width,
             begun: BTreeSet::new(),
+            is_torn: false,
         })
     }
 
@@ -74,8 +77,15 @@ impl<W: World> Reach<W> {
                 decided(deadline, || self.tail.add(0, partition, Start::Earliest))?;
                 self.begun.insert(partition);
             }
-            ends.push((partition, decided(deadline, || self.probe.add(0, partition, Start::Latest))?.1));
+            let end = decided(deadline, || self.probe.add(0, partition, Start::Latest))?.1;
             self.probe.remove(0, partition)?;
+            if self.tail.position(0, partition)? > end {
+                self.is_torn = true;
+                return Err(PortError::retry(
+                    "the topic ends before what was read of it, as one that was made anew; ask again",
+                ));
+            }
+            ends.push((partition, end));
         }
         loop {
             let mut is_open = false;
@@ -101,8 +111,13 @@ impl<W: World> Reach<W> {
                 ControlFlow::Continue(())
             })?;
             for raw in batch {
-                if each(raw)?.is_break() {
-                    return Ok(());
+                match each(raw) {
+                    Ok(ControlFlow::Continue(())) => {}
+                    Ok(ControlFlow::Break(())) => return Ok(()),
+                    Err(error) => {
+                        self.is_torn = true;
+                        return Err(error);
+                    }
                 }
             }
         }
@@ -121,10 +136,19 @@ fn decided<T>(deadline: Instant, mut ask: impl FnMut() -> Result<T, PortError>) 
     }
 }
 
-/// A record's row; `None` where it can't be read.
-pub(crate) fn record(halves: &Halves, raw: Raw) -> Option<SourceRecord> {
-    let read = halves.read(raw.key.as_deref(), raw.value.as_deref()).ok()?;
-    Some(SourceRecord {
+/// A record's row; `None` where its bytes are none.
+///
+/// # Errors
+/// When it can't be told now what the bytes are, as while a schema registry does not answer.
+pub(crate) fn record(halves: &Halves, raw: Raw) -> Result<Option<SourceRecord>, PortError> {
+    let read = match halves.read(raw.key.as_deref(), raw.value.as_deref()) {
+        Ok(read) => read,
+        Err(error) if error.may_pass() => {
+            return Err(PortError::retry("a record can't be read now; ask again").because(error));
+        }
+        Err(_) => return Ok(None),
+    };
+    Ok(Some(SourceRecord {
         key: read.key,
         value: read.value,
         timestamp: raw.timestamp,
@@ -132,7 +156,7 @@ pub(crate) fn record(halves: &Halves, raw: Raw) -> Option<SourceRecord> {
         offset: raw.offset.0,
         headers: raw.headers,
         window: read.window,
-    })
+    }))
 }
 
 pub(crate) fn named(topic: &str) -> Result<TopicName, PortError> {
@@ -154,14 +178,14 @@ impl<W: World> TableCopy<W> {
     }
 
     pub(crate) fn is_of(&self, source: &Source, made: i64) -> bool {
-        self.made == made && self.source == *source
+        self.made == made && self.source == *source && !self.reach.is_torn
     }
 
     /// Takes in what was written up to now.
     pub(crate) fn refresh(&mut self, wait: Duration) -> Result<(), PortError> {
         let (halves, rows) = (&self.halves, &mut self.rows);
         self.reach.read(wait, |raw| {
-            let Some(record) = record(halves, raw) else { return Ok(ControlFlow::Continue(())) };
+            let Some(record) = record(halves, raw)? else { return Ok(ControlFlow::Continue(())) };
             let bounds = record.window.map(|window: Bounds| (window.start, window.end));
             let place = (record.key.clone(), bounds);
             match &record.value {

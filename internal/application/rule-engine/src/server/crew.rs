@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -7,6 +7,8 @@ use millstream_runtime::Status;
 
 use super::book::{Book, QueryEntry};
 use crate::deploy::{Engine, RunningRule};
+use crate::lower::group_of;
+use crate::watched::{RuleWatch, WatchedRule, watched};
 
 /// How long a query that failed rests before it is tried again.
 const TRY_AGAIN: Duration = Duration::from_secs(10);
@@ -71,6 +73,16 @@ struct Job {
     begun: Instant,
     /// How many records it had taken when that last changed, and when.
     moved: (u64, Instant),
+    /// A topic that it reads and that is not there any more.
+    missing: Option<String>,
+}
+
+impl Job {
+    fn of(query: &QueryEntry) -> Self {
+        let now = Instant::now();
+        let version = query.version;
+        Self { version, running: None, failure: None, begun: now, moved: (0, now), missing: None }
+    }
 }
 
 impl Crew {
@@ -84,19 +96,31 @@ impl Crew {
         let ended: Vec<_> = ended.iter().filter_map(|id| self.jobs.remove(id)).collect();
         stop(ended);
         for query in book.queries.values().filter(|query| !query.is_paused) {
-            self.jobs.entry(query.id.clone()).or_insert_with(|| Job {
-                version: query.version,
-                running: None,
-                failure: None,
-                begun: Instant::now(),
-                moved: (0, Instant::now()),
-            });
+            self.jobs.entry(query.id.clone()).or_insert_with(|| Job::of(query));
         }
         for (id, job) in &mut self.jobs {
             if let Some(query) = book.queries.get(id) {
                 job.tend(query, engine);
             }
         }
+    }
+
+    /// Takes in which topics there are. A query whose input has gone hears nothing of it; when the input is back it is another
+    /// topic, whose offsets begin anew, so the query is started again.
+    pub(crate) fn look(&mut self, topics: &BTreeSet<String>, book: &Book) {
+        let mut anew = Vec::new();
+        for (id, job) in &mut self.jobs {
+            let Some(query) = book.queries.get(id) else { continue };
+            let sources = query.rule.query.sources();
+            let is_gone = |topic: &&String| !topic.starts_with("__") && !topics.contains(*topic);
+            let missing = sources.into_iter().map(|source| &source.topic).find(is_gone).cloned();
+            if job.missing.is_some() && missing.is_none() {
+                anew.push(std::mem::replace(job, Job::of(query)));
+            } else {
+                job.missing = missing;
+            }
+        }
+        stop(anew);
     }
 
     /// What a query is doing here.
@@ -110,6 +134,30 @@ impl Crew {
     /// The figures of a query that runs here.
     pub(crate) fn status(&self, id: &str) -> Option<Arc<Status>> {
         Some(self.jobs.get(id)?.running.as_ref()?.processor.status())
+    }
+
+    /// A query with what it does and has done here, where it ever ran here.
+    pub(crate) fn watched(&self, query: &QueryEntry) -> WatchedRule {
+        let state = self.state(query);
+        let running = self.jobs.get(&query.id).and_then(|job| job.running.as_ref());
+        let found = running.and_then(|running| Some((running.processor.status(), running.figures.first()?)));
+        match found {
+            Some((status, figures)) => watched(&status, figures, &query.id, &state),
+            None => WatchedRule {
+                rule: query.id.clone(),
+                group: group_of(&query.rule.name),
+                state,
+                rows: 0,
+                failed: 0,
+                nulls: 0,
+            },
+        }
+    }
+
+    /// What runs here, to be looked at.
+    pub(crate) fn watches(&self) -> Vec<RuleWatch> {
+        let running = self.jobs.values().filter_map(|job| job.running.as_ref());
+        running.map(RunningRule::watch).collect()
     }
 
     pub(crate) fn statuses(&self) -> Vec<Arc<Status>> {
@@ -174,6 +222,9 @@ impl Job {
         let now = status.snapshot();
         if let Some(why) = now.failure {
             return QueryState::Failed(why);
+        }
+        if let Some(topic) = &self.missing {
+            return QueryState::Stalled(format!("topic '{topic}', which it reads, does not exist any more"));
         }
         if let Some(why) = now.stalled {
             return QueryState::Stalled(why);

@@ -16,6 +16,9 @@ pub enum Fault {
     /// It can't be done as things are.
     #[error("{0}")]
     Statement(String),
+    /// What was asserted is not so.
+    #[error("{0}")]
+    Assertion(String),
     /// The log, the registry or the storage refused.
     #[error(transparent)]
     Port(#[from] PortError),

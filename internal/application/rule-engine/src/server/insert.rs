@@ -33,6 +33,11 @@ impl<W: World> Rows<W> {
         Ok((halves, width))
     }
 
+    /// Lets go of what a source's rows were written with.
+    pub(crate) fn forget(&mut self, source: &str) {
+        self.halves.remove(source);
+    }
+
     /// Writes a row, and waits until it is safe. Without a value it is a tombstone.
     pub(crate) fn write(&mut self, row: &NewRow<'_>, formats: &Formats) -> Result<(), Fault> {
         let (halves, width) = self.halves(row.sink, formats)?;

@@ -4,7 +4,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 use millstream_model::{Headers, Offset, Partition, TopicName};
-use millstream_ports::{Action, Groups, Outlet, PortError, SendRecord, Start, Tag, Tail, TopicSpec, World};
+use millstream_ports::{
+    Action, Groups, Outlet, PortError, SendRecord, Start, Tag, Tail, TopicSpec, Topics, World,
+};
 
 use super::book::{Book, Broken, Outcome};
 use super::entry::Entry;
@@ -192,6 +194,8 @@ pub(crate) struct Follower<W: World> {
     engine: Engine<W>,
     tail: W::Tail,
     end: Offset,
+    /// When it last looked which topics there are.
+    looked: Instant,
 }
 
 /// A record that came: an entry, or the end of the one of a key.
@@ -201,7 +205,7 @@ enum Came {
     Aside(String, String),
 }
 
-impl<W: World + Groups> Follower<W> {
+impl<W: World + Topics + Groups> Follower<W> {
     pub(super) fn open(
         inner: Arc<Inner<W>>,
         engine: Engine<W>,
@@ -209,7 +213,7 @@ impl<W: World + Groups> Follower<W> {
     ) -> Result<Self, PortError> {
         let mut tail = inner.world.tail("statements", std::slice::from_ref(topic))?;
         let (_, end) = tail.add(0, PARTITION, Start::Earliest)?;
-        Ok(Self { inner, engine, tail, end })
+        Ok(Self { inner, engine, tail, end, looked: Instant::now() })
     }
 
     /// Reads up to where the journal ended when it was opened. What is taken out by then never was.
@@ -293,9 +297,26 @@ impl<W: World + Groups> Follower<W> {
         let next = self.tail.position(0, PARTITION)?.0;
         self.inner.progress.advance(|inside| inside.applied = next);
         let book = self.inner.book().clone();
+        self.look(&book);
         self.inner.crew().settle(&book, &self.engine);
         self.inner.progress.advance(|inside| inside.begun = next);
         Ok(())
+    }
+
+    /// Looks from time to time whether the topics that queries read are still there.
+    fn look(&mut self, book: &Book) {
+        if self.looked.elapsed() < self.inner.settings.topics_interval || book.queries.is_empty() {
+            return;
+        }
+        match self.inner.world.list_topics() {
+            Ok(topics) => {
+                let topics = topics.into_iter().map(|topic| topic.name.as_str().to_owned()).collect();
+                self.inner.crew().look(&topics, book);
+            }
+            // Queries say themselves that the brokers do not answer.
+            Err(error) => tracing::debug!(%error, "the topics can't be listed"),
+        }
+        self.looked = Instant::now();
     }
 
     fn book(&self) -> RwLockWriteGuard<'_, Book> {

@@ -75,7 +75,7 @@ impl<W: World + Topics + Groups> Server<W> {
         let mut fault = None;
         let mut reach = Reach::open(&self.inner.world, &source.topic)?;
         reach.read(self.inner.settings.answer_wait, |raw| {
-            let Some(record) = record(&halves, raw) else { return Ok(ControlFlow::Continue(())) };
+            let Some(record) = record(&halves, raw)? else { return Ok(ControlFlow::Continue(())) };
             match collected.take(&record) {
                 Ok(true) => Ok(ControlFlow::Continue(())),
                 Ok(false) => Ok(ControlFlow::Break(())),

@@ -183,7 +183,7 @@ impl<T: Tail> Push<T> {
     fn take(&mut self, side: usize, raw: &Raw, rows: &mut Vec<Row>) -> Result<(), Fault> {
         let Some(halves) = self.running.sources.get(side) else { return Ok(()) };
         // What can't be read is passed over, as a rule does that is told to.
-        let Some(record) = record(halves, raw.copied()) else { return Ok(()) };
+        let Some(record) = record(halves, raw.copied())? else { return Ok(()) };
         for row in self.running.take(side, &record)? {
             if self.is_news(&row) {
                 rows.push(self.running.told(row));

@@ -16,7 +16,11 @@ impl<W: World + Topics + Groups> Server<W> {
         Ok(match what {
             Listed::Streams => Answer::Sources(what, self.sources(SourceKind::Stream, is_extended)?),
             Listed::Tables => Answer::Sources(what, self.sources(SourceKind::Table, is_extended)?),
-            Listed::Topics => Answer::Topics(self.inner.world.list_topics()?),
+            Listed::Topics => {
+                let topics = self.inner.world.list_topics()?.into_iter();
+                Answer::Topics(topics.filter(|topic| !self.is_inner(topic.name.as_str())).collect())
+            }
+            Listed::AllTopics => Answer::Topics(self.inner.world.list_topics()?),
             Listed::Queries => {
                 let book = self.inner.book().clone();
                 Answer::Queries(book.queries.values().map(|query| self.listed(query)).collect())
@@ -32,6 +36,11 @@ impl<W: World + Topics + Groups> Server<W> {
                 return Err(Fault::statement("there are no connectors here; they are Kafka Connect's"));
             }
         })
+    }
+
+    /// Whether a topic is kept for the work of servers, such as a query's table, and is nobody's stream or table.
+    fn is_inner(&self, topic: &str) -> bool {
+        topic.starts_with('_') || topic.starts_with(&format!("rules-{}-", self.inner.settings.service_id))
     }
 
     fn sources(&self, kind: SourceKind, is_extended: bool) -> Result<Vec<Described>, Fault> {

@@ -1,6 +1,7 @@
 use std::sync::PoisonError;
 
-use millstream_ports::{Groups, TopicSpec, Topics, World};
+use millstream_model::Offset;
+use millstream_ports::{Groups, PortError, Side, TopicSpec, Topics, World};
 use millstream_sql::{Catalog, Command, Source, SourceKind, ask, command, plan, substitute};
 
 use super::answer::{Answer, Told};
@@ -27,6 +28,12 @@ pub trait Statements: Send + Sync {
     /// The stream or table of a name.
     fn source(&self, name: &str) -> Option<Source>;
 
+    /// Waits until the statement that the journal has at `place` is carried out here, whichever server took it.
+    ///
+    /// # Errors
+    /// When that does not come to be in time.
+    fn await_statement(&self, place: i64) -> Result<(), Fault>;
+
     /// What servers that share statements and work have in common.
     fn service_id(&self) -> String;
 
@@ -43,7 +50,7 @@ pub trait Statements: Send + Sync {
 impl<W: World + Topics + Groups> Statements for Server<W> {
     fn run(&self, session: &mut Session, text: &str) -> Result<Answer, Fault> {
         let text = text.trim().trim_end_matches(';').trim_end();
-        let text = substitute(text, session.variables()).map_err(|name| {
+        let text = put_in(text, session).map_err(|name| {
             Fault::statement(format!("the variable {name} is not defined; write DEFINE {name} = '…'"))
         })?;
         let asked = command(&text, &self.inner.book().catalog);
@@ -62,6 +69,11 @@ impl<W: World + Topics + Groups> Statements for Server<W> {
 
     fn source(&self, name: &str) -> Option<Source> {
         self.inner.book().catalog.get(name).cloned()
+    }
+
+    fn await_statement(&self, place: i64) -> Result<(), Fault> {
+        let end = Offset(place).next();
+        self.inner.progress.await_applied(end, self.inner.settings.answer_wait)
     }
 
     fn service_id(&self) -> String {
@@ -109,7 +121,10 @@ impl<W: World + Topics + Groups> Server<W> {
             Command::Describe { name, is_extended } => self.describe(&name, is_extended),
             Command::DescribeFunction(name) => self.describe_function(&name),
             Command::Explain(what) => self.explain(&what),
-            Command::Assert(asserted) => Ok(told(self.assert(&asserted)?)),
+            Command::Assert(asserted) => {
+                let said = self.assert(&asserted)?;
+                Ok(Answer::Asserted(asserted, said))
+            }
             Command::RunScript(file) => Ok(Answer::Script(file)),
             Command::Set(name, value) => set(session, &name, value.as_deref()),
             Command::Define(name, value) => {
@@ -148,13 +163,28 @@ impl<W: World + Topics + Groups> Server<W> {
         name: &str,
         deletes_topic: bool,
     ) -> Result<Answer, Fault> {
-        let topic = self.inner.book().catalog.get(name).map(|source| source.topic.clone());
+        let source = self.inner.book().catalog.get(name).cloned();
         let done = self.changed(session, text, format!("source/`{name}`/drop"))?;
         self.inner.copies.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
-        if let Some(topic) = topic.filter(|_| deletes_topic) {
-            self.inner.world.delete_topic(&named(&topic)?)?;
+        self.inner.rows.lock().unwrap_or_else(PoisonError::into_inner).forget(name);
+        if let Some(source) = source.filter(|_| deletes_topic) {
+            self.delete_topic_of(&source).map_err(|error| {
+                let said = format!("{name} was dropped, and its topic '{}' is still there", source.topic);
+                PortError::stop(said).because(error)
+            })?;
         }
         Ok(done)
+    }
+
+    /// Deletes the topic of a source that was dropped, with the schemas registered for it: what is created under its name next
+    /// is something else.
+    fn delete_topic_of(&self, source: &Source) -> Result<(), PortError> {
+        for (format, side) in [(&source.key_format, Side::Key), (&source.value_format, Side::Value)] {
+            if let Ok(format) = self.inner.formats.get(format) {
+                format.forget(&source.topic, side)?;
+            }
+        }
+        self.inner.world.delete_topic(&named(&source.topic)?)
     }
 
     /// Creates the topic of a declared source, where it is not there and its width is said.
@@ -188,6 +218,15 @@ impl<W: World + Topics + Groups> Server<W> {
         };
         Ok(self.inner.world.create_topic(&spec)?)
     }
+}
+
+/// The statement with the session's variables in it, unless that is turned off.
+fn put_in(text: &str, session: &Session) -> Result<String, String> {
+    let choice = session.settings().get("ksql.variable.substitution.enable");
+    if choice.is_some_and(|choice| choice.eq_ignore_ascii_case("false")) {
+        return Ok(text.to_owned());
+    }
+    substitute(text, session.variables())
 }
 
 fn told(message: impl Into<String>) -> Answer {

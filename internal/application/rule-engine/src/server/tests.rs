@@ -24,7 +24,9 @@ fn formats() -> Formats {
 fn server(world: &Sim) -> Server<Sim> {
     let rules =
         Settings { workers: 1, commit_interval: Some(Duration::from_millis(10)), ..Settings::default() };
-    Server::start(world.clone(), formats(), ServerSettings { rules, ..ServerSettings::default() }).unwrap()
+    let topics_interval = Duration::from_millis(50);
+    let settings = ServerSettings { rules, topics_interval, ..ServerSettings::default() };
+    Server::start(world.clone(), formats(), settings).unwrap()
 }
 
 fn run(server: &Server<Sim>, text: &str) -> Result<Answer, Fault> {

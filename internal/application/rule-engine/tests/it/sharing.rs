@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use millstream_ports::{DelimitedRows, Groups, KafkaRows, NoRows};
-use millstream_rule_engine::{DeployError, Engine, Formats, RunningRule};
+use millstream_ports::{DelimitedRows, Groups, KafkaRows, Meter, NoRows};
+use millstream_rule_engine::{DeployError, Engine, Formats, QueryState, RunningRule};
 use millstream_runtime::Settings;
 use millstream_sim::Sim;
 use millstream_sql::render;
@@ -70,6 +70,30 @@ fn once(range: std::ops::Range<i32>, passes: impl Fn(i32) -> bool) -> BTreeMap<S
 const EVEN: &str = "CREATE STREAM even AS SELECT * FROM numbers WHERE n % 2 = 0;";
 const LARGE: &str = "CREATE STREAM large AS SELECT * FROM numbers WHERE n >= 50;";
 const ALL: &str = "CREATE STREAM everything AS SELECT * FROM numbers;";
+
+#[test]
+fn rules_that_share_a_group_are_told_apart() {
+    let sim = Sim::live();
+    let running = start(&sim, &[EVEN, LARGE]).unwrap();
+    let watch = running[0].watch();
+    write(&sim, 0..90);
+    sim.write("numbers", b"k", Some(b"no number"));
+    let told = |name: &str| {
+        let all = watch.rules();
+        let rule = all.iter().find(|rule| rule.rule == name).unwrap();
+        assert_eq!(rule.group, watch.status().group());
+        (rule.state.clone(), rule.rows, rule.failed)
+    };
+    until("each has its own rows, and both the record that is none", || {
+        told("EVEN") == (QueryState::Running, 45, 1) && told("LARGE") == (QueryState::Running, 40, 1)
+    });
+    assert!(watch.table().is_none(), "they keep nothing");
+    let mut samples = Vec::new();
+    watch.samples(&mut samples);
+    let rows = samples.iter().filter(|sample| sample.name == "millstream_rule_rows_out_total");
+    assert_eq!(rows.map(|sample| sample.labels[0].1.as_str()).collect::<Vec<_>>(), ["EVEN", "LARGE"]);
+    stop(running);
+}
 
 #[test]
 fn rules_share_a_group_and_one_that_comes_later_begins_at_the_beginning() {

@@ -1,58 +1,49 @@
 use std::mem;
 
-use crate::layer::{Entries, Value, size};
+use crate::layer::overlay::{Found, Overlay};
 
-/// Clean entries in two generations: what is used moves to the young one, and when that is full the old one goes.
+/// Clean entries in two generations: what is used is copied to the young one, and when that is full the old one goes.
 /// It forgets much like a least-recently-used list, at the cost of one hash map look-up.
 ///
 /// How much it may keep is said each time, because tables share their memory.
 #[derive(Default)]
 pub(super) struct Cache {
-    young: Entries,
-    old: Entries,
-    young_bytes: usize,
-    old_bytes: usize,
+    young: Overlay,
+    /// Finds keys by the same hash as the young one, or is empty.
+    old: Overlay,
     hits: u64,
     misses: u64,
 }
 
 impl Cache {
     /// Whether `key` is cached; it is then in the young generation.
-    pub(super) fn touch(&mut self, key: &[u8], bytes_max: usize) -> bool {
-        if self.young.contains_key(key) {
-            self.hits += 1;
-            return true;
+    pub(super) fn touch(&mut self, key: &[u8]) -> bool {
+        let hash = self.young.hash(key);
+        if self.young.find(hash, key).is_none() {
+            let Some(Found(value)) = self.old.find(hash, key) else {
+                self.misses += 1;
+                return false;
+            };
+            // Its older copy goes with its generation.
+            self.young.insert(key, value);
         }
-        let Some((key, value)) = self.old.remove_entry(key) else {
-            self.misses += 1;
-            return false;
-        };
         self.hits += 1;
-        self.old_bytes = self.old_bytes.saturating_sub(size(&key, value.as_deref()));
-        self.insert(key, value, bytes_max);
         true
     }
 
     /// Caches an entry, in place of any older one of its key.
-    pub(super) fn insert(&mut self, key: Box<[u8]>, value: Value, bytes_max: usize) {
+    pub(super) fn insert(&mut self, key: &[u8], value: Option<&[u8]>, bytes_max: usize) {
         self.trim(bytes_max);
-        if let Some(before) = self.old.remove(&key) {
-            self.old_bytes = self.old_bytes.saturating_sub(size(&key, before.as_deref()));
-        }
-        let (added, key_bytes) = (size(&key, value.as_deref()), size(&key, None));
-        let before = self.young.insert(key, value);
-        let replaced = before.map_or(0, |before| key_bytes + before.map_or(0, |value| value.len()));
-        self.young_bytes = (self.young_bytes + added).saturating_sub(replaced);
+        self.young.insert(key, value);
     }
 
     /// Forgets what is more than `bytes_max`, the longest unused half first.
     pub(super) fn trim(&mut self, bytes_max: usize) {
-        if self.young_bytes > bytes_max / 2 {
-            self.old = mem::take(&mut self.young);
-            self.old_bytes = mem::take(&mut self.young_bytes);
+        if self.young.bytes() > bytes_max / 2 {
+            self.old = self.young.take();
         }
         if self.bytes() > bytes_max {
-            (self.old, self.old_bytes) = (Entries::default(), 0);
+            self.old = Overlay::default();
         }
     }
 
@@ -63,11 +54,54 @@ impl Cache {
 
     /// How much it keeps.
     pub(super) fn bytes(&self) -> usize {
-        self.young_bytes + self.old_bytes
+        self.young.bytes() + self.old.bytes()
     }
 
     /// The value of a key that was touched or inserted last.
     pub(super) fn get(&self, key: &[u8]) -> Option<&[u8]> {
-        self.young.get(key).and_then(|value| value.as_deref())
+        self.young.get(key).and_then(|Found(value)| value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ENTRIES: u32 = 1_000;
+
+    fn filled(bytes_max: usize) -> Cache {
+        let mut cache = Cache::default();
+        for number in 0..ENTRIES {
+            cache.insert(&number.to_be_bytes(), Some(&[7; 100]), bytes_max);
+        }
+        cache
+    }
+
+    #[test]
+    fn what_is_used_outlasts_what_is_not() {
+        let mut cache = Cache::default();
+        for number in 0..ENTRIES {
+            assert!(number == 0 || cache.touch(b"used"), "{number}");
+            cache.insert(b"used", Some(b"value"), 20_000);
+            cache.insert(&number.to_be_bytes(), Some(&[7; 100]), 20_000);
+            assert!(cache.bytes() <= 20_000 + 300, "{}", cache.bytes());
+        }
+        assert!(!cache.touch(&0_u32.to_be_bytes()) && cache.touch(&(ENTRIES - 1).to_be_bytes()));
+    }
+
+    #[test]
+    fn the_newest_value_of_a_key_counts_whichever_generation_has_an_older_one() {
+        let mut cache = Cache::default();
+        cache.insert(b"k", Some(b"old"), 0);
+        cache.insert(b"other", None, 0);
+        assert!(!cache.touch(b"k"), "nothing outlasts a cache of no bytes");
+        let mut cache = filled(usize::MAX);
+        let first = 0_u32.to_be_bytes();
+        // The generations change places.
+        cache.trim(cache.bytes());
+        assert!(cache.touch(&first) && cache.get(&first) == Some(&[7; 100]));
+        cache.insert(&first, None, usize::MAX);
+        assert!(cache.touch(&first) && cache.get(&first).is_none(), "it is known to be deleted");
+        assert_eq!(cache.take_reads(), (2, 0));
     }
 }

@@ -16,7 +16,13 @@ impl<S: TableStore> TableLayer<S> {
     /// What is on its way to the store for a key; `None` for a key that is not.
     fn pending(&self, key: &[u8]) -> Option<Found<'_>> {
         let writing = || self.writing.as_ref().and_then(|writing| writing.get(key));
-        self.dirty.get(key).or_else(|| self.waiting.get(key)).or_else(writing)
+        self.uncommitted(key).or_else(|| self.waiting.get(key)).or_else(writing)
+    }
+
+    /// What no commit has brought to the changelog yet.
+    fn uncommitted(&self, key: &[u8]) -> Option<Found<'_>> {
+        let hash = self.dirty.hash(key);
+        self.dirty.find(hash, key).or_else(|| self.leaving.find(hash, key))
     }
 
     /// What `key` has, as it is kept, the record at hand's own writes left out.
@@ -31,12 +37,13 @@ impl<S: TableStore> TableLayer<S> {
 
     fn put_in_order(&mut self) {
         self.dirty.put_in_order();
+        self.leaving.put_in_order();
         self.waiting.put_in_order();
     }
 
     /// What is on top of the store, newest first.
     fn on_top<'a>(&'a self, range: &'a KeyRange) -> Vec<Source<'a>> {
-        let mut sources = vec![Source::new(self.dirty.range(range))];
+        let mut sources = vec![Source::new(self.dirty.range(range)), Source::new(self.leaving.range(range))];
         sources.extend(self.committed_on_top(range));
         sources
     }
@@ -171,8 +178,10 @@ impl<S: TableStore> TableAccess for TableLayer<S> {
             let value = self.staged.get(place).and_then(|(_, value)| value.as_deref());
             return Ok(value.and_then(|kept| age.live(key, kept)));
         }
+        let hash = self.dirty.hash(key);
+        let uncommitted = self.dirty.find(hash, key).or_else(|| self.leaving.find(hash, key));
         let writing = || self.writing.as_ref().and_then(|writing| writing.get(key));
-        let pending = self.dirty.get(key).or_else(|| self.waiting.get(key)).or_else(writing);
+        let pending = uncommitted.or_else(|| self.waiting.get(key)).or_else(writing);
         if let Some(Found(value)) = pending {
             return Ok(value.and_then(|kept| age.live(key, kept)));
         }
@@ -228,10 +237,10 @@ fn load<S: TableStore>(
     key: &[u8],
     bytes_max: usize,
 ) -> Result<(), PortError> {
-    if !cache.touch(key, bytes_max) {
+    if !cache.touch(key) {
         scratch.clear();
         let found = store.get(key, scratch)?;
-        cache.insert(key.into(), found.then(|| scratch.as_slice().into()), bytes_max);
+        cache.insert(key, found.then_some(scratch.as_slice()), bytes_max);
     }
     Ok(())
 }

@@ -93,7 +93,8 @@ fn the_store_sees_writes_only_at_the_commit_and_one_a_key() {
         layer.accept_staged();
     }
     assert_eq!(layer.store().count().unwrap(), 0);
-    assert_eq!(layer.dirty().collect::<Vec<_>>(), [(&b"k"[..], Some(&b"3"[..]), None)]);
+    layer.begin_leaving();
+    assert_eq!(layer.leaving().collect::<Vec<_>>(), [(&b"k"[..], Some(&b"3"[..]), None)]);
     layer.logged(Offset(9), Duration::ZERO);
     assert_eq!(layer.store().count().unwrap(), 0, "what is logged waits for more");
     assert!(
@@ -102,7 +103,7 @@ fn the_store_sees_writes_only_at_the_commit_and_one_a_key() {
     );
     layer.store_all(1).unwrap();
     assert_eq!(layer.store().changelog_offset().unwrap(), Some(Offset(9)));
-    assert_eq!(layer.dirty().count(), 0);
+    assert!(!layer.is_leaving());
     assert_eq!(layer.get(b"k").unwrap(), Some(&b"3"[..]));
 }
 

@@ -11,6 +11,7 @@
 )]
 
 mod around;
+mod commits;
 mod deferral;
 mod edges;
 mod figures;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use millstream_model::Partition;
 use millstream_ports::{Codec, CodecError, DecimalText, Delivery, Utf8};
 use millstream_runtime::{Context, GroupBuilder, GroupGraph, Output, Settings, Table};
-use millstream_sim::Tester;
+use millstream_sim::{Faults, Tester};
 
 /// Numbers whose schema is in a registry that is up or down.
 #[derive(Clone, Default)]
@@ -125,4 +125,21 @@ fn a_restart_in_an_outage_loses_nothing() {
     asking.is_down.store(false, Ordering::Relaxed);
     tester.run().unwrap();
     assert_eq!(taken(&mut tester), [7]);
+}
+
+#[test]
+fn a_table_that_another_process_keeps_is_told_of() {
+    let group = GroupGraph::define("kept").input("numbers", Utf8, DecimalText, |c, k: &str, n| add(c, k, n));
+    let mut tester = finish(group, Delivery::AtLeastOnce);
+    tester.sim().create("numbers", 2);
+    tester.sim().set_faults(Faults { busy_stores: 1_000, ..Faults::default() });
+    tester.sim().write("numbers", b"k", Some(b"7"));
+    for _ in 0..15 {
+        tester.advance(Duration::from_secs(1)).unwrap();
+    }
+    let reason = tester.status().unwrap().ready().unwrap_err();
+    assert!(reason.contains("the table of partition 0 can't be read yet: "), "{reason}");
+    tester.sim().set_faults(Faults::default());
+    tester.advance(Duration::from_secs(1)).unwrap();
+    assert_eq!((taken(&mut tester), tester.status().unwrap().ready()), (vec![7], Ok(())));
 }

@@ -3,6 +3,7 @@
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::Token;
 
+use super::elsewhere::elsewhere;
 use super::statement::{properties, statement};
 use super::type_name::Types;
 use super::{Parsed, RuleDialect, expected, here, name, need, peeks, span, text, tokens, word};
@@ -23,6 +24,9 @@ pub(crate) fn parse_command(source: &str, types: &Types) -> Parsed<Command> {
 }
 
 fn command(parser: &mut Parser<'_>, source: &str, types: &Types) -> Parsed<Command> {
+    if let Some(refused) = elsewhere(parser) {
+        return Err(refused);
+    }
     if peeks(parser, &["SELECT", "WITH"]) {
         to_end(parser);
         return Ok(Command::Select);
@@ -128,9 +132,10 @@ fn show(parser: &mut Parser<'_>) -> Parsed<Command> {
         ("VARIABLES", Listed::Variables),
         ("CONNECTORS", Listed::Connectors),
     ];
-    word(parser, "ALL");
+    let is_all = word(parser, "ALL");
     for (name, what) in ALL {
         if word(parser, name) {
+            let what = if is_all && what == Listed::Topics { Listed::AllTopics } else { what };
             return Ok(Command::Show { what, is_extended: word(parser, "EXTENDED") });
         }
     }

@@ -16,7 +16,7 @@ pub(super) fn expression(parser: &mut Parser<'_>) -> Parsed<At<Expr>> {
 }
 
 pub(super) fn not_yet(what: impl std::fmt::Display, span: Span) -> Diagnostic {
-    Diagnostic::unsupported(span, format!("{what} can't be run"))
+    Diagnostic::new(span, format!("{what} can't be run"))
 }
 
 pub(super) fn convert(expr: &sql::Expr, otherwise: Span) -> Parsed<At<Expr>> {

@@ -1,6 +1,7 @@
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::Token;
 
+use super::elsewhere::elsewhere;
 use super::expression::expression;
 use super::type_name::{Types, data_type};
 use super::{Parsed, expected, here, name, need, peeks, query, span, symbol, text, word};
@@ -17,6 +18,9 @@ const ASKING: &[&str] =
 /// Reads one statement, to its last token.
 pub(super) fn statement(parser: &mut Parser<'_>, types: &Types) -> Parsed<Statement> {
     let place = here(parser);
+    if let Some(refused) = elsewhere(parser) {
+        return Err(refused);
+    }
     if peeks(parser, &["SELECT"]) {
         let said =
             "a query by itself has nowhere to write to; put CREATE STREAM or CREATE TABLE … AS before it";
@@ -243,7 +247,11 @@ pub(super) fn properties(parser: &mut Parser<'_>) -> Parsed<Vec<(At<String>, At<
     }
 }
 
-/// A quoted text, a number, a word, or a duration such as `10 SECONDS`.
+fn is_truth(word: &str) -> bool {
+    ["TRUE", "FALSE"].iter().any(|truth| word.eq_ignore_ascii_case(truth))
+}
+
+/// A quoted text, a number, a truth, or a duration such as `10 SECONDS`.
 fn property(parser: &mut Parser<'_>) -> Parsed<At<String>> {
     let value = parser.next_token();
     let text = match &value.token {
@@ -256,8 +264,12 @@ fn property(parser: &mut Parser<'_>) -> Parsed<At<String>> {
             _ => digits.clone(),
         },
         Token::Minus => format!("-{}", parser.next_token().token),
-        Token::Word(word) => word.value.clone(),
-        _ => return Err(Diagnostic::new(span(&value), "expected a quoted text, a number or a word")),
+        Token::Word(word) if word.quote_style.is_none() && is_truth(&word.value) => word.value.clone(),
+        _ => {
+            let said =
+                Diagnostic::new(span(&value), "expected a text in single quotes, a number, true or false");
+            return Err(said);
+        }
     };
     Ok(At { node: text, span: span(&value) })
 }

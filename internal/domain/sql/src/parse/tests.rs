@@ -2,7 +2,7 @@ use millstream_model::Decimal;
 use millstream_model::{Type, Value};
 use proptest::prelude::*;
 
-use super::{Types, parse};
+use super::{Types, parse, parse_expression, parse_query};
 use crate::ast::{At, BinaryOp, Expr, SelectItem, Statement};
 use crate::diagnostic::Span;
 
@@ -188,4 +188,46 @@ fn too_long_or_too_deep_is_refused_and_not_a_crash() {
     assert_eq!(parse(&edge, &mut Types::new()).1, []);
     let deep = format!("CREATE STREAM a AS SELECT {}1{} FROM b", "(".repeat(5000), ")".repeat(5000));
     assert!(parse(&deep, &mut Types::new()).1[0].message.contains("nested too deeply"));
+}
+
+#[test]
+fn a_value_becomes_one_of_a_type_that_was_given_a_name() {
+    let text = "CREATE TYPE place AS STRUCT<city STRING, `post code` INT>;
+CREATE STREAM a AS SELECT CAST(NULL AS place), CAST(CAST(x AS ARRAY<place>) AS STRING), \
+        CAST(y AS STRUCT<place place, n INT>), place AS place FROM b";
+    let (statements, mistakes) = parse(text, &mut Types::new());
+    assert_eq!(mistakes, []);
+    let Statement::CreateAs(create) = &statements[1].node else { panic!("not a query") };
+    let cast = |item: &SelectItem| match item {
+        SelectItem::Expr(At { node: Expr::Cast(_, ty), .. }, _) => ty.to_string(),
+        SelectItem::Expr(At { node: Expr::Column(_, name), .. }, _) => name.clone(),
+        other => panic!("{other:?}"),
+    };
+    let items: Vec<_> = create.query.items.iter().map(cast).collect();
+    let place = "STRUCT<CITY STRING, post code INT>";
+    assert_eq!(items, [place, "STRING", &format!("STRUCT<PLACE {place}, N INT>"), "PLACE"]);
+}
+
+#[test]
+fn words_that_statements_are_built_of_name_nothing_without_quotes() {
+    for word in ["select", "From", "TABLE", "end"] {
+        let (_, mistakes) = parse(&format!("DROP STREAM {word};"), &mut Types::new());
+        assert_eq!(mistakes.len(), 1, "{word}");
+        let (_, mistakes) = parse(&format!("DROP STREAM `{word}`;"), &mut Types::new());
+        assert_eq!(mistakes, [], "{word}");
+    }
+}
+
+#[test]
+fn what_can_not_be_read_is_told_without_the_readers_own_words() {
+    for text in ["a operator b", "a = 1 operator 2"] {
+        let mistake = parse_expression(text).unwrap_err();
+        assert!(!mistake.message.contains("Word"), "{}", mistake.message);
+    }
+    let mistake = parse_query("SELECT a FROM s WHERE a operator 3").unwrap_err();
+    assert!(
+        mistake.message.contains("expected") && !mistake.message.contains("token"),
+        "{}",
+        mistake.message
+    );
 }

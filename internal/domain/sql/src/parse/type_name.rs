@@ -3,9 +3,10 @@ use std::collections::BTreeMap;
 use millstream_model::{Column, Type};
 use sqlparser::ast::{self as sql, DataType, ExactNumberInfo};
 use sqlparser::parser::Parser;
+use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use super::expression::folded;
-use super::{Parsed, here, refused};
+use super::{Parsed, here, is_said, refused};
 use crate::diagnostic::{Diagnostic, Span};
 
 /// Types that statements have given names to.
@@ -59,6 +60,87 @@ fn named(parsed: &DataType, span: Span, types: &Types) -> Parsed<Type> {
         },
         other => return Err(Diagnostic::new(span, format!("there is no type {other}"))),
     })
+}
+
+/// The tokens of a statement, where a CAST to a type of a given name says what that type is: expressions are read without
+/// knowing any.
+pub(super) fn spelled_out(tokens: &[TokenWithSpan], types: &Types) -> Vec<TokenWithSpan> {
+    if types.is_empty() {
+        return tokens.to_vec();
+    }
+    let mut casts = Casts::default();
+    let mut out = Vec::new();
+    for (place, token) in tokens.iter().enumerate() {
+        casts.pass(&token.token);
+        let next = tokens.iter().skip(place + 1).find(|next| is_said(next)).map(|next| &next.token);
+        // A word with another behind it is a field's name.
+        let is_type = casts.is_at_type() && !matches!(next, Some(Token::Word(_)));
+        let ty = match &token.token {
+            Token::Word(word) if is_type => types.get(&super::folded(word)),
+            _ => None,
+        };
+        let written = ty.and_then(|ty| super::tokens(&written(ty)).ok());
+        match written {
+            Some(written) => {
+                out.extend(written.into_iter().map(|of| TokenWithSpan { span: token.span, ..of }))
+            }
+            None => out.push(token.clone()),
+        }
+    }
+    out
+}
+
+/// The CASTs that a place in a statement stands in: how many parentheses each is in, and whether its type has begun.
+#[derive(Default)]
+struct Casts {
+    depth: usize,
+    is_next: bool,
+    open: Vec<(usize, bool)>,
+}
+
+impl Casts {
+    fn pass(&mut self, token: &Token) {
+        match token {
+            Token::LParen => {
+                self.depth += 1;
+                if std::mem::take(&mut self.is_next) {
+                    self.open.push((self.depth, false));
+                }
+            }
+            Token::RParen => {
+                self.open.pop_if(|(depth, _)| *depth == self.depth);
+                self.depth = self.depth.saturating_sub(1);
+            }
+            Token::Word(word) if word.quote_style.is_none() => {
+                self.is_next = word.value.eq_ignore_ascii_case("CAST");
+                let is_as = word.value.eq_ignore_ascii_case("AS");
+                if let Some((_, begun)) =
+                    self.open.last_mut().filter(|(depth, _)| is_as && *depth == self.depth)
+                {
+                    *begun = true;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn is_at_type(&self) -> bool {
+        self.open.last().is_some_and(|(_, begun)| *begun)
+    }
+}
+
+/// A type as a statement writes it, whatever its fields are called.
+fn written(ty: &Type) -> String {
+    match ty {
+        Type::Array(item) => format!("ARRAY<{}>", written(item)),
+        Type::Map(key, value) => format!("MAP<{}, {}>", written(key), written(value)),
+        Type::Struct(fields) => {
+            let field =
+                |field: &Column| format!("`{}` {}", field.name.replace('`', "``"), written(&field.ty));
+            format!("STRUCT<{}>", fields.iter().map(field).collect::<Vec<_>>().join(", "))
+        }
+        plain => plain.to_string(),
+    }
 }
 
 /// The type that a statement has given this name to.

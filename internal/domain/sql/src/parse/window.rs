@@ -44,7 +44,21 @@ pub(super) fn window(parser: &mut Parser<'_>) -> Parsed<Option<At<Window>>> {
         }
     }
     symbol(parser, &Token::RParen, "')'")?;
+    kept_long_enough(shape, grace_ms, retention_ms).map_err(|said| Diagnostic::new(place, said))?;
     Ok(Some(At { node: Window { shape, grace_ms, retention_ms }, span: place }))
+}
+
+/// A window is kept until no row is taken for it any more.
+fn kept_long_enough(shape: WindowShape, grace_ms: Option<i64>, kept_ms: Option<i64>) -> Result<(), String> {
+    let size_ms = match shape {
+        WindowShape::Tumbling { size_ms } | WindowShape::Hopping { size_ms, .. } => size_ms,
+        WindowShape::Session { gap_ms } => gap_ms,
+    };
+    let needed_ms = size_ms.saturating_add(grace_ms.unwrap_or(0));
+    match kept_ms.filter(|kept_ms| *kept_ms < needed_ms) {
+        Some(_) => Err(format!("RETENTION is no shorter than a window and its grace period, {needed_ms} ms")),
+        None => Ok(()),
+    }
 }
 
 fn hopping(parser: &mut Parser<'_>) -> Parsed<WindowShape> {

@@ -13,7 +13,8 @@ use crate::diagnostic::{Diagnostic, Span};
 use crate::eval::Bound;
 use crate::format::Half;
 
-/// How long after a window's end rows are still taken where that was not said, less the window's own size.
+/// How long after a window's end rows are still taken where that was not said, less the window's own size. With EMIT FINAL
+/// it is not at all.
 const LATENESS_MS: i64 = 86_400_000;
 
 /// Splits expressions into what is computed for each record and what is computed for each group.
@@ -175,7 +176,9 @@ fn windows(window: &Window, is_final: bool) -> Windows {
         WindowShape::Tumbling { size_ms } | WindowShape::Hopping { size_ms, .. } => size_ms,
         WindowShape::Session { gap_ms } => gap_ms,
     };
-    let grace_ms = window.grace_ms.unwrap_or_else(|| LATENESS_MS.saturating_sub(size_ms).max(0));
+    // What is told once is not held back for a day unless somebody asks for it.
+    let otherwise = if is_final { 0 } else { LATENESS_MS.saturating_sub(size_ms).max(0) };
+    let grace_ms = window.grace_ms.unwrap_or(otherwise);
     Windows { shape: window.shape, grace_ms, is_final }
 }
 

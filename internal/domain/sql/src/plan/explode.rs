@@ -22,6 +22,20 @@ pub(super) fn table_calls(at: &At<Expr>, calls: &mut Vec<At<Expr>>) {
     }
 }
 
+/// A CASE chooses among values, and a table function gives rows.
+fn outside_case(at: &At<Expr>) -> Result<(), Diagnostic> {
+    let parts = at.node.parts();
+    if matches!(at.node, Expr::Case(..)) {
+        let mut calls = Vec::new();
+        parts.iter().for_each(|part| table_calls(part, &mut calls));
+        if let Some(call) = calls.first() {
+            let said = "a table function makes rows, and a CASE chooses among values";
+            return Err(Diagnostic::new(call.span, said).help("create a stream with it first"));
+        }
+    }
+    parts.into_iter().try_for_each(outside_case)
+}
+
 /// Binds a table function's call.
 fn bind_call(scope: &Scope, call: &At<Expr>) -> Result<TableCall, Diagnostic> {
     let Expr::Call(name, arguments) = &call.node else {
@@ -42,6 +56,7 @@ pub(super) fn explode(
     for item in &query.items {
         if let SelectItem::Expr(expr, _) | SelectItem::Fields(expr) = item {
             table_calls(expr, &mut calls);
+            mistakes.extend(outside_case(expr).err());
         }
     }
     if let (Some(call), SourceKind::Table) = (calls.first(), rows.kind) {

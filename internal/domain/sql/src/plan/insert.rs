@@ -9,7 +9,7 @@ use crate::ast::{At, InsertSelect, InsertValues, Query, SourceKind};
 use crate::bind::{Scope, assigned, bind};
 use crate::catalog::Source;
 use crate::diagnostic::{Diagnostic, Span};
-use crate::eval::Bound;
+use crate::eval::{Bound, compare};
 
 fn target<'p>(name: &At<String>, planner: &'p Planner<'_>) -> Planned<&'p Source> {
     let sink = planner.known(name)?;
@@ -140,9 +140,9 @@ pub(super) fn values(insert: &InsertValues, planner: &Planner<'_>) -> Planned<In
             )));
         };
         let said = format!("{} is {}, not {}", column.name, column.ty, given.1);
-        let value = assigned(given, &column.ty).ok_or_else(|| one(Diagnostic::new(at.span, said)))?;
+        let value = fitting_value(given, &column.ty).ok_or_else(|| one(Diagnostic::new(at.span, said)))?;
         if let Some(slot) = row.get_mut(place) {
-            *slot = value.eval(&[]);
+            *slot = value;
         }
     }
     let value = row.split_off(sink.key.len());
@@ -153,6 +153,26 @@ pub(super) fn values(insert: &InsertValues, planner: &Planner<'_>) -> Planned<In
         )]);
     }
     Ok(Insertion { sink: sink.clone(), key: row, value, timestamp, span: insert.target.span })
+}
+
+/// A value that is given for a column of type `to`, as one of that type; none where it would be another value then.
+fn fitting_value((given, from): (Bound, Type), to: &Type) -> Option<Value> {
+    let before = given.eval(&[]);
+    let is_text = |ty: &Type| *ty == Type::String;
+    // Clients write exact numbers as texts.
+    let is_plain = |ty: &Type| matches!(ty, Type::Int | Type::Bigint | Type::Double | Type::Boolean);
+    let is_other = is_text(&from) && is_plain(to) || is_plain(&from) && is_text(to);
+    if is_other && !before.is_null() {
+        return None;
+    }
+    let is_exact = from.is_number() && to.is_number();
+    if is_exact && !is_wider(to, &from) {
+        return None;
+    }
+    let value = assigned((given, from), to)?.eval(&[]);
+    let is_decimal = matches!(to, Type::Decimal { .. });
+    let is_same = !is_exact || !is_decimal || compare(&before, &value).is_none_or(std::cmp::Ordering::is_eq);
+    Some(value).filter(|_| is_same)
 }
 
 /// Whether a number's type holds all numbers of another one's kind.

@@ -52,6 +52,7 @@ fn entry(relation: &Relation, planner: &Planner<'_>, builder: &mut Builder) -> P
         key: (0..source.key.len()).map(|place| vec![Bound::Column(place)]).collect(),
         window: source.window,
         sources: 1,
+        partitions: source.partitions,
         halves: (source.key_half(), source.value_half()),
     })
 }
@@ -87,6 +88,7 @@ fn subquery(
         key: (0..body.key.len()).map(|place| vec![Bound::Column(place)]).collect(),
         window: body.window,
         sources: 1,
+        partitions: None,
         halves: (body.key_half, body.value_half),
     })
 }
@@ -270,8 +272,22 @@ fn windowed(left: &Rows, right: &Rows, on: &On) -> Result<(), Diagnostic> {
     Ok(())
 }
 
+/// Rows meet in the partition of their number, so that there are as many of either.
+fn as_many(left: &Rows, right: &Rows, join: &Join) -> Result<(), Diagnostic> {
+    match (left.partitions, right.partitions) {
+        (Some(left), Some(right)) if left != right => {
+            let said =
+                format!("{} has {right} partitions, and what it is joined with has {left}", join.right.alias);
+            Err(Diagnostic::new(join.right.name.span, said)
+                .help(format!("copy it into a stream or table WITH (PARTITIONS={left}), and join that")))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn streams(left: Rows, right: Rows, join: &Join, on: &On, builder: &mut Builder) -> Result<Rows, Diagnostic> {
     windowed(&left, &right, on)?;
+    as_many(&left, &right, join)?;
     let Some(within) = &join.within else {
         return Err(Diagnostic::new(on.span, "streams are joined within a time"));
     };
@@ -298,6 +314,7 @@ fn lookup(left: Rows, right: Rows, join: &Join, on: &On, builder: &mut Builder) 
     if !is_key(&right, &on.right()) {
         return Err(not_the_key(&right, on, join));
     }
+    as_many(&left, &right, join)?;
     if left.window.is_some() || right.window.is_some() {
         windowed(&left, &right, on)?;
     }
@@ -344,6 +361,7 @@ fn tables(
         return foreign(left, right, join, on, is_first, builder);
     }
     windowed(&left, &right, on)?;
+    as_many(&left, &right, join)?;
     let ends = [
         builder.then(left.end, exchange(None, left.window)),
         builder.then(right.end, exchange(None, right.window)),
@@ -390,7 +408,9 @@ fn foreign(
     scope.extend(right.scope);
     let width = scope.width();
     let halves = left.halves;
-    Ok(Rows { end, scope, kind: SourceKind::Table, key: left.key, window: None, sources: 2, width, halves })
+    let partitions = left.partitions;
+    let kind = SourceKind::Table;
+    Ok(Rows { end, scope, kind, key: left.key, window: None, sources: 2, partitions, width, halves })
 }
 
 /// Both rows side by side, and their key behind them.
@@ -420,6 +440,7 @@ fn beside(left: Rows, right: Rows, kind: JoinKind, on: &On) -> Rows {
         key,
         window: None,
         sources: left.sources + right.sources,
+        partitions: left.partitions.or(right.partitions),
         halves: left.halves,
     }
 }

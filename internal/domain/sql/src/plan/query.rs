@@ -47,6 +47,8 @@ pub(super) struct Rows {
     pub(super) window: Option<KeyWindow>,
     /// How many sources are joined.
     pub(super) sources: usize,
+    /// How many partitions they are in, where a statement says so.
+    pub(super) partitions: Option<u32>,
     /// The formats of the first source.
     pub(super) halves: (Half, Half),
     /// How many of the row's columns are the sources' own; further ones were made on the way.

@@ -48,6 +48,12 @@ pub(super) fn declared(
     source.key = find.columns(source.key, true, key_format, &mut key_options)?;
     source.value = find.columns(source.value, false, value_format, &mut value_options)?;
     source.key_options = key_options;
+    for columns in [&source.key, &source.value] {
+        if let Some(name) = twice(columns) {
+            let said = format!("the schema has two columns that are called {name} in capitals");
+            return Err(Diagnostic::new(span, said).help("declare the columns that are needed"));
+        }
+    }
     // A column that stands in the key too is read from there.
     let key = source.key.clone();
     source.value.retain(|column| key.iter().all(|key| key.name != column.name));
@@ -67,8 +73,17 @@ pub(super) fn declared(
     value_options.is_bare = with.is_bare(catalog, value_format, &source.value)? || value_options.is_bare;
     source.value_options = value_options;
     held(&source, (key_format, value_format), span)?;
+    with.kept(&source)?;
     source.timestamp = time_of(&with, &source)?.map(|(column, _)| column);
     Ok(source)
+}
+
+/// A name that two columns have.
+fn twice(columns: &[Column]) -> Option<&str> {
+    let mut names = columns.iter().enumerate().map(|(place, column)| (place, column.name.as_str()));
+    let is_second =
+        |(place, name): &(usize, &str)| columns.iter().take(*place).any(|column| column.name == *name);
+    names.find(is_second).map(|(_, name)| name)
 }
 
 /// The column that tells a source's times, as its statement says it.
@@ -90,6 +105,16 @@ fn held(source: &Source, (key, value): (Format, Format), span: Span) -> Declared
     if let Some(reason) = key.refuses(&source.key) {
         return Err(Diagnostic::new(span, format!("the key can't be written: {reason}"))
             .help("set another KEY_FORMAT in WITH"));
+    }
+    for (format, columns, is_bare) in
+        [(key, &source.key, source.key.len() == 1), (value, &source.value, source.value_options.is_bare)]
+    {
+        if let Some(name) = format.refuses_name(columns, is_bare) {
+            let said = format!("the format {} has no field called {name}", format.name);
+            return Err(
+                Diagnostic::new(span, said).help("name it with letters, digits and underscores alone")
+            );
+        }
     }
     if let Some(reason) = value.refuses(&source.value) {
         return Err(Diagnostic::new(span, format!("the value can't be written: {reason}"))
@@ -184,6 +209,11 @@ impl Find<'_> {
         let RegisteredColumns { mut columns, is_bare } = found;
         let said = self.create.with.iter().find(|(name, _)| name.node == "WRAP_SINGLE_VALUE");
         let is_unwrapped = said.is_some_and(|(_, value)| value.node.eq_ignore_ascii_case("false"));
+        if is_bare && !is_unwrapped {
+            let span = said.map_or(self.topic.span, |(_, value)| value.span);
+            let said = "the schema is of one value without a name, and not of a record";
+            return Err(Diagnostic::new(span, said).help("write WRAP_SINGLE_VALUE=false"));
+        }
         if is_bare {
             for column in &mut columns {
                 "ROWVAL".clone_into(&mut column.name);
@@ -215,6 +245,11 @@ pub(super) fn filled(
     // A key where there was none before is not kept in a format for nothing.
     let inherited = Some(&body.key_half).filter(|half| half.format != "NONE" || body.key.is_empty());
     let (key_format, key_options) = with.key_half(catalog, inherited)?;
+    let said = with.get("KEY_FORMAT").filter(|said| !said.node.eq_ignore_ascii_case("NONE"));
+    if let Some(format) = said.filter(|_| body.key.is_empty()) {
+        let said = Diagnostic::new(format.span, "the rows have no key, so it has no format");
+        return Err(said.help("leave KEY_FORMAT out"));
+    }
     let (value_format, mut value_options) = with.value_half(catalog, Some(&body.value_half))?;
     value_options.is_bare = with.is_bare(catalog, value_format, &body.value)?;
     let prefix = catalog.setting("ksql.output.topic.name.prefix").unwrap_or_default();
@@ -237,6 +272,7 @@ pub(super) fn filled(
         is_read_only: false,
     };
     held(&source, (key_format, value_format), span)?;
+    with.kept(&source)?;
     for (is_key, half, columns) in
         [(true, source.key_half(), &source.key), (false, source.value_half(), &source.value)]
     {

@@ -2,12 +2,13 @@
 
 use millstream_model::{Column, FormatOptions, Type, Value};
 
-use crate::ast::{At, Expr, WindowShape};
+use crate::ast::{At, Expr, SourceKind, WindowShape};
 use crate::bind::{Scope, bind};
-use crate::catalog::{Catalog, KeyWindow, OnError, TimestampColumn};
+use crate::catalog::{Catalog, KeyWindow, OnError, Source, TimestampColumn};
 use crate::diagnostic::{Diagnostic, Span};
 use crate::eval::Bound;
 use crate::format::{self, Format, Half};
+use crate::time::TimePattern;
 
 const PROPERTIES: &[&str] = &[
     "KAFKA_TOPIC",
@@ -17,7 +18,6 @@ const PROPERTIES: &[&str] = &[
     "PARTITIONS",
     "REPLICAS",
     "RETENTION_MS",
-    "CLEANUP_POLICY",
     "KEY_DELIMITER",
     "VALUE_DELIMITER",
     "WRAP_SINGLE_VALUE",
@@ -60,7 +60,27 @@ impl<'a> With<'a> {
             let said = "FORMAT is the format of key and value, so it can't be set beside one of theirs";
             return Err(Diagnostic::new(both.span, said).help("set KEY_FORMAT and VALUE_FORMAT instead"));
         }
+        with.sensible()?;
         Ok(with)
+    }
+
+    /// What can be said to be wrong of single properties, whatever the statement.
+    fn sensible(&self) -> Read<()> {
+        let names = (self.get("VALUE_AVRO_SCHEMA_FULL_NAME"), self.get("VALUE_SCHEMA_FULL_NAME"));
+        if let (Some(old), Some(_)) = names {
+            let said = "VALUE_SCHEMA_FULL_NAME names the schema already";
+            return Err(Diagnostic::new(old.span, said).help("leave VALUE_AVRO_SCHEMA_FULL_NAME out"));
+        }
+        if let Some(topic) = self.get("KAFKA_TOPIC").filter(|topic| topic.node.trim().is_empty()) {
+            return Err(Diagnostic::new(topic.span, "a topic's name can't be empty"));
+        }
+        if let Some(time) = self.get("RETENTION_MS").filter(|time| time.node.parse::<i64>().is_err()) {
+            return Err(Diagnostic::new(time.span, "expected a number of milliseconds"));
+        }
+        if let Some(form) = self.get("TIMESTAMP_FORMAT") {
+            TimePattern::new(&form.node).map_err(|said| Diagnostic::new(form.span, said.to_string()))?;
+        }
+        Ok(())
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&'a At<String>> {
@@ -133,6 +153,10 @@ impl<'a> With<'a> {
             let said = format!("the format {} has no delimiter", format.name);
             return Err(Diagnostic::new(value.span, said).help(format!("leave {name} out")));
         }
+        if value.node.trim().is_empty() {
+            let said = Diagnostic::new(value.span, "a delimiter that can't be seen is named");
+            return Err(said.help("write TAB or SPACE"));
+        }
         let mut chars = value.node.chars();
         match (value.node.to_uppercase().as_str(), chars.next(), chars.next()) {
             ("TAB", ..) => Ok(Some('\t')),
@@ -194,6 +218,18 @@ impl<'a> With<'a> {
         match value.node.parse() {
             Ok(count @ 1..) => Ok(Some(count)),
             _ => Err(Diagnostic::new(value.span, "expected a number of partitions, at least 1")),
+        }
+    }
+
+    /// Refuses an age beyond which the rows of a table are deleted: each is the last of its key. Those of windows do end.
+    pub(super) fn kept(&self, source: &Source) -> Read<()> {
+        match self.get("RETENTION_MS") {
+            Some(time) if source.kind == SourceKind::Table && source.window.is_none() => {
+                let said =
+                    "a table's topic is cleaned by key, for its rows are no older than their last change";
+                Err(Diagnostic::new(time.span, said).help("leave RETENTION_MS out"))
+            }
+            _ => Ok(()),
         }
     }
 

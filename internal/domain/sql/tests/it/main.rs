@@ -45,8 +45,7 @@ fn files_that_run_become_rules() {
 
 #[test]
 fn files_that_do_not_are_told_everything_that_is_wrong() {
-    for (name, text) in
-        golden!("/refused": "cut_off", "expressions", "names_and_types", "queries", "sources", "syntax")
+    for (name, text) in golden!("/refused": "cut_off", "expressions", "names_and_types", "properties", "queries", "sources", "syntax")
     {
         let (_, mistakes) = plan(text, &mut Catalog::new(), &Registered);
         insta::assert_snapshot!(format!("refused_{name}"), render(&format!("{name}.sql"), text, &mistakes));

@@ -6,7 +6,7 @@ fn name(text: &str) -> TopicName {
 
 fn topic(text: &str, partitions: u32, policy: &str) -> TopicDescription {
     let settings = [("cleanup.policy".to_owned(), policy.to_owned())].into();
-    TopicDescription { name: name(text), partitions, settings }
+    TopicDescription { name: name(text), partitions, replicas: 1, settings }
 }
 
 fn spec() -> GroupSpec {
@@ -55,6 +55,27 @@ fn each_fault_says_what_is_wrong_and_the_command_that_mends_it() {
         "--entity-name g-table --add-config cleanup.policy=compact",
         "--delete --topic g-loop",
         "topic 'out' does not exist",
+    ] {
+        assert!(said.contains(words), "missing {words:?} in\n{said}");
+    }
+}
+
+#[test]
+fn a_changelog_that_is_narrower_than_its_inputs_is_not_mended_by_more_partitions_alone() {
+    let spec = GroupSpec {
+        inputs: vec![name("in")],
+        changelog: Some(name("g-table")),
+        group: "g".into(),
+        ..GroupSpec::default()
+    };
+    let found = [topic("in", 6, "delete"), topic("g-table", 4, "compact")];
+    let faults: Vec<_> = Survey::of(&spec, &found, None).faults.iter().map(ToString::to_string).collect();
+    let said = faults.join("\n");
+    for words in [
+        "g-table' has 4 partitions",
+        "begin without theirs",
+        "another name for the group",
+        "--alter --topic g-table --partitions 6",
     ] {
         assert!(said.contains(words), "missing {words:?} in\n{said}");
     }

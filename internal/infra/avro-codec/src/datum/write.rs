@@ -85,6 +85,19 @@ impl<'l> Writer<'l, '_> {
         }
     }
 
+    /// Where the key and the value of a map's entry are that stands as a record.
+    fn entry(&self, item: Place) -> Result<(Place, Place), DatumError> {
+        let unfit =
+            || DatumError::new("a map stands where the schema has an array of something else than entries");
+        let Node::Record(fields) = self.layout.node(item) else { return Err(unfit()) };
+        match fields.as_slice() {
+            [key, value] if (key.name.as_str(), value.name.as_str()) == ("key", "value") => {
+                Ok((key.place, value.place))
+            }
+            _ => Err(unfit()),
+        }
+    }
+
     fn unfit(&self, what: &str) -> DatumError {
         let node = match self.layout.node(self.place) {
             Node::Null => "null",

@@ -30,6 +30,10 @@ impl Memory {
         id
     }
 
+    pub(super) fn forget(&mut self, subject: &str) {
+        self.subjects.remove(subject);
+    }
+
     pub(super) fn put(&mut self, subject: &str, id: u32, schema: &str) {
         self.schemas.insert(id, schema.to_owned());
         let versions = self.subjects.entry(subject.to_owned()).or_default();

@@ -219,12 +219,23 @@ impl<'de> Visitor<'de> for Typed<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
-        let Type::Array(item) = self.0 else { return Err(self.wrong("an array")) };
-        let mut items = Vec::new();
-        while let Some(value) = seq.next_element_seed(Typed(item))? {
-            items.push(value);
+        match self.0 {
+            Type::Array(item) => {
+                let mut items = Vec::new();
+                while let Some(value) = seq.next_element_seed(Typed(item))? {
+                    items.push(value);
+                }
+                Ok(Value::Array(items))
+            }
+            Type::Map(key, value) => {
+                let mut entries = std::collections::BTreeMap::new();
+                while let Some((key, value)) = seq.next_element_seed(Entry { key, value })? {
+                    entries.insert(key, value);
+                }
+                Ok(Value::Map(entries))
+            }
+            _ => Err(self.wrong("an array")),
         }
-        Ok(Value::Array(items))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
@@ -239,5 +250,39 @@ impl<'de> Visitor<'de> for Typed<'_> {
             }
             _ => Err(self.wrong("a record")),
         }
+    }
+}
+
+/// Reads an entry of a map that stands as a record of a key and a value.
+struct Entry<'c> {
+    key: &'c Type,
+    value: &'c Type,
+}
+
+impl<'de> DeserializeSeed<'de> for Entry<'_> {
+    type Value = (Value, Value);
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(Value, Value), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Entry<'_> {
+    type Value = (Value, Value);
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a record of a key and a value")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(Value, Value), A::Error> {
+        let mut entry = (Value::Null, Value::Null);
+        while let Some(name) = map.next_key::<String>()? {
+            match name.as_str() {
+                "key" => entry.0 = map.next_value_seed(Typed(self.key))?,
+                "value" => entry.1 = map.next_value_seed(Typed(self.value))?,
+                _ => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(entry)
     }
 }

@@ -8,7 +8,7 @@ use super::*;
 /// A codec whose one schema is known, so that no registry is asked.
 fn codec(columns: &[Column]) -> AvroCodec {
     let registry = Registry::new("http://127.0.0.1:1").unwrap();
-    let text = schema_of("row", columns).to_string();
+    let text = schema_of(&Form::after("row"), columns).to_string();
     registry.know(5, &text);
     AvroCodec {
         source: Source::of(&registry),
@@ -51,7 +51,7 @@ fn each_schema_has_an_order_of_its_own() {
         } else {
             vec![columns[0].clone(), columns[1].clone(), more]
         };
-        let text = schema_of("row", &order).to_string();
+        let text = schema_of(&Form::after("row"), &order).to_string();
         registry.know(id, &text);
         let writer = AvroCodec { writer: Some((id, WriterSchema::parse(&text).unwrap())), ..codec(&order) };
         let value =
@@ -144,7 +144,7 @@ fn a_record_cut_anywhere_is_refused_and_not_guessed() {
 #[test]
 fn columns_are_found_in_the_schema_they_were_written_with() {
     let (columns, _) = all_types();
-    let found = columns_of(&schema_of("row", &columns).to_string(), true).unwrap().columns;
+    let found = columns_of(&schema_of(&Form::after("row"), &columns).to_string(), true).unwrap().columns;
     let names: Vec<_> = found.iter().map(|column| column.name.as_str()).collect();
     assert_eq!(names, ["B", "I", "L", "D", "P", "S", "Y", "T", "M", "PRODUCTS"]);
     assert_eq!(found[4].ty, Type::Decimal { precision: 12, scale: 2 });
@@ -219,4 +219,42 @@ fn keys_are_read_whether_they_are_bare_or_a_record_of_one_field() {
         fields: FieldMaps::default(),
     };
     assert_eq!(unused.decode(b"any key"), Ok(Vec::new()));
+}
+
+/// The entries of a map as Kafka Connect and ksqlDB write them.
+const ENTRIES: &str = r#"{"type": "array", "items": {"type": "record", "name": "KsqlDataSourceSchema_M",
+    "connect.internal.type": "MapEntry", "fields": [{"name": "key", "type": ["null", "string"]},
+    {"name": "value", "type": ["null", "long"]}]}}"#;
+
+#[test]
+fn a_map_is_read_and_written_as_a_list_of_entries_where_the_schema_has_that() {
+    let text = format!(
+        r#"{{"type": "record", "name": "R", "fields": [{{"name": "M", "type": ["null", {ENTRIES}]}}]}}"#
+    );
+    let columns = [Column::new("M", Type::Map(Box::new(Type::String), Box::new(Type::Bigint)))];
+    assert_eq!(columns_of(&text, true).unwrap().columns, columns);
+    let registry = Registry::new("http://127.0.0.1:1").unwrap();
+    registry.know(6, &text);
+    let writer = Some((6, WriterSchema::parse(&text).unwrap()));
+    let codec = AvroCodec { source: Source::of(&registry), writer, ..codec(&columns) };
+    let map = [(Value::text("a"), Value::Bigint(1)), (Value::Null, Value::Null)];
+    for row in [vec![Value::Map(map.into())], vec![Value::Map(BTreeMap::new())], vec![Value::Null]] {
+        let mut bytes = Vec::new();
+        codec.encode(&row, &mut bytes).unwrap();
+        assert_eq!(codec.decode(&bytes), Ok(row));
+    }
+}
+
+#[test]
+fn a_map_with_other_keys_than_texts_is_a_list_of_entries() {
+    let columns = [Column::new("M", Type::Map(Box::new(Type::Int), Box::new(Type::String)))];
+    let codec = codec(&columns);
+    let row = vec![Value::Map([(Value::Int(3), Value::text("c")), (Value::Int(1), Value::Null)].into())];
+    let mut bytes = Vec::new();
+    codec.encode(&row, &mut bytes).unwrap();
+    assert_eq!(codec.decode(&bytes), Ok(row));
+    assert_eq!(
+        columns_of(&schema_of(&Form::after("row"), &columns).to_string(), true).unwrap().columns,
+        columns
+    );
 }

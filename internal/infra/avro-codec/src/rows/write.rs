@@ -49,14 +49,13 @@ impl Serialize for Plain<'_> {
                 seq.end()
             }
             (Value::Map(entries), ty) => {
-                let value_type = match ty {
-                    Some(Type::Map(_, value)) => Some(&**value),
-                    _ => None,
+                let (key_type, value_type) = match ty {
+                    Some(Type::Map(key, value)) => (Some(&**key), Some(&**value)),
+                    _ => (None, None),
                 };
                 let mut map = serializer.serialize_map(Some(entries.len()))?;
                 for (key, value) in entries {
-                    let key = key.as_text().ok_or_else(|| S::Error::custom("a map's key is no text"))?;
-                    map.serialize_entry(key, &Plain(value, value_type))?;
+                    map.serialize_entry(&Plain(key, key_type), &Plain(value, value_type))?;
                 }
                 map.end()
             }

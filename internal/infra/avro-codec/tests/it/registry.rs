@@ -60,6 +60,24 @@ fn a_known_subject_keeps_the_compatibility_it_has() {
 }
 
 #[test]
+fn a_subject_is_taken_back_and_then_backward_again() {
+    let fake = Fake::start(empty);
+    let registry = registry(&fake);
+    registry.register("t-value", SCHEMA).unwrap();
+    registry.forget("t-value").unwrap();
+    registry.register("t-value", SCHEMA).unwrap();
+    let asked: Vec<_> =
+        fake.requests().iter().map(|request| format!("{} {}", request.method(), request.path())).collect();
+    assert_eq!(asked[3], "DELETE /subjects/t-value");
+    assert_eq!(asked[5], "PUT /config/t-value", "a registry may forget a subject's setting with it");
+    let missing = Fake::start(|_| Fake::error(404, 40401, "Subject not found"));
+    Registry::with_patience(&missing.url(), SHORT).unwrap().forget("t-value").unwrap();
+    let closed = Fake::start(|_| Fake::error(403, 403, "Forbidden"));
+    let error = Registry::with_patience(&closed.url(), SHORT).unwrap().forget("t-value").unwrap_err();
+    assert!(error.to_string().contains("could not delete subject 't-value'"), "{error}");
+}
+
+#[test]
 fn refusals_stop_and_tell_the_subject_and_the_registrys_words() {
     for (status, code, said, expected) in [
         (

@@ -212,3 +212,32 @@ fn a_topic_without_a_schema_says_what_to_do() {
     let said = AvroRows::new(&SIDES.1).columns("none", Side::Value, None).unwrap_err().to_string();
     assert!(said.contains("'none-value'") && said.contains("declare the columns"), "{said}");
 }
+
+/// The schema that ksqlDB has left under a subject.
+const THEIRS: &str = r#"{"type": "record", "name": "KsqlDataSourceSchema", "namespace": "io.confluent.ksql.avro_schemas",
+    "fields": []}"#;
+
+#[test]
+fn what_ksqldb_has_begun_is_gone_on_with_under_its_name() {
+    let fake = Fake::start(|request| match request.method() {
+        "POST" if request.body.contains("KsqlDataSourceSchema") => (200, r#"{"id":7}"#.to_owned()),
+        "POST" => Fake::error(409, 409, "the name is another"),
+        "GET" => (200, serde_json::json!({"id": 3, "version": 1, "schema": THEIRS}).to_string()),
+        _ => (200, "{}".to_owned()),
+    });
+    let registry = Registry::new(&fake.url()).unwrap();
+    let columns = [Column::new("M", Type::Map(Box::new(Type::String), Box::new(Type::Bigint)))];
+    let options = FormatOptions::default();
+    let spec = RowSpec { topic: "old", side: Side::Value, columns: &columns, options: &options };
+    let writer = AvroRows::new(&registry).writer(spec).unwrap();
+    let mut bytes = Vec::new();
+    writer.encode(&[Value::Map([(Value::text("a"), Value::Bigint(1))].into())], &mut bytes).unwrap();
+    assert_eq!(bytes[..5], [0, 0, 0, 0, 7]);
+    let posted: serde_json::Value = serde_json::from_str(&fake.requests().last().unwrap().body).unwrap();
+    let schema: serde_json::Value = serde_json::from_str(posted["schema"].as_str().unwrap()).unwrap();
+    assert_eq!(schema["namespace"], "io.confluent.ksql.avro_schemas");
+    assert_eq!(schema.pointer("/fields/0/type/1/items/connect.internal.type").unwrap(), "MapEntry");
+    let named = FormatOptions { schema_name: Some("shop.Order".to_owned()), ..FormatOptions::default() };
+    let refused = AvroRows::new(&registry).writer(RowSpec { options: &named, ..spec });
+    assert!(refused.err().unwrap().to_string().contains("not compatible"));
+}

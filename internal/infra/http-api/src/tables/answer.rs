@@ -57,6 +57,7 @@ pub(super) fn entry(table: &Served, partition: Partition, key: &[u8], value: &[u
         Err(reason) => ("unreadable", json!(reason)),
     };
     if let Value::Object(object) = &mut entry {
+        object.extend(table.label.as_ref().map(|label| ("label".to_owned(), json!(label(key)))));
         object.insert(fields.0.to_owned(), fields.1);
     }
     entry

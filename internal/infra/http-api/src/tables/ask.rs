@@ -19,6 +19,12 @@ use crate::tables::served::Served;
 const TRIES: u32 = 5;
 const TRY_AGAIN: Duration = Duration::from_millis(100);
 
+/// Whether a key is lost in a path: clients take it for none, for the folder itself or for the one above, and leave out tabs and
+/// ends of lines.
+fn is_lost_in_path(key: &str) -> bool {
+    ["", ".", ".."].contains(&key) || key.contains(char::is_control)
+}
+
 /// A request to one table.
 pub(super) struct Asked {
     pub(super) peers: Peers,
@@ -101,8 +107,13 @@ impl Asked {
                 Err(error) => return Err(error.into()),
             }
             if let Some(owner) = self.other(partition) {
-                let parameters = self.entry_parameters(partition, after.as_ref());
-                let path = ["v1", "tables", &self.table.name, "entries", written];
+                let mut parameters = self.entry_parameters(partition, after.as_ref());
+                let mut path = vec!["v1", "tables", &self.table.name, "entries", written];
+                if is_lost_in_path(written) {
+                    path.truncate(3);
+                    path.push("entry");
+                    parameters.push(("key".to_owned(), written.to_owned()));
+                }
                 let answer = self.peers.ask(&owner, &path, &parameters, self.patience).await;
                 if let Some(answer) = settled(answer, attempt) {
                     return answer;

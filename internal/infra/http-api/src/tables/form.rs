@@ -9,6 +9,9 @@ use crate::problem::Problem;
 /// Tells a value's bytes as JSON, or says why it can't.
 pub type ToJson = Arc<dyn Fn(&[u8]) -> Result<Value, String> + Send + Sync>;
 
+/// Tells a key's bytes to people.
+pub type Label = Arc<dyn Fn(&[u8]) -> String + Send + Sync>;
+
 /// How a table's keys are written in addresses and answers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum KeyForm {

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use axum::extract::rejection::QueryRejection;
+use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
@@ -33,6 +33,7 @@ pub(crate) fn router(tables: Tables) -> Router {
         .route("/v1/tables", get(list))
         .route("/v1/tables/{table}/entries", get(entries))
         .route("/v1/tables/{table}/entries/{key}", get(entry))
+        .route("/v1/tables/{table}/entry", get(entry_of_any_key))
         .route("/v1/tables/{table}/count", get(count))
         .with_state(tables)
 }
@@ -51,12 +52,23 @@ struct Given {
     to: Option<String>,
     limit: Option<usize>,
     cursor: Option<String>,
+    key: Option<String>,
 }
 
 type Parameters = Result<Query<Given>, QueryRejection>;
 
 fn given(parameters: Parameters) -> Result<Given, Problem> {
-    parameters.map(|Query(given)| given).map_err(|rejection| Problem::bad(rejection.body_text()))
+    let given =
+        parameters.map(|Query(given)| given).map_err(|rejection| Problem::bad(rejection.body_text()))?;
+    if given.key.is_some() {
+        return Err(Problem::bad("'key' is asked for as /v1/tables/T/entry?key=K"));
+    }
+    Ok(given)
+}
+
+/// What a path names, which may be no text.
+fn named<T>(path: Result<Path<T>, PathRejection>) -> Result<T, Problem> {
+    path.map(|Path(named)| named).map_err(|rejection| Problem::bad(rejection.body_text()))
 }
 
 async fn list(State(tables): State<Tables>) -> Json<Value> {
@@ -70,12 +82,37 @@ async fn list(State(tables): State<Tables>) -> Json<Value> {
 
 async fn entry(
     State(tables): State<Tables>,
-    Path((name, key)): Path<(String, String)>,
+    path: Result<Path<(String, String)>, PathRejection>,
     headers: HeaderMap,
     parameters: Parameters,
 ) -> Result<Response, Problem> {
-    let (table, given) = (tables.named(&name)?, given(parameters)?);
-    let asked = asked(&tables, table, &given, &headers)?;
+    let (name, key) = named(path)?;
+    found(&tables, (&name, key), given(parameters)?, &headers).await
+}
+
+/// For keys that no path can hold too: the empty one, `.` and `..`.
+async fn entry_of_any_key(
+    State(tables): State<Tables>,
+    path: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+    parameters: Parameters,
+) -> Result<Response, Problem> {
+    let name = named(path)?;
+    let mut given =
+        parameters.map(|Query(given)| given).map_err(|rejection| Problem::bad(rejection.body_text()))?;
+    let key =
+        given.key.take().ok_or_else(|| Problem::bad("'key' is missing: ask for /v1/tables/T/entry?key=K"))?;
+    found(&tables, (&name, key), given, &headers).await
+}
+
+async fn found(
+    tables: &Tables,
+    (name, key): (&str, String),
+    given: Given,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
+    let table = tables.named(name)?;
+    let asked = asked(tables, table, &given, headers)?;
     let bytes = asked.table.key.read(&key)?;
     let partition = match given.partition {
         Some(number) => Partition::new(number),
@@ -92,11 +129,11 @@ async fn entry(
 
 async fn entries(
     State(tables): State<Tables>,
-    Path(name): Path<String>,
+    path: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
     parameters: Parameters,
 ) -> Result<Json<Value>, Problem> {
-    let (table, given) = (tables.named(&name)?, given(parameters)?);
+    let (table, given) = (tables.named(&named(path)?)?, given(parameters)?);
     let asked = asked(&tables, table, &given, &headers)?;
     let limit = given.limit.unwrap_or(LIMIT);
     if limit == 0 || limit > LIMIT_MAX {
@@ -112,11 +149,11 @@ async fn entries(
 
 async fn count(
     State(tables): State<Tables>,
-    Path(name): Path<String>,
+    path: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
     parameters: Parameters,
 ) -> Result<Json<Value>, Problem> {
-    let (table, given) = (tables.named(&name)?, given(parameters)?);
+    let (table, given) = (tables.named(&named(path)?)?, given(parameters)?);
     let asked = asked(&tables, table, &given, &headers)?;
     let scope = scope(&asked, &given, None)?;
     Ok(Json(asked.count(&scope).await?))
@@ -141,8 +178,7 @@ fn scope(asked: &Asked, given: &Given, cursor: Option<Cursor>) -> Result<Scope, 
     let end = |text: &Option<String>| text.as_deref().map(|text| key.read(text)).transpose();
     let prefix = KeyRange::prefix(&key.read_prefix(given.prefix.as_deref().unwrap_or_default())?);
     let range = within(&prefix, end(&given.from)?, end(&given.to)?);
-    let all = || (0..asked.table.width()).map(Partition::new).collect();
-    let partitions = given.partitions.as_deref().map_or_else(|| Ok(all()), numbers)?;
+    let partitions = given.partitions.as_deref().map_or_else(|| Ok(asked.table.partitions()), numbers)?;
     partitions.iter().try_for_each(|partition| asked.check(*partition))?;
     let texts = [("prefix", &given.prefix), ("from", &given.from), ("to", &given.to)];
     let texts = texts.iter().filter_map(|(name, text)| Some(((*name).to_owned(), text.as_ref()?.clone())));

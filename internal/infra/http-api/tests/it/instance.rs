@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use millstream_http_api::{
-    Access, Console, KeyForm, Peers, Routes, ServedTable, Server, Site, Tables, WatchedGroup,
+    Access, Console, KeyForm, LocalTable, Peers, Routes, ServedTable, Server, Site, Tables, WatchedGroup,
 };
 use millstream_ports::{Delivery, Utf8};
 use millstream_runtime::{GroupGraph, Owners, Processor, Running, Settings, Table};
@@ -78,6 +78,13 @@ impl Instance {
             owners: owners.clone(),
             partitioner: millstream_topology::Partitioner::default(),
             key: KeyForm::Text,
+            value: Arc::new(|bytes| Ok(Value::String(String::from_utf8_lossy(bytes).into_owned()))),
+        });
+        tables.serve_local(LocalTable {
+            name: "own-part".to_owned(),
+            client: running.table(),
+            status: running.status(),
+            label: Arc::new(|key| format!("key {}", String::from_utf8_lossy(key))),
             value: Arc::new(|bytes| Ok(Value::String(String::from_utf8_lossy(bytes).into_owned()))),
         });
         let console = Console::new("keeper", Peers::new(&access).unwrap());

@@ -14,6 +14,7 @@
 mod browser;
 mod console;
 mod instance;
+mod rules;
 mod secured;
 mod tables;
 mod views;

@@ -41,6 +41,32 @@ fn partition_of(key: &str) -> u32 {
 }
 
 #[test]
+fn a_part_of_a_table_is_told_by_names_and_no_other_instance_is_asked() {
+    let (_, instances) = two(Delivery::AtLeastOnce);
+    let mut seen = Vec::new();
+    for instance in &instances {
+        let (status, page) = instance.get("/v1/tables/own-part/entries?limit=1000");
+        assert_eq!((status, &page["has_more"]), (200, &json!(false)));
+        let entries = page["entries"].as_array().unwrap();
+        assert_eq!(instance.get("/v1/tables/own-part/count").1["count"], json!(entries.len()));
+        assert!(!entries.is_empty() && entries.len() < 200, "{} entries", entries.len());
+        for entry in entries {
+            let found =
+                instance.get(&format!("/v1/tables/own-part/entries/{}", entry["key"].as_str().unwrap()));
+            assert_eq!(
+                (found.0, &found.1["value"], &found.1["label"]),
+                (200, &entry["value"], &entry["label"])
+            );
+            seen.push(entry["label"].as_str().unwrap().to_owned());
+        }
+    }
+    seen.sort();
+    assert_eq!(seen, (0..200).map(|number| format!("key {}", key(number))).collect::<Vec<_>>());
+    let elsewhere = instances[0].get("/v1/tables/own-part/entries/bm90aGluZw");
+    assert_eq!((elsewhere.0, &elsewhere.1["error"]), (404, &json!("no_such_key")));
+}
+
+#[test]
 fn any_instance_answers_for_any_key_by_its_owner() {
     let (_, instances) = two(Delivery::AtLeastOnce);
     for (at, instance) in instances.iter().enumerate() {
@@ -115,12 +141,62 @@ fn what_can_not_be_answered_is_said_in_json() {
         ("/v1/tables/keeper-table/entries?limit=0", 400, "bad_request", "from 1 to 1000"),
         ("/v1/tables/keeper-table/entries?cursor=zzz", 400, "bad_request", "none that this server gave"),
         ("/v1/tables/keeper-table/count?partitions=1,x", 400, "bad_request", "numbers with commas"),
+        ("/v1/tables/keeper-table/entries?key=a", 400, "bad_request", "/v1/tables/T/entry?key=K"),
+        ("/v1/tables/keeper-table/entry", 400, "bad_request", "'key' is missing"),
+        ("/v1/tables/keeper-table/entries/%ff", 400, "bad_request", "UTF-8"),
+        ("/v1/tables/%ff/count", 400, "bad_request", "UTF-8"),
     ] {
         for instance in &instances {
             let (found, body) = instance.get(path);
             assert_eq!((found, &body["error"]), (status, &json!(error)), "{path}: {body}");
             assert!(body["message"].as_str().unwrap().contains(words), "{path}: {body}");
         }
+    }
+}
+
+#[test]
+fn keys_that_are_hard_to_write_are_found_from_any_instance() {
+    let keys = [
+        "",
+        ".",
+        "..",
+        "/",
+        "a/b",
+        "//",
+        "../..",
+        "%",
+        "%2F",
+        "ä€😀",
+        "a b",
+        "a+b",
+        "a?b=c&d#e",
+        "\0",
+        "\n",
+        "a\tb\r\n",
+        "\"\\",
+        ";=,",
+    ];
+    let sim = Sim::live();
+    sim.create("facts", PARTITIONS);
+    keys.iter().for_each(|key| sim.write("facts", key.as_bytes(), Some(format!("<{key}>").as_bytes())));
+    let start = |sim: &Sim| Instance::start(sim, Delivery::AtLeastOnce, Access::default());
+    let instances = vec![start(&sim.process()), start(&sim.process())];
+    settled(&instances, PARTITIONS as usize);
+    let all = json!(keys.len());
+    until("all is processed", || instances[0].get("/v1/tables/keeper-table/count").1["count"] == all);
+    for instance in &instances {
+        for key in keys {
+            let asked = format!("/v1/tables/keeper-table/entry?key={}", encoded(key));
+            let in_path = (!["", ".", ".."].contains(&key)).then(|| entry(key));
+            for path in [Some(asked), in_path].into_iter().flatten() {
+                let (status, found) = instance.get(&path);
+                assert_eq!((status, &found["key"]), (200, &json!(key)), "{path}: {found}");
+                assert_eq!(found["value"], json!(format!("<{key}>")), "{path}");
+            }
+        }
+        let mut sorted = keys.map(ToOwned::to_owned);
+        sorted.sort();
+        assert_eq!(walked(instance, "limit=3"), sorted);
     }
 }
 

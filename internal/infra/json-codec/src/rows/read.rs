@@ -146,6 +146,10 @@ pub(super) fn value(lexer: &mut Lexer<'_>, layout: &Layout, depth: usize) -> Rea
         }
         (_, Kind::Array, Parts::Elements(item)) => elements(lexer, item, depth).map(Value::Array),
         (_, Kind::Object, Parts::Entries(of)) => entries(lexer, of, depth).map(Value::Map),
+        (_, Kind::Array, Parts::Entries(of)) => {
+            let listed = listed(lexer, of, depth)?;
+            listed.map(Value::Map).ok_or_else(|| wrong("an array", ty))
+        }
         (_, _, Parts::Fields(of)) => fields(lexer, of, depth).map(Value::Struct),
         (ty, Kind::Number, Parts::None) => {
             let digits = lexer.number()?;
@@ -180,6 +184,41 @@ fn entries(
         goes_on = lexer.has_entry()?;
     }
     Ok(map)
+}
+
+/// A map that stands as an array of its entries, each with a key and a value; none if one has not.
+fn listed(
+    lexer: &mut Lexer<'_>,
+    of: &(Layout, Layout),
+    depth: usize,
+) -> Read<Option<BTreeMap<Value, Value>>> {
+    let (mut map, mut goes_on) = (BTreeMap::new(), lexer.enters_array());
+    while goes_on {
+        if lexer.kind(depth + 1)? != Kind::Object {
+            return Ok(None);
+        }
+        let Some((key, value)) = listed_entry(lexer, of, depth + 1)? else { return Ok(None) };
+        map.insert(key, value);
+        goes_on = lexer.has_element()?;
+    }
+    Ok(Some(map))
+}
+
+fn listed_entry(
+    lexer: &mut Lexer<'_>,
+    (key_layout, layout): &(Layout, Layout),
+    depth: usize,
+) -> Read<Option<(Value, Value)>> {
+    let (mut key, mut of, mut goes_on) = (None, None, lexer.enters_object());
+    while goes_on {
+        match &*lexer.name()? {
+            "key" => key = Some(value(lexer, key_layout, depth + 1)?),
+            "value" => of = Some(value(lexer, layout, depth + 1)?),
+            _ => lexer.skip(depth + 1)?,
+        }
+        goes_on = lexer.has_entry()?;
+    }
+    Ok(key.zip(of))
 }
 
 /// A key of a map, which stands as a text whatever its type.

@@ -14,11 +14,67 @@ const TIME: &str = "org.apache.kafka.connect.data.Time";
 
 /// The columns of a schema, names in capitals where that is asked for; of one that is no object, a column without a name.
 pub(super) fn columns_of(text: &str, in_capitals: bool) -> Result<FoundColumns, String> {
-    let schema = Document::parse(text.as_bytes())?;
+    let schema = resolved(Document::parse(text.as_bytes())?)?;
     Ok(match type_of(&schema, in_capitals)? {
         Type::Struct(columns) => FoundColumns { columns, is_bare: false },
         other => FoundColumns { columns: vec![Column::new("", other)], is_bare: true },
     })
+}
+
+/// How often a schema may refer to its own parts: one that holds itself has no end.
+const REFERENCES_MAX: usize = 200;
+
+/// A schema with its own parts in the places where it refers to them, as `{"$ref": "#/definitions/price"}`.
+fn resolved(schema: Document) -> Result<Document, String> {
+    let mut left = REFERENCES_MAX;
+    put_in(&schema, &schema, &mut left)
+}
+
+fn put_in(schema: &Document, root: &Document, left: &mut usize) -> Result<Document, String> {
+    if let Some(path) = schema.get("$ref").and_then(Document::as_text) {
+        *left =
+            left.checked_sub(1).ok_or_else(|| format!("{path} holds itself, which no type in SQL does"))?;
+        let mut steps =
+            path.strip_prefix("#/").ok_or_else(|| format!("{path} is not in the schema"))?.split('/');
+        let part = steps.try_fold(root, |part, step| part.get(step));
+        return put_in(part.ok_or_else(|| format!("{path} is not in the schema"))?, root, left);
+    }
+    Ok(match schema {
+        Document::Object(entries) => {
+            let entry = |(name, of): &(String, Document)| -> Result<_, String> {
+                // What is only referred to is looked at where it is.
+                let is_kept = matches!(name.as_str(), "definitions" | "$defs");
+                Ok((name.clone(), if is_kept { of.clone() } else { put_in(of, root, left)? }))
+            };
+            Document::Object(entries.iter().map(entry).collect::<Result<_, _>>()?)
+        }
+        Document::Array(items) => {
+            Document::Array(items.iter().map(|item| put_in(item, root, left)).collect::<Result<_, _>>()?)
+        }
+        other => other.clone(),
+    })
+}
+
+/// The name of a schema's type; of a list of names, the only one beside null.
+fn name_of(schema: &Document) -> Option<&str> {
+    match schema.get("type") {
+        Some(Document::Array(names)) => {
+            let mut names = names.iter().filter_map(Document::as_text).filter(|name| *name != "null");
+            names.next().filter(|_| names.next().is_none())
+        }
+        Some(name) => name.as_text(),
+        // A choice among texts says no more.
+        None => schema.get("enum").map(|_| "string"),
+    }
+}
+
+/// The key's and the value's types, where an array's items are a map's entries.
+fn entry(items: &Document, in_capitals: bool) -> Result<Type, String> {
+    let of = |name: &str| {
+        let part = items.get("properties").and_then(|properties| properties.get(name));
+        type_of(part.ok_or("a map's entries have a key and a value")?, in_capitals)
+    };
+    Ok(Type::Map(Box::new(of("key")?), Box::new(of("value")?)))
 }
 
 fn type_of(schema: &Document, in_capitals: bool) -> Result<Type, String> {
@@ -37,7 +93,7 @@ fn type_of(schema: &Document, in_capitals: bool) -> Result<Type, String> {
     }
     let hint = schema.get("connect.type").and_then(Document::as_text);
     let title = schema.get("title").and_then(Document::as_text);
-    match (schema.get("type").and_then(Document::as_text), hint) {
+    match (name_of(schema), hint) {
         (Some("boolean"), _) => Ok(Type::Boolean),
         (Some("integer"), _) if title == Some(TIMESTAMP) => Ok(Type::Timestamp),
         (Some("integer"), _) if title == Some(DATE) => Ok(Type::Date),
@@ -48,8 +104,11 @@ fn type_of(schema: &Document, in_capitals: bool) -> Result<Type, String> {
         (Some("number"), _) => Ok(Type::Double),
         (Some("string"), Some("bytes")) => Ok(Type::Bytes),
         (Some("string"), _) => Ok(Type::String),
-        (Some("array"), _) => {
+        (Some("array"), hint) => {
             let items = schema.get("items").ok_or("an array's items are of no type")?;
+            if hint == Some("map") {
+                return entry(items, in_capitals);
+            }
             Ok(Type::Array(Box::new(type_of(items, in_capitals)?)))
         }
         (Some("object"), _) => object(schema, in_capitals),

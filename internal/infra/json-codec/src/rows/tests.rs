@@ -112,3 +112,42 @@ fn a_schema_gives_back_the_columns_it_was_made_of() {
     let text = schema::schema_of(&columns, false).to_string();
     assert_eq!(schema::columns_of(&text, false), Ok(FoundColumns { columns, is_bare: false }));
 }
+
+#[test]
+fn schemas_that_others_wrote_give_columns() {
+    for (ty, column) in [
+        (r#"{"type": ["null", "string"]}"#, "F STRING"),
+        (r#"{"enum": ["new", "sold"]}"#, "F STRING"),
+        (r##"{"$ref": "#/definitions/price"}"##, "F STRUCT<CENTS BIGINT>"),
+        (r##"{"type": "array", "items": {"$ref": "#/definitions/price"}}"##, "F ARRAY<STRUCT<CENTS BIGINT>>"),
+        (
+            r#"{"type": "array", "connect.type": "map", "items": {"type": "object", "properties":
+                {"key": {"type": "integer", "connect.type": "int32"}, "value": {"type": "string"}}}}"#,
+            "F MAP<INT, STRING>",
+        ),
+    ] {
+        let definitions = r#"{"price": {"type": "object", "properties": {"cents": {"type": "integer"}}}}"#;
+        let text =
+            format!(r#"{{"type": "object", "definitions": {definitions}, "properties": {{"f": {ty}}}}}"#);
+        let found = super::schema::columns_of(&text, true).unwrap();
+        assert_eq!(found.columns.iter().map(ToString::to_string).collect::<Vec<_>>(), [column]);
+    }
+}
+
+#[test]
+fn a_schema_that_holds_itself_is_refused() {
+    for text in [
+        r##"{"type": "object", "properties": {"next": {"$ref": "#"}}}"##,
+        r##"{"type": "object", "definitions": {"a": {"$ref": "#/definitions/a"}}, "properties": {"x": {"$ref": "#/definitions/a"}}}"##,
+        r#"{"type": "object", "properties": {"x": {"$ref": "other.json"}}}"#,
+    ] {
+        assert!(super::schema::columns_of(text, true).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn a_map_may_stand_as_its_entries() {
+    let columns = columns(&[("M", Type::Map(Box::new(Type::Int), Box::new(Type::String)))]);
+    let row = codec(&columns, &FormatOptions::default()).decode(br#"{"M": [{"key": 2, "value": "b"}]}"#);
+    assert_eq!(row, Ok(vec![Value::Map([(Value::Int(2), Value::text("b"))].into())]));
+}

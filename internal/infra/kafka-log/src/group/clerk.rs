@@ -1,14 +1,15 @@
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
 use millstream_ports::PortError;
 
-/// A thread that makes the requests about one producer's transactions, so that whoever wants them made need not wait for one
-/// that never ends.
+/// A thread that makes the requests about one producer's transactions, or about one member's positions, so that whoever wants
+/// them made can do something else meanwhile, and need not wait for one that never ends.
 ///
-/// librdkafka (2.12) waits without a limit in `rd_kafka_send_offsets_to_transaction`, and what it waits for may never come:
-/// a request to the group's coordinator is made again when a broker's state changes, which it may have done already
+/// A client tells what came of a commit that nobody waits for by a callback alone, which its binding (0.39) does not set. And
+/// librdkafka (2.12) waits without a limit in `rd_kafka_send_offsets_to_transaction`, and what it waits for may never come: a
+/// request to the group's coordinator is made again when a broker's state changes, which it may have done already
 /// (`rd_kafka_coord_req_fsm`). A broker that was away for long brings that about.
 ///
 /// Dropping it ends its thread, or leaves it to the request that it is stuck in.
@@ -18,9 +19,20 @@ impl Clerk {
     pub(crate) fn start() -> Result<Self, PortError> {
         let (requests, wanted) = channel::<Box<dyn FnOnce() + Send>>();
         let work = move || wanted.into_iter().for_each(|request| request());
-        let thread = thread::Builder::new().name("transactions".to_owned()).spawn(work);
+        let thread = thread::Builder::new().name("commits".to_owned()).spawn(work);
         thread.map_err(|error| PortError::stop("could not start a thread").because(error))?;
         Ok(Self(requests))
+    }
+
+    /// Begins a request. What comes of it can be received.
+    pub(crate) fn begin<T: Send + 'static>(
+        &self,
+        request: impl FnOnce() -> T + Send + 'static,
+    ) -> Receiver<T> {
+        let (tell, answer) = channel();
+        // Whoever asked may have given up; the answer is then for nobody. And where there is no clerk, there is no answer.
+        drop(self.0.send(Box::new(move || drop(tell.send(request())))));
+        answer
     }
 
     /// Makes a request, and answers what came of it; `None` where nothing came in this time.
@@ -29,10 +41,7 @@ impl Clerk {
         patience: Duration,
         request: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
-        let (tell, answer) = channel();
-        // Whoever asked may have given up; the answer is then for nobody.
-        self.0.send(Box::new(move || drop(tell.send(request())))).ok()?;
-        answer.recv_timeout(patience).ok()
+        self.begin(request).recv_timeout(patience).ok()
     }
 }
 

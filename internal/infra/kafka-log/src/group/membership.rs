@@ -11,13 +11,15 @@ use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Statistics, TopicPartitionList};
 
 use crate::client::{self, Complaints, locked};
+use crate::failure::is_absence;
 
 /// What the consumer's callbacks leave for the worker to find. They run on the worker's thread, inside its polls.
 #[derive(Default)]
 pub(crate) struct Shared {
     pub(crate) complaints: Complaints,
     pub(crate) is_leaving: AtomicBool,
-    is_uneven: AtomicBool,
+    doubts_inputs: AtomicBool,
+    was_reset: AtomicBool,
     events: Mutex<VecDeque<Polled>>,
     lags: Mutex<HashMap<String, BTreeMap<i32, u64>>>,
     statistics: AtomicU64,
@@ -28,9 +30,32 @@ impl Shared {
         locked(&self.events).pop_front()
     }
 
-    /// Whether the inputs looked as if they had different numbers of partitions, since this was last asked.
-    pub(crate) fn is_uneven(&self) -> bool {
-        self.is_uneven.swap(false, Ordering::AcqRel)
+    /// Whether the inputs looked as if they had different numbers of partitions, or one were gone, since this was last asked.
+    pub(crate) fn doubts_inputs(&self) -> bool {
+        self.doubts_inputs.swap(false, Ordering::AcqRel)
+    }
+
+    /// Has the inputs looked at.
+    pub(crate) fn doubt_inputs(&self) {
+        self.doubts_inputs.store(true, Ordering::Release);
+    }
+
+    /// What a client complains of may be that an input is not there.
+    pub(crate) fn weigh(&self, error: &KafkaError) {
+        if is_absence(error) {
+            self.doubt_inputs();
+        }
+    }
+
+    /// What the client says of positions that a topic does not have it says in its own words, and goes on.
+    fn tell_reset(&self, facility: &str, message: &str) {
+        let is_reset = facility == "OFFSET" && message.contains("out of range");
+        if is_reset && !self.was_reset.swap(true, Ordering::AcqRel) {
+            tracing::warn!(
+                "the group's position is not in its topic: records were deleted before they were processed (see retention.ms and \
+                 retention.bytes), or the topic was made anew; it is read on as auto.offset.reset says"
+            );
+        }
     }
 
     /// Notes that partitions are gone, before the group says so.
@@ -57,9 +82,11 @@ pub(crate) struct GroupContext {
 impl ClientContext for GroupContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         client::log(level, facility, message);
+        self.shared.tell_reset(facility, message);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
+        self.shared.weigh(&error);
         self.shared.complaints.hear(&error, reason);
     }
 
@@ -69,7 +96,7 @@ impl ClientContext for GroupContext {
         };
         let widths: BTreeSet<_> = self.inputs.iter().filter_map(width).filter(|width| *width > 0).collect();
         if widths.len() > 1 {
-            self.shared.is_uneven.store(true, Ordering::Release);
+            self.shared.doubt_inputs();
         }
         let lags = statistics.topics.into_iter().map(|(name, topic)| {
             let lags =

@@ -56,6 +56,14 @@ impl Sender {
         }
     }
 
+    /// Whether a transaction is being committed.
+    pub(super) fn is_ending(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Transactional(transactor) => transactor.is_ending(),
+        }
+    }
+
     pub(super) fn tend(&mut self) -> Result<(), PortError> {
         match self {
             Self::Plain(outlet) => {
@@ -85,6 +93,21 @@ impl Sender {
         match self {
             Self::Plain(outlet) => outlet.settle(),
             Self::Transactional(transactor) => transactor.settle(),
+        }
+    }
+
+    pub(super) fn draw_line(&mut self) {
+        match self {
+            Self::Plain(outlet) => outlet.draw_line(),
+            // A transaction is settled as a whole.
+            Self::Transactional(_) => {}
+        }
+    }
+
+    pub(super) fn has_settled(&mut self) -> Result<bool, PortError> {
+        match self {
+            Self::Plain(outlet) => outlet.has_settled(),
+            Self::Transactional(transactor) => transactor.settle().map(|()| true),
         }
     }
 

@@ -19,8 +19,8 @@ const ANSWER_WAIT: Duration = Duration::from_secs(2);
 /// How long the brokers may be away before a transaction is given up for good.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// What a taking came to: the producer of the lowest partition where one was asked for.
-pub(super) type Taken = Result<Option<(Partition, KafkaOutlet)>, PortError>;
+/// What a taking came to: the producers of the lowest partitions, as many as were asked for.
+pub(super) type Taken = Result<Vec<(Partition, KafkaOutlet)>, PortError>;
 
 /// The transactional ids of partitions, being taken over on a thread of its own.
 ///
@@ -31,20 +31,19 @@ pub(super) struct Taking {
 }
 
 impl Taking {
-    /// Begins to take over, and keeps the producer of the lowest partition if it is asked to.
+    /// Begins to take over, and keeps up to so many producers.
     pub(super) fn begin(
         log: &KafkaLog,
         group: &str,
         partitions: &[Partition],
-        keeps_one: bool,
+        keeps: usize,
     ) -> Result<Self, PortError> {
         let wanted = Arc::new(Mutex::new(partitions.iter().copied().collect()));
         let (tell, answer) = channel();
         let (log, group, asked) = (log.clone(), group.to_owned(), wanted.clone());
         let work = move || {
-            let taken = take_over(&log, &group, &asked);
             // Whoever asked may have gone meanwhile.
-            let _ = tell.send(taken.map(|lowest| lowest.filter(|_| keeps_one)));
+            let _ = tell.send(take_over(&log, &group, &asked, keeps));
         };
         let thread = thread::Builder::new().name("takes-over".to_owned()).spawn(work);
         thread.map_err(|error| PortError::stop("could not start a thread").because(error))?;
@@ -84,7 +83,7 @@ fn broken() -> PortError {
     PortError::stop("the thread that takes over transactions ended too early")
 }
 
-fn take_over(log: &KafkaLog, group: &str, wanted: &Mutex<BTreeSet<Partition>>) -> Taken {
+fn take_over(log: &KafkaLog, group: &str, wanted: &Mutex<BTreeSet<Partition>>, keeps: usize) -> Taken {
     let asked: Vec<_> = locked(wanted).iter().copied().collect();
     // All connect at once, and are then taken over one after another.
     let open = |partition: &Partition| {
@@ -92,14 +91,15 @@ fn take_over(log: &KafkaLog, group: &str, wanted: &Mutex<BTreeSet<Partition>>) -
             .map(|outlet| (*partition, outlet))
     };
     let outlets = asked.iter().map(open).collect::<Result<Vec<_>, _>>()?;
-    let mut lowest = None;
+    let mut kept = Vec::new();
     for (partition, outlet) in outlets {
         let is_wanted = || locked(wanted).contains(&partition);
         if !is_wanted() {
             continue;
         }
         match until_answered(is_wanted, || outlet.init_transactions(ANSWER_WAIT)) {
-            Ok(()) => lowest = lowest.or(Some((partition, outlet))),
+            Ok(()) if kept.len() < keeps => kept.push((partition, outlet)),
+            Ok(()) => {}
             Err(_) if !is_wanted() => {}
             // Without them the member owns partitions that it can't process; it has been patient.
             Err(error) => {
@@ -108,7 +108,7 @@ fn take_over(log: &KafkaLog, group: &str, wanted: &Mutex<BTreeSet<Partition>>) -
             }
         }
     }
-    Ok(lowest)
+    Ok(kept)
 }
 
 /// Makes a request again while the brokers do not answer it and it is still wanted; the client takes it up where it was.

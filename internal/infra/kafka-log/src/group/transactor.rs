@@ -1,5 +1,4 @@
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::Arc;
 use std::time::Duration;
 
 use millstream_model::{Offset, Partition};
@@ -10,11 +9,15 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
 use crate::KafkaLog;
 use crate::failure::port_error;
-use crate::group::taking::{Taking, until_answered};
+use crate::group::ending::Ending;
+use crate::group::taking::{Taken, Taking, until_answered};
 use crate::outlet::KafkaOutlet;
 
-/// How long one request about a transaction may take before it is made anew.
-const ANSWER_WAIT: Duration = Duration::from_secs(5);
+/// Transactional ids that take turns.
+const IDS_MAX: usize = 2;
+
+/// What is attempted at the end of a transaction.
+const COMMITS: &str = "commit the transaction";
 
 /// How long one attempt to abort may take. Between two, reports of what was dropped are taken in.
 const ABORT_WAIT: Duration = Duration::from_millis(200);
@@ -25,17 +28,23 @@ const ABORT_WAIT: Duration = Duration::from_millis(200);
 /// ids of all of them over: that ends what their last owners left open, and fences off those who do not know yet that they
 /// are owners no more. So nothing has to be configured or kept on disk, and a crashed process's transaction ends as soon as
 /// its partitions have another owner. It is done beside the worker's own thread, which goes on with what it has.
+///
+/// Two transactional ids take turns where it has two. Brokers write the end of a transaction to its partitions after they have
+/// said that it is committed, and refuse the next of the same id until then; librdkafka (2.12) asks again 20 ms later.
 pub(super) struct Transactor {
     log: KafkaLog,
     group: String,
     /// The partitions that are this member's, taken over or about to be.
     owned: BTreeSet<Partition>,
     takings: VecDeque<Taking>,
-    /// The partition whose id it sends by.
-    id: Option<Partition>,
-    outlet: Option<KafkaOutlet>,
+    /// By the partition that they have their ids from; the first is the one that sends.
+    outlets: VecDeque<(Partition, KafkaOutlet)>,
     is_open: bool,
     is_fenced: bool,
+    /// The commit that has begun.
+    ending: Option<Ending>,
+    /// One that is to begin once all that was sent is acknowledged.
+    wanted: Option<(TopicPartitionList, ConsumerGroupMetadata)>,
     /// What earlier producers of this member have sent.
     before: Tally,
 }
@@ -47,10 +56,11 @@ impl Transactor {
             group: group.to_owned(),
             owned: BTreeSet::new(),
             takings: VecDeque::new(),
-            id: None,
-            outlet: None,
+            outlets: VecDeque::new(),
             is_open: false,
             is_fenced: false,
+            ending: None,
+            wanted: None,
             before: Tally::default(),
         }
     }
@@ -63,8 +73,8 @@ impl Transactor {
     pub(super) fn take_over(&mut self, partitions: &[Partition]) -> Result<(), PortError> {
         self.owned.extend(partitions);
         if !partitions.is_empty() {
-            let keeps_one = self.outlet.is_none();
-            self.takings.push_back(Taking::begin(&self.log, &self.group, partitions, keeps_one)?);
+            let keeps = IDS_MAX.saturating_sub(self.outlets.len());
+            self.takings.push_back(Taking::begin(&self.log, &self.group, partitions, keeps)?);
         }
         Ok(())
     }
@@ -73,8 +83,18 @@ impl Transactor {
     pub(super) fn release(&mut self, partitions: &[Partition]) {
         self.owned.retain(|owned| !partitions.contains(owned));
         self.takings.iter_mut().for_each(|taking| taking.give_up(partitions));
-        if self.id.is_some_and(|id| partitions.contains(&id)) || self.is_fenced {
-            self.put_down();
+        let sending = self.outlets.front().map(|(id, _)| *id);
+        let goes = |id: &Partition| self.is_fenced || partitions.contains(id);
+        let (gone, kept) = self.outlets.drain(..).partition::<VecDeque<_>, _>(|(id, _)| goes(id));
+        self.outlets = kept;
+        for (_, outlet) in &gone {
+            let tally = millstream_ports::Outlet::tally(outlet);
+            self.before.delivered += tally.delivered;
+            self.before.failed += tally.failed;
+        }
+        if sending != self.outlets.front().map(|(id, _)| *id) {
+            (self.is_open, self.is_fenced) = (false, false);
+            (self.ending, self.wanted) = (None, None);
         }
     }
 
@@ -82,21 +102,12 @@ impl Transactor {
         !self.takings.iter().any(|taking| taking.has(partition))
     }
 
-    fn put_down(&mut self) {
-        if let Some(outlet) = self.outlet.take() {
-            let tally = millstream_ports::Outlet::tally(&outlet);
-            self.before.delivered += tally.delivered;
-            self.before.failed += tally.failed;
-        }
-        (self.id, self.is_open, self.is_fenced) = (None, false, false);
-    }
-
     fn attempt(&self, deed: &str) -> String {
         format!("group '{}' could not {deed}", self.group)
     }
 
     fn outlet(&mut self) -> Result<&mut KafkaOutlet, PortError> {
-        while self.outlet.is_none() {
+        while self.outlets.is_empty() {
             if self.takings.is_empty() {
                 self.take_again()?;
             }
@@ -104,7 +115,7 @@ impl Transactor {
             self.taken(taking.finish())?;
         }
         let group = &self.group;
-        self.outlet.as_mut().ok_or_else(|| {
+        self.outlets.front_mut().map(|(_, outlet)| outlet).ok_or_else(|| {
             PortError::stop(format!("a member of group '{group}' without partitions can't send"))
         })
     }
@@ -112,18 +123,20 @@ impl Transactor {
     /// Sends by the id of another partition that it has.
     fn take_again(&mut self) -> Result<(), PortError> {
         let Some(lowest) = self.owned.first().copied() else { return Ok(()) };
-        self.takings.push_back(Taking::begin(&self.log, &self.group, &[lowest], true)?);
+        self.takings.push_back(Taking::begin(&self.log, &self.group, &[lowest], 1)?);
         Ok(())
     }
 
-    fn taken(&mut self, taken: Result<Option<(Partition, KafkaOutlet)>, PortError>) -> Result<(), PortError> {
-        if let Some((id, outlet)) = taken?
-            && self.outlet.is_none()
-            && self.owned.contains(&id)
-        {
-            (self.id, self.outlet) = (Some(id), Some(outlet));
-        }
+    fn taken(&mut self, taken: Taken) -> Result<(), PortError> {
+        let owned = &self.owned;
+        let wanted = taken?.into_iter().filter(|(id, _)| owned.contains(id));
+        let room = IDS_MAX.saturating_sub(self.outlets.len());
+        self.outlets.extend(wanted.take(room));
         Ok(())
+    }
+
+    fn sending(&self) -> Option<&KafkaOutlet> {
+        self.outlets.front().map(|(_, outlet)| outlet)
     }
 
     pub(super) fn tend(&mut self) -> Result<(), PortError> {
@@ -131,10 +144,10 @@ impl Transactor {
             self.takings.pop_front();
             self.taken(taken)?;
         }
-        if self.outlet.is_none() && self.takings.is_empty() {
+        if self.outlets.is_empty() && self.takings.is_empty() {
             self.take_again()?;
         }
-        if let Some(outlet) = &mut self.outlet {
+        if let Some(outlet) = self.sending() {
             outlet.tend();
         }
         Ok(())
@@ -158,7 +171,7 @@ impl Transactor {
     }
 
     pub(super) fn settle(&mut self) -> Result<(), PortError> {
-        let Some(outlet) = &mut self.outlet else { return Ok(()) };
+        let Some((_, outlet)) = self.outlets.front_mut() else { return Ok(()) };
         let settled = millstream_ports::Outlet::settle(outlet);
         settled.map_err(|error| match error.action() {
             // Some of its records were refused, so nothing of it can be committed.
@@ -168,24 +181,71 @@ impl Transactor {
     }
 
     pub(super) fn rejections(&mut self) -> Vec<Rejection> {
-        self.outlet.as_mut().map(millstream_ports::Outlet::rejections).unwrap_or_default()
+        self.outlets.iter_mut().flat_map(|(_, outlet)| millstream_ports::Outlet::rejections(outlet)).collect()
     }
 
-    /// Commits the transaction, and these positions with it.
-    pub(super) fn commit(
+    /// Begins to commit the transaction, and these positions with it.
+    pub(super) fn begin_commit(
         &mut self,
-        positions: &TopicPartitionList,
+        positions: TopicPartitionList,
         member: ConsumerGroupMetadata,
     ) -> Result<(), PortError> {
         self.begin()?;
-        let (member, outlet) = (Arc::new(member), self.outlet()?);
-        let added = until_answered(|| true, || outlet.send_offsets(positions, &member, ANSWER_WAIT));
-        added.map_err(|error| self.judge("add its positions to the transaction", &error))?;
+        self.wanted = Some((positions, member));
+        self.ask_on()
+    }
+
+    /// Asks for the commit that is wanted. Where one id sends all, its last transaction may still be on its way to its end: then
+    /// the client asks again for records 20 ms later, but for positions 100 ms later, and these wait for those.
+    fn ask_on(&mut self) -> Result<(), PortError> {
+        let is_one_of_two = self.outlets.len() > 1;
         let outlet = self.outlet()?;
-        let committed = until_answered(|| true, || outlet.commit_transaction(ANSWER_WAIT));
-        committed.map_err(|error| self.judge("commit the transaction", &error))?;
-        self.is_open = false;
-        Ok(())
+        outlet.tend();
+        if !is_one_of_two && !outlet.is_settled() {
+            return Ok(());
+        }
+        let Some((positions, member)) = self.wanted.take() else { return Ok(()) };
+        self.ending = self.outlet()?.begin_commit(positions, member);
+        if self.ending.is_some() { Ok(()) } else { Err(self.judge(COMMITS, &KafkaError::Canceled)) }
+    }
+
+    /// Whether a commit has begun, and nobody was told what came of it.
+    pub(super) fn is_ending(&self) -> bool {
+        self.ending.is_some() || self.wanted.is_some()
+    }
+
+    /// Whether the commit that was begun is done.
+    pub(super) fn has_committed(&mut self) -> Result<bool, PortError> {
+        if self.wanted.is_some() {
+            self.ask_on()?;
+        }
+        if self.wanted.is_some() {
+            return Ok(false);
+        }
+        let (Some(ending), Some((_, outlet))) = (&self.ending, self.outlets.front_mut()) else {
+            return Ok(true);
+        };
+        outlet.tend();
+        let outcome = ending.outcome();
+        if outcome.is_none() && !ending.is_stuck() {
+            return Ok(false);
+        }
+        // What became of its records is known to the client, and told by the way.
+        outlet.tend();
+        self.ending = None;
+        match outcome {
+            Some(Ok(())) => {
+                self.is_open = false;
+                self.settle()?;
+                self.outlets.rotate_left(1.min(self.outlets.len()));
+                Ok(true)
+            }
+            Some(Err((deed, error))) => Err(self.judge(deed, &error)),
+            None => {
+                outlet.give_up();
+                Err(self.judge(COMMITS, &KafkaError::Canceled))
+            }
+        }
     }
 
     pub(super) fn has_begun(&self) -> bool {
@@ -194,7 +254,8 @@ impl Transactor {
 
     /// Ends the transaction with nothing done.
     pub(super) fn abort(&mut self) -> Result<(), PortError> {
-        let Some(outlet) = &mut self.outlet else { return Ok(()) };
+        self.wanted = None;
+        let Some((_, outlet)) = self.outlets.front_mut() else { return Ok(()) };
         if !std::mem::take(&mut self.is_open) || self.is_fenced {
             return Ok(());
         }
@@ -208,17 +269,21 @@ impl Transactor {
     }
 
     pub(super) fn tally(&self) -> Tally {
-        let now = self.outlet.as_ref().map(millstream_ports::Outlet::tally).unwrap_or_default();
-        Tally { delivered: self.before.delivered + now.delivered, failed: self.before.failed + now.failed }
+        let tallies = self.outlets.iter().map(|(_, outlet)| millstream_ports::Outlet::tally(outlet));
+        tallies.fold(self.before, |sum, of_one| Tally {
+            delivered: sum.delivered + of_one.delivered,
+            failed: sum.failed + of_one.failed,
+        })
     }
 
     pub(super) fn acknowledged(&self, tag: Tag) -> Option<Offset> {
-        millstream_ports::Outlet::acknowledged(self.outlet.as_ref()?, tag)
+        let known = |(_, outlet): &(_, KafkaOutlet)| millstream_ports::Outlet::acknowledged(outlet, tag);
+        self.outlets.iter().filter_map(known).max()
     }
 
     /// A failed delivery undoes its transaction, and no more than that unless the producer itself is at its end.
     fn weigh(&mut self, error: PortError) -> PortError {
-        match self.outlet.as_ref().and_then(KafkaOutlet::fatal_error) {
+        match self.sending().and_then(KafkaOutlet::fatal_error) {
             Some(code) if is_fence(code) => {
                 self.is_fenced = true;
                 PortError::retry(error.to_string())
@@ -231,9 +296,9 @@ impl Transactor {
     }
 
     fn judge(&mut self, deed: &str, error: &KafkaError) -> PortError {
-        let fatal = self.outlet.as_ref().and_then(KafkaOutlet::fatal_error);
+        let fatal = self.sending().and_then(KafkaOutlet::fatal_error);
         let attempt = self.attempt(deed);
-        if self.outlet.as_ref().is_some_and(KafkaOutlet::is_stuck) {
+        if self.sending().is_some_and(KafkaOutlet::is_stuck) {
             // As if another member had fenced it off: the next producer of the same id will.
             self.is_fenced = true;
             return PortError::retry(format!(

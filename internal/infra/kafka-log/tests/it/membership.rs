@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use millstream_kafka_log::{KafkaGroup, KafkaWorld};
+use millstream_kafka_log::{KafkaGroup, KafkaWorld, NoTables};
 use millstream_model::{Offset, Partition, TopicName};
-use millstream_ports::{Action, Delivery, GroupLog, Outlet, Polled, PortError, Start, Tail, World};
+use millstream_ports::{
+    Action, Delivery, GroupLog, Outlet, Polled, PortError, Start, Tail, TopicSpec, Topics as _, World,
+};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
 use rdkafka::client::DefaultClientContext;
@@ -25,6 +27,8 @@ pub fn run(broker: &Broker) {
     one_that_was_replaced_commits_nothing(broker);
     inputs_that_grow_apart_stop_the_member(broker, 0);
     inputs_that_grow_apart_stop_the_member(broker, 1);
+    an_input_that_is_deleted_stops_the_member(broker);
+    an_input_that_is_made_anew_is_not_passed_over(broker);
 }
 
 fn poll(member: &mut KafkaGroup) -> Result<Polled, PortError> {
@@ -323,4 +327,72 @@ fn add_partition(broker: &Broker, topic: &TopicName) {
     let wider = NewPartitions::new(topic.as_str(), 3);
     let answers = pollster::block_on(admin.create_partitions([&wider], &AdminOptions::new())).unwrap();
     assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+}
+
+const SWIFT: [(&str, &str); 2] = [
+    ("consumer.topic.metadata.refresh.interval.ms", "200"),
+    ("consumer.topic.metadata.propagation.max.ms", "1000"),
+];
+
+/// A member that has read five records of a topic.
+fn has_read_five(broker: &Broker, name: &str) -> (KafkaWorld<NoTables>, KafkaGroup, TopicName) {
+    let (world, input) = (broker.world(&SWIFT), broker.topic(name, 1, &[]));
+    let mut outlet = world.outlet("fill").unwrap();
+    fill(&mut outlet, &input, 5);
+    outlet.settle().unwrap();
+    let inputs = std::slice::from_ref(&input);
+    let mut member = world.join_group(&unique(name), 0, inputs, Delivery::AtLeastOnce).unwrap();
+    read_five(&mut member);
+    member.commit(&[(0, P0, Offset(5))]).unwrap();
+    (world, member, input)
+}
+
+/// What ends a member, and how many records it handed over before.
+fn ends(member: &mut KafkaGroup) -> (String, usize) {
+    let (mut said, mut records) = (None, 0);
+    until("it stops", || {
+        match poll(member) {
+            Ok(Polled::Records(count)) => records += count,
+            Ok(event) => take(member, &event),
+            Err(error) => {
+                assert_eq!(error.action(), Action::Stop, "{error}");
+                said = Some(error.to_string());
+            }
+        }
+        said.is_some()
+    });
+    (said.unwrap(), records)
+}
+
+fn an_input_that_is_deleted_stops_the_member(broker: &Broker) {
+    let (world, mut member, input) = has_read_five(broker, "deleted");
+    world.delete_topic(&input).unwrap();
+    let (said, records) = ends(&mut member);
+    assert!(said.contains(&format!("input '{input}'")) && said.contains("does not exist any more"), "{said}");
+    assert_eq!(records, 0);
+}
+
+/// The new records have offsets that the member knows of the old ones: it reads them all, or says that it can't go on.
+fn an_input_that_is_made_anew_is_not_passed_over(broker: &Broker) {
+    let (world, mut member, input) = has_read_five(broker, "anew");
+    world.delete_topic(&input).unwrap();
+    let settings = std::collections::BTreeMap::new();
+    let spec = TopicSpec { name: input.clone(), partitions: 1, replication: None, settings };
+    until("it is there again", || world.create_topic(&spec).is_ok());
+    let mut outlet = world.outlet("fill again").unwrap();
+    fill(&mut outlet, &input, 3);
+    outlet.settle().unwrap();
+    let (mut said, mut records) = (None, 0);
+    until("they are read, or it stops", || {
+        match poll(&mut member) {
+            Ok(Polled::Records(count)) => records += count,
+            Ok(event) => take(&mut member, &event),
+            Err(error) => said = Some(error.to_string()),
+        }
+        said.is_some() || records == 3
+    });
+    assert!(
+        said.as_ref().is_none_or(|said| said.contains("begins anew") || said.contains("not exist any more")),
+        "{said:?}"
+    );
 }

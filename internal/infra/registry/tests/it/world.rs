@@ -292,7 +292,7 @@ impl World for Memory {
         let describe = |name: &TopicName| {
             let (spec, _) = inside.topics.get(name)?;
             let (partitions, settings) = (spec.partitions, spec.settings.clone());
-            Some(TopicDescription { name: name.clone(), partitions, settings })
+            Some(TopicDescription { name: name.clone(), partitions, replicas: 1, settings })
         };
         Ok(names.iter().map(describe).collect())
     }

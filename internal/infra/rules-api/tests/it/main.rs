@@ -22,7 +22,9 @@ fn api(access: Access) -> RulesApi {
         .with("NONE", Arc::new(NoRows));
     let rules =
         Settings { workers: 1, commit_interval: Some(Duration::from_millis(10)), ..Settings::default() };
-    let settings = ServerSettings { rules, ..ServerSettings::default() };
+    // Short enough to be waited for to its end.
+    let answer_wait = Duration::from_secs(5);
+    let settings = ServerSettings { rules, answer_wait, ..ServerSettings::default() };
     let server = Server::start(Sim::live(), formats, settings).unwrap();
     let address = "127.0.0.1:0".to_owned();
     RulesApi::start(Arc::new(server), &ApiSettings { address, access, ..ApiSettings::default() }).unwrap()
@@ -158,6 +160,70 @@ fn rows_are_inserted_by_lines_and_asked_in_every_layout() {
     assert_eq!(objects[1], json!({"row": {"columns": [3]}}));
 }
 
+/// As a client does that waits for each answer before it sends more, in pieces of a request whose length nobody knows.
+#[test]
+fn rows_that_are_inserted_are_answered_before_the_request_ends() {
+    let api = api(Access::default());
+    ksql(&api, EVENTS);
+    let mut stream = TcpStream::connect(api.address()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    write!(stream, "POST /inserts-stream HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n").unwrap();
+    let mut send = |text: &str| write!(stream, "{:x}\r\n{text}\r\n", text.len()).unwrap();
+    let mut heard = |words: &str| {
+        let mut line = String::new();
+        while !line.contains(words) {
+            line.clear();
+            assert_ne!(reader.read_line(&mut line).unwrap(), 0, "no {words}");
+        }
+        line
+    };
+    send("{\"target\":\"events\"}\n{\"id\":\"a\",");
+    send("\"amount\":1}\n");
+    heard("\"seq\":0");
+    send("{\"id\":\"b\",\"amount\":2}\n{\"id\":\"c\",\"amount\":3}\n{\"id\":");
+    heard("\"seq\":2");
+    send("\"d\"}");
+    send("");
+    assert!(heard("\"seq\":3").contains("ok"), "the last line needs no end");
+    assert_eq!(lines(&api, "SELECT id FROM events;").len(), 5);
+}
+
+#[test]
+fn assertions_have_objects_and_a_code_of_their_own() {
+    let api = api(Access::default());
+    ksql(&api, EVENTS);
+    let (_, told) = ksql(
+        &api,
+        "ASSERT TOPIC events WITH (PARTITIONS=2, REPLICAS=1); ASSERT NOT EXISTS SCHEMA SUBJECT 'a-value' TIMEOUT 1 MILLISECONDS;",
+    );
+    assert_eq!(
+        (&told[0]["@type"], &told[0]["topicName"], &told[0]["exists"]),
+        (&json!("assert_topic"), &json!("events"), &json!(true))
+    );
+    assert_eq!(
+        (&told[1]["@type"], &told[1]["subject"], &told[1]["exists"]),
+        (&json!("assert_schema"), &json!("a-value"), &json!(false))
+    );
+    assert_eq!(told[1]["id"], Value::Null);
+    let (status, told) = ksql(&api, "ASSERT TOPIC nowhere TIMEOUT 1 MILLISECONDS;");
+    assert_eq!((status, &told["error_code"]), (417, &json!(41700)), "{told}");
+}
+
+#[test]
+fn a_request_waits_for_the_statement_that_it_comes_after() {
+    let api = api(Access::default());
+    let (_, done) = ksql(&api, EVENTS);
+    let place = done[0]["commandSequenceNumber"].as_i64().unwrap();
+    let after = |place: i64| {
+        let body = json!({"ksql": "DESCRIBE events;", "commandSequenceNumber": place});
+        ask(&api, "POST", "/ksql", "", &body.to_string())
+    };
+    assert_eq!((after(place).0, after(-1).0), (200, 200));
+    let (status, told) = after(place + 1000);
+    assert!(status == 503 && told.contains("50301"), "{told}");
+}
+
 #[test]
 fn rows_are_told_as_they_come_until_the_query_is_closed_or_has_enough() {
     let api = api(Access::default());
@@ -225,7 +291,9 @@ fn the_server_tells_of_itself() {
     assert!(get("/clusterStatus").1.contains("hostAlive"));
     assert_eq!(get("/is_valid_property/ksql.streams.auto.offset.reset"), (200, "true".to_owned()));
     assert_eq!(get("/is_valid_property/color").0, 400);
-    assert_eq!(get("/nowhere").0, 404);
+    assert!(get("/v1/metadata").1.contains("\"ksql-cluster\":\"default\""));
+    let (status, told) = get("/nowhere");
+    assert!(status == 404 && told.contains("40400"), "{told}");
     assert_eq!(get("/ksql").0, 405);
 }
 

@@ -1,5 +1,10 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use millstream_model::{Partition, TopicName};
-use millstream_ports::{Delivery, GroupLog, Outlet, Polled, SendRecord, Tag};
+use millstream_ports::{
+    CodecError, Delivery, FoundColumns, GroupLog, Outlet, Polled, RowCodec, RowFormat, RowSpec, SendRecord,
+    Side, Tag,
+};
 
 use super::*;
 
@@ -88,6 +93,71 @@ fn a_table_that_ends_in_doubt_is_answered_for_once_that_is_decided() {
         writer.commit(&[]).unwrap();
         assert_eq!(asked.join().unwrap(), [1, 2, 3, 12, 77]);
     });
+}
+
+/// Rows as DELIMITED has them, read while what the format asks answers.
+#[derive(Clone)]
+struct Asking(Arc<AtomicBool>);
+
+impl RowFormat for Asking {
+    fn columns(&self, _: &str, _: Side, _: Option<u32>) -> Result<FoundColumns, PortError> {
+        Err(PortError::stop("there is none"))
+    }
+
+    fn reader(&self, spec: RowSpec<'_>) -> Result<Arc<dyn RowCodec>, PortError> {
+        Ok(Arc::new(AskingCodec(self.0.clone(), DelimitedRows.reader(spec)?)))
+    }
+
+    fn writer(&self, spec: RowSpec<'_>) -> Result<Arc<dyn RowCodec>, PortError> {
+        DelimitedRows.writer(spec)
+    }
+}
+
+struct AskingCodec(Arc<AtomicBool>, Arc<dyn RowCodec>);
+
+impl RowCodec for AskingCodec {
+    fn decode(&self, bytes: &[u8]) -> Result<Vec<Value>, CodecError> {
+        if self.0.load(Ordering::SeqCst) {
+            self.1.decode(bytes)
+        } else {
+            Err(CodecError::passing("no answer"))
+        }
+    }
+
+    fn encode(&self, row: &[Value], out: &mut Vec<u8>) -> Result<(), CodecError> {
+        self.1.encode(row, out)
+    }
+}
+
+#[test]
+fn rows_that_can_not_be_read_now_are_not_left_out() {
+    let answers = Arc::new(AtomicBool::new(true));
+    let formats = formats().with("AVRO", Arc::new(Asking(answers.clone())));
+    let server = Server::start(Sim::live(), formats, ServerSettings::default()).unwrap();
+    for (kind, key) in [("STREAM", "KEY"), ("TABLE", "PRIMARY KEY")] {
+        let with = format!("WITH (KAFKA_TOPIC='{kind}', PARTITIONS=1, VALUE_FORMAT='AVRO')");
+        done(&server, &format!("CREATE {kind} a_{kind} (id INT {key}, n INT) {with}"));
+        done(&server, &format!("INSERT INTO a_{kind} (id, n) VALUES (1, 1)"));
+        let ask = format!("SELECT n FROM a_{kind}");
+        assert_eq!(rows(&server, &ask).len(), 1);
+        done(&server, &format!("INSERT INTO a_{kind} (id, n) VALUES (2, 2)"));
+        answers.store(false, Ordering::SeqCst);
+        assert!(refused(&server, &ask).contains("can't be read now"), "{ask}");
+        assert!(refused(&server, &ask).contains("no answer"), "{ask}");
+        answers.store(true, Ordering::SeqCst);
+        assert_eq!(rows(&server, &ask).len(), 2, "{ask}");
+    }
+}
+
+#[test]
+fn a_table_whose_topic_was_made_anew_has_the_new_rows_alone() {
+    let world = Sim::live();
+    let server = with_pages(&world);
+    assert!(rows(&server, "SELECT * FROM pages").len() > 1);
+    world.delete_topic(&TopicName::new("pages").unwrap()).unwrap();
+    world.create("pages", 4);
+    assert!(refused(&server, "SELECT * FROM pages").contains("made anew"));
+    assert_eq!(rows(&server, "SELECT * FROM pages"), Vec::<Vec<Value>>::new());
 }
 
 #[test]
@@ -219,8 +289,14 @@ fn topics_are_printed() {
 #[test]
 fn assertions_hold_or_say_what_does_not() {
     let server = with_pages(&Sim::live());
-    done(&server, "ASSERT TOPIC pages WITH (PARTITIONS=4)");
-    done(&server, "ASSERT NOT EXISTS TOPIC nowhere");
+    let holds = |text: &str| match run(&server, text) {
+        Ok(Answer::Asserted(_, said)) => said,
+        _ => panic!("{text} does not hold"),
+    };
+    assert!(holds("ASSERT TOPIC pages WITH (PARTITIONS=4, REPLICAS=1)").contains("pages exists"));
+    holds("ASSERT NOT EXISTS TOPIC nowhere");
+    let why = run(&server, "ASSERT TOPIC pages WITH (REPLICAS=3) TIMEOUT 1 MILLISECONDS");
+    assert!(matches!(why, Err(Fault::Assertion(why)) if why.contains("REPLICAS 1, not 3")));
     assert!(
         refused(&server, "ASSERT TOPIC pages WITH (PARTITIONS=5) TIMEOUT 1 MILLISECONDS")
             .contains("PARTITIONS 4")
@@ -249,4 +325,18 @@ fn everything_is_described() {
     }
     let Ok(Answer::Functions(all)) = run(&server, "SHOW FUNCTIONS") else { panic!() };
     assert!(all.len() > 100, "{}", all.len());
+}
+
+#[test]
+fn topics_of_the_servers_own_are_listed_where_all_are_asked_for() {
+    let server = with_pages(&Sim::live());
+    done(&server, EVENTS);
+    done(&server, SUMS);
+    let topics = |text: &str| match run(&server, text) {
+        Ok(Answer::Topics(all)) => all.into_iter().map(|topic| topic.name.to_string()).collect::<Vec<_>>(),
+        _ => panic!("{text}"),
+    };
+    assert_eq!(topics("SHOW TOPICS"), ["SUMS", "events", "pages"]);
+    let all = topics("SHOW ALL TOPICS");
+    assert!(all.iter().any(|name| name.ends_with("-table")) && all.len() > 3, "{all:?}");
 }

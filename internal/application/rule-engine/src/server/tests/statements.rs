@@ -271,6 +271,20 @@ fn functions_of_the_program_can_be_called_and_are_listed() {
 }
 
 #[test]
+fn variables_are_left_where_that_is_set() {
+    let one = server(&Sim::live());
+    let mut session = Session::new();
+    let mut said = |text: &str| match one.run(&mut session, text) {
+        Ok(_) => String::new(),
+        Err(fault) => fault.to_string(),
+    };
+    assert!(said("DESCRIBE `${a}`").contains("variable a is not defined"));
+    assert!(said("DESCRIBE `$${a}`").contains("no stream or table ${a}"));
+    said("SET 'ksql.variable.substitution.enable'='false'");
+    assert!(said("DESCRIBE `${a}`").contains("no stream or table ${a}"));
+}
+
+#[test]
 fn variables_and_settings_are_the_sessions_own() {
     let world = Sim::live();
     let server = server(&world);
@@ -298,6 +312,60 @@ fn types_are_kept() {
     );
     done(&one, "DROP TYPE pair");
     assert!(matches!(run(&one, "SHOW TYPES"), Ok(Answer::Types(types)) if types.is_empty()));
+}
+
+#[test]
+fn a_query_whose_input_was_deleted_says_so_and_begins_anew_with_the_next_one() {
+    let world = Sim::live();
+    let one = server(&world);
+    done(&one, EVENTS);
+    done(&one, SUMS);
+    done(&one, "INSERT INTO events (id, kind, amount) VALUES ('a', 'x', 1)");
+    until(|| queries(&one)[0].state == QueryState::Running && rows(&one, "SELECT * FROM sums").len() == 1);
+    world.delete_topic(&TopicName::new("events").unwrap()).unwrap();
+    until(|| matches!(&queries(&one)[0].state, QueryState::Stalled(why) if why.contains("'events'")));
+    world.create("events", 3);
+    until(|| queries(&one)[0].state == QueryState::Running);
+}
+
+/// What was asked of a registry to be forgotten.
+#[derive(Default)]
+struct Forgetful(std::sync::Mutex<Vec<String>>);
+
+impl millstream_ports::RowFormat for Forgetful {
+    fn columns(&self, _: &str, _: Side, _: Option<u32>) -> Result<FoundColumns, PortError> {
+        Err(PortError::stop("there is none"))
+    }
+
+    fn reader(&self, spec: RowSpec<'_>) -> Result<Arc<dyn RowCodec>, PortError> {
+        DelimitedRows.reader(spec)
+    }
+
+    fn writer(&self, spec: RowSpec<'_>) -> Result<Arc<dyn RowCodec>, PortError> {
+        DelimitedRows.writer(spec)
+    }
+
+    fn forget(&self, topic: &str, side: Side) -> Result<(), PortError> {
+        self.0.lock().unwrap().push(format!("{topic} {side:?}"));
+        Ok(())
+    }
+}
+
+#[test]
+fn a_topic_goes_with_its_schemas() {
+    let registry = Arc::new(Forgetful::default());
+    let formats = formats().with("AVRO", registry.clone());
+    let one = Server::start(Sim::live(), formats, ServerSettings::default()).unwrap();
+    let create =
+        "CREATE STREAM a (id STRING KEY, x INT) WITH (KAFKA_TOPIC='a', PARTITIONS=1, VALUE_FORMAT='AVRO')";
+    done(&one, create);
+    done(&one, "DROP STREAM a");
+    assert!(registry.0.lock().unwrap().is_empty(), "the topic is still there, and so are its records");
+    done(&one, create);
+    done(&one, "INSERT INTO a (id, x) VALUES ('k', 1)");
+    done(&one, "DROP STREAM a DELETE TOPIC");
+    assert_eq!(*registry.0.lock().unwrap(), ["a Value"]);
+    assert!(refused(&one, "PRINT a").contains("does not exist"));
 }
 
 /// Rows as DELIMITED has them, with columns from a registry that can go away.

@@ -15,6 +15,7 @@ type Model = BTreeMap<Vec<u8>, Vec<u8>>;
 #[derive(Clone, Debug)]
 enum Turn {
     Put(Vec<u8>, Option<u8>),
+    Leave,
     Commit,
     BeginWriting,
     StoreSome,
@@ -27,7 +28,8 @@ fn key() -> impl Strategy<Value = Vec<u8>> {
 fn turn() -> impl Strategy<Value = Turn> {
     prop_oneof![
         6 => (key(), proptest::option::weighted(0.7, any::<u8>())).prop_map(|(key, value)| Turn::Put(key, value)),
-        2 => Just(Turn::Commit),
+        2 => Just(Turn::Leave),
+        1 => Just(Turn::Commit),
         1 => Just(Turn::BeginWriting),
         1 => Just(Turn::StoreSome),
     ]
@@ -75,7 +77,7 @@ proptest! {
         limit in 1_usize..5,
     ) {
         let mut layer = layer(1 << 10);
-        let (mut fresh, mut committed, mut offset) = (Model::new(), Model::new(), 0);
+        let (mut fresh, mut committed, mut leaving, mut offset) = (Model::new(), Model::new(), None, 0);
         for turn in turns {
             match turn {
                 Turn::Put(key, value) => {
@@ -84,10 +86,15 @@ proptest! {
                     layer.accept_staged();
                     put(&mut fresh, &key, value.as_deref());
                 }
+                Turn::Leave => {
+                    layer.begin_leaving();
+                    leaving = Some(fresh.clone());
+                }
                 Turn::Commit => {
+                    let Some(left) = leaving.take() else { continue };
                     offset += 1;
                     layer.logged(Offset(offset), Duration::ZERO);
-                    committed.clone_from(&fresh);
+                    committed = left;
                 }
                 Turn::BeginWriting => layer.begin_writing().unwrap(),
                 Turn::StoreSome => drop(layer.store_some(70).unwrap()),

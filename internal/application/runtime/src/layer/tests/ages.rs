@@ -23,7 +23,8 @@ proptest! {
             layer.expire_some(3).unwrap();
             let restarts = chance == 0;
             if chance < 4 || restarts {
-                changelog.extend(layer.dirty().map(|(key, _, time)| (key[0], time.map(|time| time.0))));
+                layer.begin_leaving();
+        changelog.extend(layer.leaving().map(|(key, _, time)| (key[0], time.map(|time| time.0))));
                 layer.logged(Offset(i64::try_from(number).unwrap()), Duration::ZERO);
                 if chance < 2 {
                     layer.store_all(200).unwrap();
@@ -41,13 +42,15 @@ proptest! {
         }
         // Later records bring the rest out.
         layer.begin_record(Timestamp(now + 3 * TTL));
-        changelog.extend(layer.dirty().map(|(key, _, time)| (key[0], time.map(|time| time.0))));
+        layer.begin_leaving();
+        changelog.extend(layer.leaving().map(|(key, _, time)| (key[0], time.map(|time| time.0))));
         layer.logged(Offset(1_000), Duration::ZERO);
         layer.store_all(200).unwrap();
         for _ in 0..20 {
             layer.expire_some(3).unwrap();
         }
-        changelog.extend(layer.dirty().map(|(key, _, time)| (key[0], time.map(|time| time.0))));
+        layer.begin_leaving();
+        changelog.extend(layer.leaving().map(|(key, _, time)| (key[0], time.map(|time| time.0))));
         layer.logged(Offset(1_001), Duration::ZERO);
         layer.store_all(200).unwrap();
         prop_assert_eq!(layer.store().count().unwrap(), 0);
@@ -68,7 +71,8 @@ fn a_changelog_has_values_as_they_are_and_their_time_beside_them() {
     layer.begin_record(Timestamp(7));
     layer.put(b"k", Some(b"v"));
     layer.accept_staged();
-    assert_eq!(layer.dirty().collect::<Vec<_>>(), [(&b"k"[..], Some(&b"v"[..]), Some(Timestamp(7)))]);
+    layer.begin_leaving();
+    assert_eq!(layer.leaving().collect::<Vec<_>>(), [(&b"k"[..], Some(&b"v"[..]), Some(Timestamp(7)))]);
     let mut other = open(MapStore::default(), 1 << 20);
     other.replay(b"k", Some(b"v"), Timestamp(7));
     assert_eq!(other.get(b"k").unwrap(), Some(&b"v"[..]));

@@ -5,6 +5,7 @@ enum Deed {
     Put(u8, Option<u8>),
     Accept,
     Reject,
+    Leave,
     Log,
     RollBack,
     Store,
@@ -22,6 +23,7 @@ fn deed() -> impl Strategy<Value = Deed> {
         6 => (0..40_u8, any::<Option<u8>>()).prop_map(|(key, value)| Deed::Put(key, value)),
         4 => Just(Deed::Accept),
         1 => Just(Deed::Reject),
+        2 => Just(Deed::Leave),
         2 => Just(Deed::Log),
         1 => Just(Deed::RollBack),
         1 => Just(Deed::Store),
@@ -43,6 +45,8 @@ struct Pair {
     neighbour: crate::memory::Share,
     committed: Model,
     accepted: Model,
+    /// What the commit under way has.
+    leaving: Option<Model>,
     staged: BTreeMap<u8, Option<u8>>,
     /// Cuts by number: what the table was, and what has been read.
     cuts: Vec<(u64, Model, Model)>,
@@ -70,14 +74,25 @@ impl Pair {
             neighbour,
             committed: maps.0,
             accepted: maps.1,
+            leaving: None,
             staged: BTreeMap::new(),
             cuts: Vec::new(),
         }
     }
 
+    /// A commit begins, or one that was put off begins again.
+    fn leave(&mut self) {
+        self.layer.begin_leaving();
+        self.leaving = Some(self.accepted.clone());
+    }
+
+    /// The commit under way has come to the changelog.
     fn log(&mut self) {
+        if self.leaving.is_none() {
+            self.leave();
+        }
         self.layer.logged(Offset(1), Duration::ZERO);
-        self.committed = self.accepted.clone();
+        self.committed = self.leaving.take().unwrap();
     }
 
     fn deed(&mut self, deed: &Deed, batch: usize) {
@@ -96,10 +111,11 @@ impl Pair {
                 self.layer.reject_staged();
                 self.staged.clear();
             }
+            Deed::Leave => self.leave(),
             Deed::Log => self.log(),
             Deed::RollBack => {
                 self.layer.roll_back();
-                (self.accepted, self.cuts) = (self.committed.clone(), Vec::new());
+                (self.accepted, self.leaving, self.cuts) = (self.committed.clone(), None, Vec::new());
                 self.staged.clear();
             }
             Deed::Store => self.layer.store_all(batch).unwrap(),
@@ -107,6 +123,7 @@ impl Pair {
             Deed::StoreSome => drop(self.layer.store_some(batch).unwrap()),
             Deed::Replay(key, value) => {
                 // The changelog has nothing of what is not committed, and nobody reads cuts of what is being recovered.
+                self.log();
                 self.log();
                 self.cuts.drain(..).for_each(|(number, ..)| self.layer.end_cut(number));
                 self.layer.replay(&[key], bytes(value).as_deref(), AT);

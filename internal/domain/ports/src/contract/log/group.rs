@@ -12,6 +12,7 @@ const P1: Partition = Partition::new(1);
 pub(super) fn suite<W: World>(stage: &Stage<'_, W>) {
     reads_a_partition_once_it_is_started(stage);
     begins_again_after_what_was_committed(stage);
+    reads_on_while_it_commits(stage);
     reads_one_input_before_another_where_told(stage);
     ends_a_poll_when_told(stage);
     rests_while_it_is_paused(stage);
@@ -163,6 +164,33 @@ fn begins_again_after_what_was_committed<W: World>(stage: &Stage<'_, W>) {
         ((1, P1), range(4..6)),
     ];
     assert_eq!(offsets(&second.seen), expected.into());
+    second.log.leave();
+}
+
+fn reads_on_while_it_commits<W: World>(stage: &Stage<'_, W>) {
+    let topic = stage.topic("meanwhile", 1);
+    stage.fill(&topic, 1, 4);
+    let mut first = Member::join(stage, "meanwhile", 0, std::slice::from_ref(&topic));
+    first.wait_for_partitions();
+    first.log.start(P0).unwrap();
+    first.read_until("all is read", 4);
+    for next in [2, 3] {
+        first.log.begin_commit(&[(0, P0, Offset(next))]).unwrap();
+        stage.fill(&topic, 1, 1);
+        until("it is committed", || {
+            first.turn();
+            first.log.has_committed().unwrap()
+        });
+    }
+    first.read_until("what came meanwhile is read", 6);
+    first.log.begin_commit(&[(0, P0, Offset(5))]).unwrap();
+    first.log.commit(&[(0, P0, Offset(5))]).unwrap();
+    first.log.leave();
+    let mut second = Member::join(stage, "meanwhile", 0, std::slice::from_ref(&topic));
+    second.wait_for_partitions();
+    second.log.start(P0).unwrap();
+    second.read_until("the rest is read", 1);
+    assert_eq!(offsets(&second.seen), [((0, P0), vec![5])].into());
     second.log.leave();
 }
 

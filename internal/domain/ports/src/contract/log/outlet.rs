@@ -1,9 +1,10 @@
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use millstream_model::{Headers, Offset, Partition, Timestamp, TopicName};
 
-use super::{Seen, Stage, offsets, read, record, until};
-use crate::{Delivery, Outlet, SendRecord, Start, Tag, Tail, Tally, World};
+use super::{Seen, Stage, WAIT, offsets, read, record, until};
+use crate::{Delivery, GroupLog, Outlet, SendRecord, Start, Tag, Tail, Tally, World};
 
 pub(super) fn suite<W: World>(stage: &Stage<'_, W>) {
     let topic = stage.topic("sends", 2);
@@ -11,6 +12,7 @@ pub(super) fn suite<W: World>(stage: &Stage<'_, W>) {
     let inputs = std::slice::from_ref(&topic);
     let mut group = stage.world.join_group(&stage.name("sender"), 0, inputs, Delivery::AtLeastOnce).unwrap();
     acknowledges_by_tag(&mut group, &topic, 4);
+    what_is_above_the_line_settles(&mut group, &topic);
     records_arrive_as_they_were_sent(stage);
     the_log_spreads_records_without_a_partition(stage);
     an_absent_partition_fails(stage);
@@ -37,6 +39,25 @@ fn acknowledges_by_tag(outlet: &mut impl Outlet, topic: &TopicName, first: i64) 
     outlet.settle().unwrap();
     let highest = first + 3;
     assert_eq!(outlet.acknowledged(Tag(7)), Some(Offset(highest)), "the highest, whatever the partition");
+}
+
+fn what_is_above_the_line_settles(outlet: &mut impl GroupLog, topic: &TopicName) {
+    let before = outlet.tally().delivered;
+    for round in 1..=3 {
+        for partition in [0, 1, 0] {
+            outlet.send(&record(topic, Partition::new(partition), b"above")).unwrap();
+        }
+        outlet.draw_line();
+        outlet.send(&record(topic, Partition::new(1), b"below")).unwrap();
+        until("what is above the line is acknowledged", || {
+            outlet.poll(WAIT, 1, |_| ControlFlow::Continue(())).unwrap();
+            outlet.has_settled().unwrap()
+        });
+        assert!(outlet.tally().delivered >= before + 4 * round - 1, "it may be ahead, and never behind");
+    }
+    outlet.settle().unwrap();
+    assert!(outlet.has_settled().unwrap());
+    assert_eq!(outlet.tally().delivered, before + 12);
 }
 
 /// Key, value, headers and time.

@@ -88,6 +88,13 @@ fn what_is_sent_is_seen_once_it_is_committed<W: World>(stage: &Stage<'_, W>) {
     send(&mut member.log, &out, &["c"]);
     member.commit();
     reader.sees(&["a", "b", "c"]);
+    member.log.send(&record(&out, P0, b"d")).unwrap();
+    member.log.begin_commit(&[]).unwrap();
+    until("it is committed", || {
+        member.turn();
+        member.log.has_committed().unwrap()
+    });
+    reader.sees(&["a", "b", "c", "d"]);
     // Positions alone are a transaction too, and nothing at all is no error.
     stage.fill(&input, 1, 1);
     member.read_until("one more is read", 7);

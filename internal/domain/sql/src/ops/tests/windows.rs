@@ -53,6 +53,19 @@ fn a_closed_window_is_told_once() {
 }
 
 #[test]
+fn a_window_is_told_at_its_end_unless_it_is_given_more_time() {
+    let mut world = counted("TUMBLING (SIZE 10 MILLISECONDS) GROUP BY k EMIT FINAL");
+    put(&mut world, 1, "a", 1);
+    put(&mut world, 9, "a", 2);
+    assert_eq!(world.told("t"), Vec::<String>::new());
+    put(&mut world, 10, "a", 4);
+    assert_eq!(world.told("t"), ["a: 3 at 9 in 0-10"]);
+    put(&mut world, 8, "a", 8);
+    put(&mut world, 20, "a", 16);
+    assert_eq!(world.told("t"), ["a: 3 at 9 in 0-10", "a: 4 at 10 in 10-20"]);
+}
+
+#[test]
 fn sessions_grow_together() {
     let mut world = counted("SESSION (5 MILLISECONDS) GROUP BY k EMIT CHANGES");
     put(&mut world, 10, "a", 1);

@@ -206,25 +206,30 @@ impl SerializeStructVariant for Members<'_, '_> {
     }
 }
 
-/// A map, as a map or as a record.
+/// A map, as a map or as a record; or as a list of its entries, each a record of a key and a value.
 pub(super) struct Entries<'l, 'o> {
     members: Members<'l, 'o>,
     /// The key at hand, where it names a record's field; framed as Avro frames a string.
     key: Vec<u8>,
+    /// Where an entry's key and value are, where entries stand as records.
+    entry: Option<(Place, Place)>,
 }
 
 impl<'l, 'o> Entries<'l, 'o> {
     pub(super) fn begin(mut writer: Writer<'l, 'o>, count: Option<usize>) -> Result<Self, DatumError> {
         let is_map = |node: &Node| matches!(node, Node::Map(_));
-        if !writer.has(is_map) {
-            return Ok(Self { members: Members::begin(writer)?, key: Vec::new() });
+        let is_list = |node: &Node| matches!(node, Node::Array(_));
+        let has_record = writer.has(|node| matches!(node, Node::Record(_)));
+        if !writer.has(is_map) && (has_record || !writer.has(is_list)) {
+            return Ok(Self { members: Members::begin(writer)?, key: Vec::new(), entry: None });
         }
-        match writer.settle("a map", is_map)? {
-            Node::Map(value) => {
-                Ok(Self { members: Members::Map(Items::of(writer, *value, count)), key: Vec::new() })
-            }
-            _ => Err(writer.unfit("a map")),
-        }
+        let wanted: fn(&Node) -> bool = if writer.has(is_map) { is_map } else { is_list };
+        let (item, entry) = match writer.settle("a map", wanted)? {
+            Node::Map(value) => (*value, None),
+            Node::Array(item) => (*item, Some(writer.entry(*item)?)),
+            _ => return Err(writer.unfit("a map")),
+        };
+        Ok(Self { members: Members::Map(Items::of(writer, item, count)), key: Vec::new(), entry })
     }
 
     /// The key without its length.
@@ -242,7 +247,8 @@ impl SerializeMap for Entries<'_, '_> {
         match &mut self.members {
             Members::Map(items) => {
                 items.next()?;
-                key.serialize(items.writer.at(items.writer.layout.text()))
+                let place = self.entry.map_or_else(|| items.writer.layout.text(), |(key, _)| key);
+                key.serialize(items.writer.at(place))
             }
             Members::Record(record) => {
                 self.key.clear();
@@ -254,7 +260,8 @@ impl SerializeMap for Entries<'_, '_> {
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), DatumError> {
         if let Members::Map(items) = &mut self.members {
-            return value.serialize(items.writer.at(items.item));
+            let place = self.entry.map_or(items.item, |(_, value)| value);
+            return value.serialize(items.writer.at(place));
         }
         let name = self.name().unwrap_or_default().to_owned();
         self.members.member(&name, value)

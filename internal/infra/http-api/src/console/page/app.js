@@ -34,7 +34,7 @@ function open() {
   part?.end?.();
   document.title = `${title} – ${document.getElementById("program").textContent}`;
   show(main);
-  part = make(main, open.parts);
+  part = make(main, open.parts, open.takes);
   if (groups) part.update(groups, rates);
 }
 
@@ -58,7 +58,7 @@ async function begin() {
   open.parts = about.parts;
   document.getElementById("program").textContent = about.program;
   document.getElementById("version").textContent = `Millstream ${about.version}`;
-  const rules = await hasRules();
+  const rules = open.takes = await hasRules();
   known = PARTS.filter(([name]) => ["flow", "partitions"].includes(name) || about.parts.includes(name) || (name === "rules" && rules));
   show(document.getElementById("tabs"), known.map(([name, title]) => h("a", { href: `#${name}` }, title)));
   addEventListener("hashchange", () => { open(); main.focus(); });

@@ -1,7 +1,7 @@
 // Rules: what runs, what it does, and queries typed here, over the endpoints of ksqlDB's server.
 
 import { Refused, ask, send } from "./ask.js";
-import { card, h, json, show } from "./dom.js";
+import { card, count, h, json, show } from "./dom.js";
 import { draw } from "./flow.js";
 
 const ROWS_MAX = 500;
@@ -11,19 +11,51 @@ const run = (ksql) => ask("/ksql", { method: "POST", headers: MEDIA, body: JSON.
 /** Whether this server has rules at all. */
 export const hasRules = () => ask("/info").then((said) => Boolean(said?.KsqlServerInfo), () => false);
 
-export function rulesPart(place) {
-  const [list, plan] = [h("div", {}), h("div", {})];
+/** The rules that run here and what each does; where statements are taken, also what each says, and queries typed here. */
+export function rulesPart(place, _parts, takes) {
+  const [list, plan] = [h("div", { class: "scroll" }), h("div", {})];
   const fail = (where) => (error) => show(where, h("p", { class: "error", role: "alert" }, error.message));
-  const explain = (id) => run(`EXPLAIN ${id};`).then(([said]) => show(plan, drawn(id, said.queryDescription ?? said)), fail(plan));
-  run("SHOW QUERIES EXTENDED;").catch(() => run("SHOW QUERIES;")).then(([said]) => {
-    const queries = said.queries ?? said.queryDescriptions ?? [];
-    const row = (one) => h("tr", {}, h("td", {}, h("button", { class: "key mono", type: "button", onclick: () => explain(one.id) }, one.id)),
-      h("td", {}, h("span", { class: `pill ${/RUNNING/.test(one.state ?? "RUNNING") ? "good" : "bad"}` }, (one.state ?? "running").toLowerCase())),
-      h("td", { class: "mono wide" }, one.queryString ?? one.statementText ?? ""));
-    show(list, queries.length === 0 ? h("p", { class: "soft" }, "No rule runs.") : h("table", { class: "stack" }, h("tbody", {}, queries.map(row))));
+  let [texts, last] = [new Map(), null];
+  const explain = (rule) => {
+    if (!takes) return show(plan, drawn(rule.rule, { executionPlan: rule.plan, state: rule.state }));
+    return run(`EXPLAIN ${rule.rule};`).then(([said]) => show(plan, drawn(rule.rule, said.queryDescription ?? said)), fail(plan));
+  };
+  const listed = () => run("SHOW QUERIES EXTENDED;").catch(() => run("SHOW QUERIES;")).then(([said]) => {
+    texts = new Map((said.queries ?? said.queryDescriptions ?? []).map((one) => [one.id, one]));
+  });
+  const draw = (rules) => {
+    // What has the keyboard's focus stays while nothing changes.
+    const told = json([rules, [...texts.keys()]]);
+    if (told !== last) show(list, rules.length === 0 ? h("p", { class: "soft" }, "No rule runs.") : table(rules, texts, explain));
+    last = told;
+  };
+  const refresh = () => ask("/v1/rules").then(({ rules }) => {
+    if (takes && rules.some((rule) => !texts.has(rule.rule))) return listed().then(() => draw(rules));
+    return draw(rules);
+  }, (error) => {
+    if (error.status !== 404) throw error;
+    return listed().then(() => draw([...texts.values()].map((one) => ({ rule: one.id, state: (one.state ?? "running").toLowerCase() }))));
   }).catch(fail(list));
-  show(place, card("Rules", null, list), plan, editor());
-  return { update() {}, end: () => stop() };
+  show(place, card("Rules", h("span", { class: "soft small" }, "what each wrote since it was started here"), list), plan);
+  if (takes) place.append(editor());
+  refresh();
+  return { update: () => { if (last) refresh(); }, end: () => stop() };
+}
+
+/** A name in capitals, which may be broken behind its underscores. */
+const breakable = (name) => name.split(/(?<=_)/).flatMap((part) => [part, h("wbr")]);
+
+function table(rules, texts, explain) {
+  const counted = rules.some((rule) => rule.rows_out !== undefined);
+  const names = ["Rule", "State", ...(counted ? ["Rows written", "Failed"] : []), texts.size > 0 && "Statement"].filter(Boolean);
+  const head = names.map((name) => h("th", { scope: "col", class: /Rows|Failed/.test(name) ? "number" : null }, name));
+  const kind = (state) => (state === "running" ? "good" : /^(error|failed)$/.test(state) ? "bad" : "warn");
+  return h("table", { class: "stack" }, h("thead", {}, h("tr", {}, head)), h("tbody", {}, rules.map((rule) => h("tr", {},
+    h("td", {}, h("button", { class: "key mono", type: "button", onclick: () => explain(rule) }, breakable(rule.rule))),
+    h("td", { class: "wide" }, h("span", { class: `pill ${kind(rule.state)}` }, rule.state), rule.reason && h("p", { class: "soft small" }, rule.reason)),
+    counted && h("td", { class: "count", "data-label": "Rows written" }, count(rule.rows_out)),
+    counted && h("td", { class: "count", "data-label": "Failed" }, count(rule.failed), rule.nulls > 0 && h("span", { class: "soft small" }, ` and ${count(rule.nulls)} nulls`)),
+    texts.size > 0 && h("td", { class: "mono wide" }, texts.get(rule.rule)?.queryString ?? texts.get(rule.rule)?.statementText ?? "")))));
 }
 
 function drawn(id, description) {
@@ -32,7 +64,7 @@ function drawn(id, description) {
   const picture = h("div", { class: "flow" });
   if (graph) requestAnimationFrame(() => show(picture, draw(graph, Math.max(300, picture.clientWidth))));
   const list = (names, title) => (names?.length ? h("p", { class: "small" }, h("span", { class: "soft" }, `${title} `), h("span", { class: "mono" }, names.join(", "))) : null);
-  return card(id, h("span", { class: "pill good" }, (description.state ?? "planned").toLowerCase()), list(description.sources, "reads"), list(description.sinks, "writes"),
+  return card(id, h("span", { class: "pill" }, (description.state ?? "planned").toLowerCase()), list(description.sources, "reads"), list(description.sinks, "writes"),
     graph ? picture : null, h("pre", { tabindex: "0" }, plan));
 }
 

@@ -1,5 +1,6 @@
 package millstream.connect;
 
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -13,6 +14,9 @@ import org.apache.kafka.connect.errors.DataException;
 final class Layout {
   /** Which half of a record it is: a key's columns are never null. */
   enum Of { KEY, VALUE }
+
+  /** PostgreSQL would cut what is longer, and another column might be left with the same name. */
+  private static final int NAME_BYTES_MAX = 63;
 
   /** A column, and the way to what it holds through the records around it. */
   private record Column(String name, List<Field> way, Cell cell) {}
@@ -50,6 +54,9 @@ final class Layout {
   }
 
   private void add(Column column) {
+    if (column.name.getBytes(StandardCharsets.UTF_8).length > NAME_BYTES_MAX) {
+      throw new DataException("column " + column.name + " has more than the " + NAME_BYTES_MAX + " bytes of a name");
+    }
     for (Column other : columns) {
       if (other.name.equals(column.name)) {
         throw new DataException("two fields would be column " + column.name + "; rename one of them");

@@ -162,6 +162,8 @@ class ColumnsTest {
     assertTrue(refused(record(schema, new Struct(schema), null, null)).contains("column user of the key is null"));
     Schema twice = SchemaBuilder.struct().field("a", Schema.STRING_SCHEMA).field("A", Schema.STRING_SCHEMA).build();
     assertTrue(refused(text("p1", new Struct(twice).put("a", "x").put("A", "y"))).contains("two fields would be column a"));
+    Schema wordy = SchemaBuilder.struct().field("x".repeat(64), Schema.STRING_SCHEMA).build();
+    assertTrue(refused(text("p1", new Struct(wordy).put("x".repeat(64), "y"))).contains("more than the 63 bytes"));
     assertTrue(refused(record(null, "p1", null, null)).contains("has no schema"));
   }
 
