@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use millstream_model::{Headers, Value};
 
 use super::agenda::Agenda;
@@ -248,17 +250,15 @@ impl Run<'_> {
     }
 
     /// The groups that have windows, by when the first of them ends.
-    fn open(wire: Wire, windows: Windows) -> Agenda {
+    pub(super) fn open(wire: Wire, windows: Windows) -> Agenda {
         Agenda::new(Self::place(wire, b'o', &[]), windows.width_ms())
     }
 
     /// Forgets the windows that are closed, of all groups, and tells those that are told then.
     pub(super) fn close(&mut self, wire: Wire, (calls, windows): (&[Aggregate], Windows), now: i64) -> Done {
-        let due = Self::open(wire, windows).take(self.state, |end| windows.is_closed(end, now))?;
         let is_told = windows.is_final && !matches!(windows.shape, WindowShape::Session { .. });
         let mut rows = Vec::new();
-        for (key, _) in due {
-            let Value::Bytes(key) = key else { return Err(StepError::Damaged("a group's windows")) };
+        for key in self.due(wire, windows, is_told, now)? {
             let place = Self::place(wire, b'w', &key);
             let all = self.windows(&place)?.into_iter();
             let (closed, all): (Vec<_>, Vec<_>) =
@@ -273,6 +273,32 @@ impl Run<'_> {
         // They were never told before.
         rows.into_iter()
             .try_for_each(|row| self.push(self.behind(wire), Event { before: Before::Nothing, ..row }))
+    }
+
+    /// The groups that have windows to be closed.
+    ///
+    /// Windows were once told by rows that are kept apart, as sessions still are, and only the first that a group had ever had
+    /// was noted: those that were left open then are found by these rows.
+    fn due(
+        &mut self,
+        wire: Wire,
+        windows: Windows,
+        is_told: bool,
+        now: i64,
+    ) -> Result<BTreeSet<Vec<u8>>, StepError> {
+        let is_due = |end| windows.is_closed(end, now);
+        let mut due = Self::open(wire, windows).take(self.state, is_due)?;
+        if is_told {
+            due.extend(Self::closing(wire, windows).take(self.state, is_due)?);
+        }
+        let group = |(noted, _)| match noted {
+            Value::Bytes(key) => Ok(key.into_vec()),
+            Value::Struct(mut parts) => {
+                parts.pop().as_ref().map(value_bytes).ok_or(StepError::Damaged("a group's windows"))
+            }
+            _ => Err(StepError::Damaged("a group's windows")),
+        };
+        due.into_iter().map(group).collect()
     }
 
     pub(super) fn windows(&mut self, place: &[u8]) -> Result<Vec<(Bounds, Sum)>, StepError> {
