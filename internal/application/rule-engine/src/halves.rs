@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
 use millstream_model::{FormatOptions, Value};
-use millstream_ports::{CodecError, PortError, RowCodec, RowSpec, Side};
+use millstream_ports::{Codec, CodecError, PortError, RowCodec, RowSpec, Side};
+use millstream_runtime::Output;
 use millstream_sql::{Bounds, KeyWindow, Source};
 
 use crate::formats::Formats;
@@ -65,7 +66,6 @@ impl Halves {
     }
 
     pub(crate) fn read(&self, key: Option<&[u8]>, value: Option<&[u8]>) -> Result<Read, CodecError> {
-        let absent = vec![Value::Null; self.key_width];
         let (key, window) = match (key, self.window) {
             (Some(key), Some(window)) => {
                 let (key, bounds) = unwrapped(key, window)?;
@@ -75,7 +75,10 @@ impl Halves {
         };
         let key = key.filter(|_| self.key_width > 0);
         Ok(Read {
-            key: key.map_or(Ok(absent), |key| self.key.decode(key)).map_err(|error| error.at("its key"))?,
+            key: match key {
+                Some(key) => self.key.decode(key).map_err(|error| error.at("its key"))?,
+                None => vec![Value::Null; self.key_width],
+            },
             value: value
                 .map(|value| self.value.decode(value))
                 .transpose()
@@ -91,23 +94,91 @@ impl Halves {
         window: Option<Bounds>,
     ) -> Result<(Bytes, Bytes), CodecError> {
         let (mut key_bytes, mut value_bytes) = (Vec::new(), Vec::new());
+        let has_key = self.write_key(key, window, &mut key_bytes)?;
+        let has_value = self.write_value(value, &mut value_bytes)?;
+        Ok((has_key.then_some(key_bytes), has_value.then_some(value_bytes)))
+    }
+
+    /// Appends a key's bytes, and answers whether there is a key.
+    fn write_key(
+        &self,
+        key: &[Value],
+        window: Option<Bounds>,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, CodecError> {
         // A single null is no key; several are a key of nulls.
-        let has_key = key.len() > 1 || key.iter().any(|value| !value.is_null());
-        if has_key {
-            self.key.encode(key, &mut key_bytes).map_err(|error| error.at("its key"))?;
+        if key.len() < 2 && key.iter().all(Value::is_null) {
+            return Ok(false);
         }
+        self.key.encode(key, out).map_err(|error| error.at("its key"))?;
         if let (Some(kind), Some(bounds)) = (self.window, window) {
             if kind.size_ms().is_none() {
-                key_bytes.extend_from_slice(&bounds.end.to_be_bytes());
+                out.extend_from_slice(&bounds.end.to_be_bytes());
             }
-            key_bytes.extend_from_slice(&bounds.start.to_be_bytes());
+            out.extend_from_slice(&bounds.start.to_be_bytes());
         }
+        Ok(true)
+    }
+
+    /// Appends a value's bytes, and answers whether there is a value.
+    fn write_value(&self, value: Option<&[Value]>, out: &mut Vec<u8>) -> Result<bool, CodecError> {
         // A single value by itself that is null is no value at all.
         let value = value.filter(|value| !(self.is_bare_value && value.iter().all(Value::is_null)));
-        if let Some(value) = value {
-            self.value.encode(value, &mut value_bytes).map_err(|error| error.at("its value"))?;
-        }
-        Ok((has_key.then_some(key_bytes), value.map(|_| value_bytes)))
+        let Some(value) = value else { return Ok(false) };
+        self.value.encode(value, out).map_err(|error| error.at("its value"))?;
+        Ok(true)
+    }
+
+    /// The output of rows to their topic, which are written straight into what is sent.
+    pub(crate) fn output(self: &Arc<Self>, topic: &str) -> RowEdge {
+        Output::new(topic, KeyHalf(self.clone()), ValueHalf(self.clone()))
+    }
+}
+
+/// An output of rows.
+pub(crate) type RowEdge = Output<KeyHalf, ValueHalf>;
+
+/// How keys of rows are written.
+#[derive(Clone)]
+pub(crate) struct KeyHalf(Arc<Halves>);
+
+/// How values of rows are written.
+#[derive(Clone)]
+pub(crate) struct ValueHalf(Arc<Halves>);
+
+fn only_written() -> CodecError {
+    CodecError::new("rows of a sink are written, and not read")
+}
+
+impl Codec for KeyHalf {
+    type Value<'a> = (&'a [Value], Option<Bounds>);
+
+    fn decode<'a>(&self, _: &'a [u8]) -> Result<Self::Value<'a>, CodecError> {
+        Err(only_written())
+    }
+
+    fn encode(&self, (key, window): &Self::Value<'_>, out: &mut Vec<u8>) -> Result<(), CodecError> {
+        self.0.write_key(key, *window, out).map(drop)
+    }
+
+    fn is_absent(&self, (key, _): &Self::Value<'_>) -> bool {
+        key.len() < 2 && key.iter().all(Value::is_null)
+    }
+}
+
+impl Codec for ValueHalf {
+    type Value<'a> = Option<&'a [Value]>;
+
+    fn decode<'a>(&self, _: &'a [u8]) -> Result<Self::Value<'a>, CodecError> {
+        Err(only_written())
+    }
+
+    fn encode(&self, value: &Self::Value<'_>, out: &mut Vec<u8>) -> Result<(), CodecError> {
+        self.0.write_value(*value, out).map(drop)
+    }
+
+    fn is_absent(&self, value: &Self::Value<'_>) -> bool {
+        value.is_none_or(|value| self.0.is_bare_value && value.iter().all(Value::is_null))
     }
 }
 

@@ -4,25 +4,22 @@ use std::time::Duration;
 
 use millstream_model::{Headers, Timestamp, Value, decode_value, encode_value};
 use millstream_ports::{Bytes, Nullable, PortError};
-use millstream_runtime::{CallbackResult, Context, GroupGraph, Loop, Output, Policies, Policy, Table};
+use millstream_runtime::{CallbackResult, Context, ContextError, GroupGraph, Loop, Policies, Policy, Table};
 use millstream_sql::{
     Emission, Entry, Intake, OnError, Rule, SinkRow, SourceKind, SourceRecord, State, StepError,
 };
 
 use crate::figures::RuleFigures;
 use crate::formats::Formats;
-use crate::halves::Halves;
-
-pub(crate) type SinkEdge = Output<Nullable<Bytes>, Nullable<Bytes>>;
+use crate::halves::{Halves, RowEdge};
 
 /// A rule with everything that its steps need to read and write.
 struct Lowered {
     rule: Rule,
     sources: Vec<Halves>,
-    sink: Halves,
     table: Table<Bytes>,
     again: Loop<Bytes, Bytes>,
-    out: SinkEdge,
+    out: RowEdge,
     figures: Arc<RuleFigures>,
     /// By source.
     keeps_key: Vec<bool>,
@@ -38,7 +35,7 @@ pub(crate) fn lower(rule: Rule, formats: &Formats) -> Result<(GroupGraph, Arc<Ru
         .enumerate()
         .map(|(side, source)| Halves::reading_of(source, formats, &rule.uses(side)))
         .collect::<Result<Vec<_>, _>>()?;
-    let sink = Halves::writing(&rule.sink, formats)?;
+    let out = Arc::new(Halves::writing(&rule.sink, formats)?).output(&rule.sink.topic);
     let topics: Vec<_> = rule.query.sources().iter().map(|source| source.topic.clone()).collect();
     // What fails in a rule's step is the record's own: bytes that do not decode, or a value that its sink can't hold.
     let policy = match rule.sink.on_error {
@@ -49,7 +46,6 @@ pub(crate) fn lower(rule: Rule, formats: &Formats) -> Result<(GroupGraph, Arc<Ru
     let is_stateful = rule.query.is_stateful();
     let group = group_of(&rule.name);
     let dead_letters = Some(rule.dead_letters());
-    let out = Output::new(rule.sink.topic.as_str(), Nullable(Bytes), Nullable(Bytes));
     let (table, again) = (Table::new(Bytes), Loop::new(Bytes, Bytes));
     let lowered = Arc::new(Lowered {
         figures: Arc::new(RuleFigures::of(&rule.name)),
@@ -58,7 +54,6 @@ pub(crate) fn lower(rule: Rule, formats: &Formats) -> Result<(GroupGraph, Arc<Ru
             .collect(),
         rule,
         sources,
-        sink,
         table: table.clone(),
         again: again.clone(),
         out: out.clone(),
@@ -198,20 +193,27 @@ impl Lowered {
                     let partition = context.home(&route(&key)).unwrap_or(context.partition());
                     context.loopback_to(&self.again, partition, &key.as_slice(), &bytes.as_slice())?;
                 }
-                Emission::Sink(row) => self.write(context, &row)?,
+                Emission::Sink(row) => emit(context, (&self.out, &self.figures), &row)?,
                 Emission::Failed(failure) => self.figures.note(&failure),
             }
         }
         Ok(())
     }
+}
 
-    fn write(&self, context: &mut Context<'_>, row: &SinkRow) -> CallbackResult {
-        let (key, value) = self.sink.write(&row.key, row.value.as_deref(), row.window)?;
-        let at = (&row.headers, Timestamp(row.timestamp));
-        context.emit_at(&self.out, &key.as_deref(), &value.as_deref(), at)?;
-        self.figures.wrote();
-        Ok(())
+/// Sends a row, and counts it. What it can't be written for is told as its codec says it.
+pub(crate) fn emit(
+    context: &mut Context<'_>,
+    (out, figures): (&RowEdge, &RuleFigures),
+    row: &SinkRow,
+) -> CallbackResult {
+    let at = (&row.headers, Timestamp(row.timestamp));
+    match context.emit_at(out, &(row.key.as_slice(), row.window), &row.value.as_deref(), at) {
+        Err(ContextError::Codec { source, .. }) => return Err(source.into()),
+        done => done?,
     }
+    figures.wrote();
+    Ok(())
 }
 
 /// The group table's partition at hand, as a rule's state.

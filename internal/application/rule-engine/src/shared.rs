@@ -1,9 +1,10 @@
 //! Rules without state over one topic, as one group: a record is read, decoded and given its row once for all of them.
 
+use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use millstream_model::{Headers, Timestamp, Value};
+use millstream_model::{Headers, Value};
 use millstream_ports::{Bytes, CodecError, Nullable, PortError};
 use millstream_runtime::{CallbackResult, Context, GroupGraph, Output, dead_letter_header};
 use millstream_sql::{
@@ -12,8 +13,8 @@ use millstream_sql::{
 
 use crate::figures::RuleFigures;
 use crate::formats::Formats;
-use crate::halves::Halves;
-use crate::lower::{SinkEdge, group_of};
+use crate::halves::{Halves, RowEdge};
+use crate::lower::{emit, group_of};
 use crate::members::Group;
 
 /// The rules of a group, by how they read its topic.
@@ -33,19 +34,13 @@ struct Reading {
 /// A rule among others. What fails in it is its own: nothing of the record is written for it, and the others go on.
 struct Member {
     rule: Rule,
-    sink: Halves,
-    out: SinkEdge,
-    dead_letters: Option<SinkEdge>,
+    sink: Arc<Halves>,
+    out: RowEdge,
+    dead_letters: Option<LetterEdge>,
     figures: Arc<RuleFigures>,
 }
 
-/// A row as it is to be sent.
-struct Sent {
-    key: Option<Vec<u8>>,
-    value: Option<Vec<u8>>,
-    headers: Headers,
-    timestamp: i64,
-}
+type LetterEdge = Output<Nullable<Bytes>, Nullable<Bytes>>;
 
 /// Whether a rule can share a group: it keeps nothing, reads one source once, and does not ask to be stopped.
 pub(crate) fn can_share(rule: &Rule) -> bool {
@@ -69,10 +64,13 @@ pub(crate) fn share(group: &Group, rules: Vec<Rule>, formats: &Formats) -> Resul
     for rule in rules {
         let member = Member::of(rule, group, formats)?;
         figures.push(member.figures.clone());
-        for edge in std::iter::once(&member.out).chain(&member.dead_letters) {
-            if outputs.insert(edge.topic().to_owned()) {
-                graph = graph.output(edge);
-            }
+        if outputs.insert(member.out.topic().to_owned()) {
+            graph = graph.output(&member.out);
+        }
+        if let Some(edge) = &member.dead_letters
+            && outputs.insert(edge.topic().to_owned())
+        {
+            graph = graph.output(edge);
         }
         shared.add(member, formats)?;
     }
@@ -153,42 +151,56 @@ impl Reading {
         };
         let Some(intake) = Intake::of(&self.entry, record) else { return Ok(()) };
         let candidates = self.screen.candidates(&intake);
-        let mut members = candidates.iter().filter_map(|place| self.members.get(*place));
-        members.try_for_each(|member| member.on_intake(context, &intake))
+        let members = candidates.iter().filter_map(|place| self.members.get(*place));
+        let mut admitted = Vec::new();
+        for member in members {
+            match member.admits(&intake) {
+                Ok(None) => {}
+                Ok(Some(admission)) => admitted.push((member, admission)),
+                Err(reason) => member.set_aside(context, "callback", &reason)?,
+            }
+        }
+        let Some((last, admission)) = admitted.pop() else { return Ok(()) };
+        for (member, admission) in admitted {
+            member.on_intake(context, intake.clone(), admission)?;
+        }
+        last.on_intake(context, intake, admission)
     }
 }
 
 impl Member {
     fn of(rule: Rule, group: &Group, formats: &Formats) -> Result<Self, PortError> {
-        let edge = |topic: &str| Output::new(topic, Nullable(Bytes), Nullable(Bytes));
+        let edge = |topic: &str| LetterEdge::new(topic, Nullable(Bytes), Nullable(Bytes));
         let dead_letters = match rule.sink.on_error {
             OnError::DeadLetter => Some(dead_letters_of(group)),
             OnError::DeadLetterStream => Some(rule.dead_letters()),
             OnError::Skip | OnError::Fail => None,
         };
+        let sink = Arc::new(Halves::writing(&rule.sink, formats)?);
         Ok(Self {
-            sink: Halves::writing(&rule.sink, formats)?,
-            out: edge(&rule.sink.topic),
+            out: sink.output(&rule.sink.topic),
+            sink,
             dead_letters: dead_letters.as_deref().map(edge),
             figures: Arc::new(RuleFigures::of(&rule.name)),
             rule,
         })
     }
 
-    fn on_intake(&self, context: &mut Context<'_>, intake: &Intake) -> CallbackResult {
+    /// Whether a record comes in, or what is wrong with it.
+    fn admits(&self, intake: &Intake) -> Result<Option<Admission>, String> {
         let mut told = Vec::new();
         let step = || self.rule.admits(0, intake, &mut told);
-        let admitted = match catch_unwind(AssertUnwindSafe(step)) {
-            Ok(None) => {
-                self.note(told);
-                return Ok(());
-            }
-            Ok(Some(admission)) => self.caught(|| self.rows(intake, admission)),
-            Err(_) => Err(Failed::Record("a condition panicked".to_owned())),
-        };
-        match admitted {
-            Ok(rows) => rows.iter().try_for_each(|row| self.send(context, row)),
-            Err(Failed::Later(error)) => Err(error.into()),
+        let admitted = catch_unwind(AssertUnwindSafe(step)).map_err(|_| "a condition panicked".to_owned())?;
+        if admitted.is_none() {
+            self.note(told);
+        }
+        Ok(admitted)
+    }
+
+    fn on_intake(&self, context: &mut Context<'_>, intake: Intake, admission: Admission) -> CallbackResult {
+        match self.caught(|| self.write(context, &self.rows(intake, admission)?)) {
+            Ok(()) => Ok(()),
+            Err(Failed::Later(error)) => Err(error),
             Err(Failed::Record(reason)) => self.set_aside(context, "callback", &reason),
         }
     }
@@ -199,14 +211,14 @@ impl Member {
         catch_unwind(AssertUnwindSafe(deed)).unwrap_or_else(panicked)
     }
 
-    /// All rows that a record makes, ready to be sent, or none.
-    fn rows(&self, intake: &Intake, admission: Admission) -> Result<Vec<Sent>, Failed> {
-        let emissions = self.rule.on_intake(0, intake.clone(), admission, &mut NoState);
+    /// All rows that a record makes.
+    fn rows(&self, intake: Intake, admission: Admission) -> Result<Vec<SinkRow>, Failed> {
+        let emissions = self.rule.on_intake(0, intake, admission, &mut NoState);
         let emissions = emissions.map_err(|error| Failed::Record(error.to_string()))?;
         let mut rows = Vec::with_capacity(emissions.len());
         for emission in emissions {
             match emission {
-                Emission::Sink(row) => rows.push(self.row(row)?),
+                Emission::Sink(row) => rows.push(row),
                 Emission::Failed(failure) => self.figures.note(&failure),
                 Emission::Repartition { .. } => {
                     return Err(Failed::Record("a rule without state keeps nothing".to_owned()));
@@ -216,19 +228,16 @@ impl Member {
         Ok(rows)
     }
 
-    fn row(&self, row: SinkRow) -> Result<Sent, Failed> {
-        let written = self.sink.write(&row.key, row.value.as_deref(), row.window);
-        let (key, value) = written.map_err(|error| {
-            if error.may_pass() { Failed::Later(error) } else { Failed::Record(error.to_string()) }
-        })?;
-        Ok(Sent { key, value, headers: row.headers, timestamp: row.timestamp })
-    }
-
-    fn send(&self, context: &mut Context<'_>, row: &Sent) -> CallbackResult {
-        let at = (&row.headers, Timestamp(row.timestamp));
-        context.emit_at(&self.out, &row.key.as_deref(), &row.value.as_deref(), at)?;
-        self.figures.wrote();
-        Ok(())
+    /// Sends rows, all of them or none: of several each is tried first.
+    fn write(&self, context: &mut Context<'_>, rows: &[SinkRow]) -> Result<(), Failed> {
+        if rows.len() > 1 {
+            for row in rows {
+                let written = self.sink.write(&row.key, row.value.as_deref(), row.window);
+                written.map_err(|error| Failed::of(error.into()))?;
+            }
+        }
+        let out = (&self.out, &*self.figures);
+        rows.iter().try_for_each(|row| emit(context, out, row).map_err(Failed::of))
     }
 
     fn note(&self, told: Vec<Emission>) {
@@ -258,10 +267,20 @@ impl Member {
 
 /// Why a record has no rows.
 enum Failed {
-    /// What its rows are written with does not answer now.
-    Later(CodecError),
+    /// What its rows are written with does not answer now, or the group itself is wrong.
+    Later(Box<dyn Error + Send + Sync>),
     /// The record is at fault.
     Record(String),
+}
+
+impl Failed {
+    fn of(error: Box<dyn Error + Send + Sync>) -> Self {
+        match error.downcast::<CodecError>() {
+            Ok(error) if !error.may_pass() => Self::Record(error.to_string()),
+            Ok(error) => Self::Later(error),
+            Err(other) => Self::Later(other),
+        }
+    }
 }
 
 /// What a rule without state keeps.

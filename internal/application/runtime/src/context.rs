@@ -92,7 +92,7 @@ pub(crate) struct Names {
     pub(crate) group: String,
     pub(crate) destinations: Vec<TopicName>,
     /// The same by name: a group may write to a thousand topics.
-    pub(crate) places: HashMap<TopicName, usize>,
+    pub(crate) places: HashMap<TopicName, usize, foldhash::fast::RandomState>,
     /// The topic of the group's own records, if it has any.
     pub(crate) loopback: String,
     pub(crate) joins: Vec<TopicName>,

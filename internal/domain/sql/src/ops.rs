@@ -191,7 +191,7 @@ impl<'a> Run<'a> {
                 self.exchange(key.as_deref(), *on_null, *by_end, event, next)
             }
             Act::Subscribe { .. } => self.subscribe(wire, event),
-            Act::Group { .. } => self.group(wire, &event),
+            Act::Group { .. } => self.group(wire, event),
             Act::Sink { value, time, kind } => {
                 self.sink(value, time.as_ref(), *kind, event);
                 Ok(())
@@ -265,7 +265,7 @@ impl<'a> Run<'a> {
         if kind == SourceKind::Table && event.key.iter().all(Value::is_null) {
             return;
         }
-        let value = event.row.map(|row| evaluated(value, &row, &mut self.out));
+        let value = event.row.map(|row| moved(value, row, &mut self.out));
         let mut timestamp = event.time;
         if let (Some(time), Some(value)) = (time, &value) {
             let row = [value.as_slice(), &event.key].concat();
@@ -337,6 +337,26 @@ fn evaluated(of: &[Bound], row: &[Value], out: &mut Emissions) -> Vec<Value> {
     let value =
         |bound: &Bound| bound.try_eval(row).unwrap_or_else(|failure| failed(failure, Value::Null, out));
     of.iter().map(value).collect()
+}
+
+/// As [`evaluated`], of a row that nobody wants any more: its columns are not copied.
+fn moved(of: &[Bound], mut row: Vec<Value>, out: &mut Emissions) -> Vec<Value> {
+    let made = |bound: &Bound| match bound {
+        Bound::Column(_) => Value::Null,
+        other => other.try_eval(&row).unwrap_or_else(|failure| failed(failure, Value::Null, out)),
+    };
+    let mut values: Vec<_> = of.iter().map(made).collect();
+    let mut rest = of;
+    for value in &mut values {
+        let Some((bound, behind)) = rest.split_first() else { break };
+        rest = behind;
+        let Bound::Column(column) = bound else { continue };
+        let Some(slot) = row.get_mut(*column) else { continue };
+        let is_wanted_again =
+            behind.iter().any(|later| matches!(later, Bound::Column(other) if other == column));
+        *value = if is_wanted_again { slot.clone() } else { std::mem::replace(slot, Value::Null) };
+    }
+    values
 }
 
 /// Whether a row passes a condition: it does not, and it is told, where that fails.

@@ -1,6 +1,9 @@
 use std::fmt::{self, Write};
 
+mod lexer;
 mod read;
+
+pub(crate) use lexer::{Kind, Lexer};
 
 /// Any JSON document, its numbers as they were written, and its objects' entries in the order they came.
 ///

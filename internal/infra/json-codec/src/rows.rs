@@ -1,3 +1,4 @@
+mod layout;
 mod number;
 mod read;
 mod schema;
@@ -8,7 +9,8 @@ use std::sync::Arc;
 use millstream_model::{Column, Value};
 use millstream_ports::{CodecError, FoundColumns, PortError, RowCodec, RowFormat, RowSpec, SchemaBook, Side};
 
-use crate::document::Document;
+use crate::document::Lexer;
+use layout::Fields;
 
 /// The first byte of a record that names its schema.
 const MAGIC: u8 = 0;
@@ -37,7 +39,7 @@ impl JsonRows {
 }
 
 struct JsonCodec {
-    columns: Vec<Column>,
+    fields: Fields,
     is_bare: bool,
     is_framed: bool,
     id: Option<u32>,
@@ -69,7 +71,11 @@ impl RowFormat for JsonRows {
     }
 
     fn reader(&self, spec: RowSpec<'_>) -> Result<Arc<dyn RowCodec>, PortError> {
-        Ok(Arc::new(self.codec(spec, None)))
+        Ok(Arc::new(self.codec(spec, Fields::of(spec.columns), None)))
+    }
+
+    fn reader_of(&self, spec: RowSpec<'_>, used: &[bool]) -> Result<Arc<dyn RowCodec>, PortError> {
+        Ok(Arc::new(self.codec(spec, Fields::used(spec.columns, used), None)))
     }
 
     fn writer(&self, spec: RowSpec<'_>) -> Result<Arc<dyn RowCodec>, PortError> {
@@ -80,15 +86,15 @@ impl RowFormat for JsonRows {
                 let found = schema::columns_of(&book.text(id)?, false).map_err(PortError::stop)?;
                 let is_more = |column: &Column| spec.columns.iter().all(|known| known.name != column.name);
                 let more = found.columns.into_iter().filter(|column| !spec.is_bare() && is_more(column));
-                let columns = spec.columns.iter().cloned().chain(more).collect();
-                return Ok(Arc::new(JsonCodec { columns, ..self.codec(spec, Some(id)) }));
+                let columns: Vec<_> = spec.columns.iter().cloned().chain(more).collect();
+                return Ok(Arc::new(self.codec(spec, Fields::of(&columns), Some(id))));
             }
             (Some(book), None) => {
                 let text = schema::schema_of(spec.columns, spec.is_bare()).to_string();
                 Some(book.register_json(&subject(spec.topic, spec.side), &text)?)
             }
         };
-        Ok(Arc::new(self.codec(spec, id)))
+        Ok(Arc::new(self.codec(spec, Fields::of(spec.columns), id)))
     }
 
     fn forget(&self, topic: &str, side: Side) -> Result<(), PortError> {
@@ -97,9 +103,8 @@ impl RowFormat for JsonRows {
 }
 
 impl JsonRows {
-    fn codec(&self, spec: RowSpec<'_>, id: Option<u32>) -> JsonCodec {
-        let is_framed = self.book.is_some();
-        JsonCodec { columns: spec.columns.to_vec(), is_bare: spec.is_bare(), is_framed, id }
+    fn codec(&self, spec: RowSpec<'_>, fields: Fields, id: Option<u32>) -> JsonCodec {
+        JsonCodec { fields, is_bare: spec.is_bare(), is_framed: self.book.is_some(), id }
     }
 }
 
@@ -110,15 +115,10 @@ impl RowCodec for JsonCodec {
             (true, _) => return Err(CodecError::new("no schema's id stands before the JSON")),
             (false, bytes) => bytes,
         };
-        if self.columns.is_empty() {
+        if self.fields.len() == 0 {
             return Ok(Vec::new());
         }
-        let document = Document::parse(bytes).map_err(CodecError::new)?;
-        let row = match self.columns.as_slice() {
-            [only] if self.is_bare => read::value(&document, &only.ty).map(|value| vec![value]),
-            columns => read::fields(&document, columns),
-        };
-        row.map_err(CodecError::new)
+        self.row(bytes).map_err(CodecError::new)
     }
 
     fn encode(&self, row: &[Value], out: &mut Vec<u8>) -> Result<(), CodecError> {
@@ -126,12 +126,22 @@ impl RowCodec for JsonCodec {
             out.push(MAGIC);
             out.extend_from_slice(&id.to_be_bytes());
         }
-        let document = match (self.columns.as_slice(), row) {
-            ([only], [value]) if self.is_bare => write::value(value, &only.ty),
-            (columns, row) => write::fields(row, columns),
+        match (self.fields.only(), row) {
+            (Some(only), [value]) if self.is_bare => write::value(value, &only.layout, out),
+            (_, row) => write::fields(row, &self.fields, out),
+        }
+        .map_err(CodecError::new)
+    }
+}
+
+impl JsonCodec {
+    fn row(&self, bytes: &[u8]) -> Result<Vec<Value>, String> {
+        let mut lexer = Lexer::new(bytes)?;
+        let row = match self.fields.only() {
+            Some(only) if self.is_bare => read::value(&mut lexer, &only.layout, 0).map(|value| vec![value]),
+            _ => read::fields(&mut lexer, &self.fields, 0),
         };
-        out.extend_from_slice(document.map_err(CodecError::new)?.to_string().as_bytes());
-        Ok(())
+        lexer.end(row.map_err(read::Fault::said)?)
     }
 }
 

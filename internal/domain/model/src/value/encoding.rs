@@ -133,7 +133,23 @@ fn write_signed(tag: u8, number: i128, out: &mut Vec<u8>) {
     write_unsigned(((number << 1) ^ (number >> 127)).cast_unsigned(), out);
 }
 
-fn write_unsigned(mut number: u128, out: &mut Vec<u8>) {
+fn write_unsigned(number: u128, out: &mut Vec<u8>) {
+    match u64::try_from(number) {
+        Ok(number) => write_word(number, out),
+        Err(_) => write_wide(number, out),
+    }
+}
+
+/// As [`write_wide`], in the machine's own words.
+fn write_word(mut number: u64, out: &mut Vec<u8>) {
+    while number >= 0x80 {
+        out.push(u8::try_from(number & 0x7f).unwrap_or_default() | 0x80);
+        number >>= 7;
+    }
+    out.push(u8::try_from(number).unwrap_or_default());
+}
+
+fn write_wide(mut number: u128, out: &mut Vec<u8>) {
     while number >= 0x80 {
         out.push(low_bits(number) | 0x80);
         number >>= 7;
@@ -168,6 +184,20 @@ impl<'a> Reader<'a> {
     }
 
     fn unsigned(&mut self) -> Result<u128, ValueError> {
+        let mut number = 0_u64;
+        // As many bytes as fit a word; the last of them is not nothing, unless it is the only one.
+        let rest = self.rest;
+        for (place, byte) in rest.iter().take(9).enumerate() {
+            number |= u64::from(byte & 0x7f) << (7 * place);
+            if byte & 0x80 == 0 {
+                self.rest = rest.get(place + 1..).unwrap_or_default();
+                return if *byte == 0 && place > 0 { Err(WIDE) } else { Ok(number.into()) };
+            }
+        }
+        self.wide()
+    }
+
+    fn wide(&mut self) -> Result<u128, ValueError> {
         let mut number = 0_u128;
         for shift in (0..u128::BITS).step_by(7) {
             let byte = self.byte()?;

@@ -2,7 +2,20 @@ use super::Failure;
 
 /// What LIKE looks for: `%` stands for any characters, `_` for one, and what stands behind the escape for itself.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Pattern(Vec<Want>);
+pub struct Pattern {
+    wants: Vec<Want>,
+    /// The same where it is but a text at a place.
+    plain: Option<(Place, String)>,
+}
+
+/// Where a text is to stand in another.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Place {
+    Whole,
+    Front,
+    End,
+    Anywhere,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Want {
@@ -29,15 +42,31 @@ impl Pattern {
                 c => Want::Character(c),
             });
         }
-        Ok(Self(wants))
+        Ok(Self { plain: plain(&wants), wants })
+    }
+
+    /// The longest text that stands in whatever is like this; empty where there is none.
+    pub(crate) fn needs(&self) -> String {
+        let texts = self.wants.split(|want| !matches!(want, Want::Character(_)));
+        texts.map(text_of).max_by_key(String::len).unwrap_or_default()
+    }
+
+    pub(super) fn matches(&self, text: &str) -> bool {
+        match &self.plain {
+            Some((Place::Whole, wanted)) => text == wanted,
+            Some((Place::Front, wanted)) => text.starts_with(wanted.as_str()),
+            Some((Place::End, wanted)) => text.ends_with(wanted.as_str()),
+            Some((Place::Anywhere, wanted)) => text.contains(wanted.as_str()),
+            None => self.walks(text),
+        }
     }
 
     /// Walks back to the last `%` on a mismatch, so it takes time by the product of the lengths at worst.
-    pub(super) fn matches(&self, text: &str) -> bool {
+    fn walks(&self, text: &str) -> bool {
         let (mut rest, mut want, mut star) = (text.chars(), 0, None);
         loop {
             let at = rest.clone();
-            match (self.0.get(want), rest.next()) {
+            match (self.wants.get(want), rest.next()) {
                 (Some(Want::Any), _) => {
                     star = Some((want + 1, at.clone()));
                     (rest, want) = (at, want + 1);
@@ -55,6 +84,22 @@ impl Pattern {
             }
         }
     }
+}
+
+fn text_of(wants: &[Want]) -> String {
+    let character = |want: &Want| if let Want::Character(c) = want { Some(*c) } else { None };
+    wants.iter().filter_map(character).collect()
+}
+
+fn plain(wants: &[Want]) -> Option<(Place, String)> {
+    let (place, wants) = match wants {
+        [Want::Any, wants @ .., Want::Any] => (Place::Anywhere, wants),
+        [Want::Any, wants @ ..] => (Place::End, wants),
+        [wants @ .., Want::Any] => (Place::Front, wants),
+        wants => (Place::Whole, wants),
+    };
+    let is_text = wants.iter().all(|want| matches!(want, Want::Character(_)));
+    is_text.then(|| (place, text_of(wants)))
 }
 
 #[cfg(test)]
@@ -76,11 +121,23 @@ mod tests {
             ("a!b", "a!!b", Some('!'), true),
             ("a\nb", "a_b", None, true),
             ("лампа", "л_м%", None, true),
+            ("лампа", "%амп%", None, true),
+            ("lamp", "lamp", None, true),
+            ("lamps", "lamp", None, false),
+            ("", "%%", None, true),
         ] {
             let pattern_read = Pattern::new(pattern, escape).unwrap();
             assert_eq!(pattern_read.matches(text), expected, "{text} LIKE {pattern}");
         }
         assert!(Pattern::new("a!", Some('!')).is_err());
+    }
+
+    #[test]
+    fn what_is_needed_is_the_longest_text() {
+        for (pattern, expected) in [("%a_bcd%ef", "bcd"), ("50!%%", "50%"), ("_%", ""), ("лам%", "лам")]
+        {
+            assert_eq!(Pattern::new(pattern, Some('!')).unwrap().needs(), expected, "{pattern}");
+        }
     }
 
     proptest::proptest! {

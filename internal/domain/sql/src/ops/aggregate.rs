@@ -1,8 +1,10 @@
-use millstream_model::Value;
+use std::collections::BTreeSet;
+
+use millstream_model::{Headers, Value};
 
 use super::agenda::Agenda;
 use super::chain::Chain;
-use super::event::{Before, Bounds, Event};
+use super::event::{Before, Bounds, Event, headers_of, headers_value};
 use super::{Done, Run, StepError, evaluated, key_values, value_bytes};
 use crate::aggregate::Aggregate;
 use crate::ast::{SourceKind, WindowShape};
@@ -14,24 +16,32 @@ pub(super) struct Sum {
     pub(super) states: Vec<Value>,
     pub(super) time: i64,
     pub(super) seen: Vec<Value>,
+    /// Those of the latest record, where the group's row is told later.
+    headers: Headers,
 }
 
 impl Sum {
     pub(super) fn begin(calls: &[Aggregate]) -> Self {
         let states = calls.iter().map(Aggregate::begin).collect();
-        Self { states, time: i64::MIN, seen: Vec::new() }
+        Self { states, time: i64::MIN, seen: Vec::new(), headers: Headers::default() }
     }
 
     pub(super) fn value(self) -> Value {
-        Value::Struct(vec![Value::Bigint(self.time), Value::Struct(self.states), Value::Array(self.seen)])
+        let mut parts = vec![Value::Bigint(self.time), Value::Struct(self.states), Value::Array(self.seen)];
+        if !self.headers.is_empty() {
+            parts.push(headers_value(self.headers));
+        }
+        Value::Struct(parts)
     }
 
     pub(super) fn of(value: Value) -> Result<Self, StepError> {
         let damaged = || StepError::Damaged("a group's state");
-        let Value::Struct(parts) = value else { return Err(damaged()) };
+        let Value::Struct(mut parts) = value else { return Err(damaged()) };
+        let headers = if parts.len() > 3 { parts.pop() } else { None };
+        let headers = headers.map_or_else(|| Some(Headers::default()), headers_of).ok_or_else(damaged)?;
         match <[Value; 3]>::try_from(parts).map_err(|_| damaged())? {
             [Value::Bigint(time), Value::Struct(states), Value::Array(seen)] => {
-                Ok(Self { states, time, seen })
+                Ok(Self { states, time, seen, headers })
             }
             _ => Err(damaged()),
         }
@@ -79,20 +89,21 @@ impl Sum {
 
 impl Run<'_> {
     /// Sends a row's arguments to its group. A table's row also leaves the group that it was in, to come back as it is now.
-    pub(super) fn group(&mut self, wire: Wire, event: &Event) -> Done {
+    pub(super) fn group(&mut self, wire: Wire, mut event: Event) -> Done {
         let Act::Group { kind, group, arguments } = self.act(wire)? else {
             return Err(StepError::Damaged("a grouping"));
         };
         let Some(next) = self.behind(wire) else { return Ok(()) };
-        let row = event.row.as_deref();
+        let row = event.row.take();
         let now = row
+            .as_deref()
             .map(|row| evaluated(group, row, &mut self.out))
             .filter(|group| group.iter().all(|value| !value.is_null()));
         let now = now.map(|group| value_bytes(&Value::Struct(group)));
-        let out = &mut self.out;
-        let argument =
-            |of: &Vec<crate::eval::Bound>| Value::Struct(evaluated(of, row.unwrap_or_default(), out));
-        let counted = Event { row: Some(arguments.iter().map(argument).collect()), ..event.clone() };
+        let (row, out) = (row.as_deref().unwrap_or_default(), &mut self.out);
+        let argument = |of: &Vec<crate::eval::Bound>| Value::Struct(evaluated(of, row, out));
+        let counted = Some(arguments.iter().map(argument).collect());
+        event.before = Before::Unknown;
         if *kind == SourceKind::Table {
             let place = Self::place(wire, b'g', &event.place(true));
             let before = match self.state.get(&place)? {
@@ -101,11 +112,11 @@ impl Run<'_> {
             };
             self.state.put(&place, now.as_ref().map(|now| Value::Bytes(now.as_slice().into())).as_ref())?;
             if let Some(before) = before.filter(|before| Some(before) != now.as_ref()) {
-                self.send(next, before, Event { row: None, ..event.clone() })?;
+                self.send(next, before, event.clone())?;
             }
         }
         if let Some(now) = now {
-            self.send(next, now, counted)?;
+            self.send(next, now, Event { row: counted, ..event })?;
         }
         Ok(())
     }
@@ -128,7 +139,8 @@ impl Run<'_> {
                 if !sum.add(calls, event)? {
                     return Ok(());
                 }
-                let told = Event { before: Before::of(before), ..told(calls, &sum, key, None, event)? };
+                let told =
+                    Event { before: Before::of(before), ..told(calls, &sum, key, None, &event.headers)? };
                 self.state.put(&place, Some(&sum.value()))?;
                 self.push(self.behind(wire), told)
             }
@@ -144,40 +156,57 @@ impl Run<'_> {
         event: &Event,
     ) -> Done {
         let now = self.stream_time(wire, event.time)?;
-        self.forget_closed(wire, windows, now)?;
+        self.close(wire, (calls, windows), now)?;
         if let WindowShape::Session { gap_ms } = windows.shape {
             self.in_session(wire, (calls, windows, gap_ms), key, event, now)?;
-        } else {
-            let place = Self::place(wire, b'w', key);
-            let mut all = self.windows(&place)?;
-            let was_known = !all.is_empty();
-            all.retain(|(bounds, _)| !windows.is_closed(bounds.end, now));
-            for bounds in windows.of(event.time) {
-                if windows.is_closed(bounds.end, now) {
-                    continue;
-                }
-                let at = all.iter().position(|(known, _)| *known == bounds);
-                let (at, mut sum) = match at {
-                    Some(at) => (at, all.remove(at).1),
-                    None => (all.partition_point(|(known, _)| *known < bounds), Sum::begin(calls)),
-                };
-                let before =
-                    (sum.time != i64::MIN).then(|| row_of(calls, &sum, key, Some(bounds))).transpose()?;
-                if sum.add(calls, event)? {
-                    let row = told(calls, &sum, key, Some(bounds), event)?;
-                    self.tell_window(wire, windows, Event { before: Before::of(before), ..row })?;
-                }
-                all.insert(at, (bounds, sum));
-            }
-            if !was_known {
-                self.note_windows(wire, windows, key, &all)?;
-            }
-            self.put_windows(&place, all)?;
+            return if windows.is_final { self.tell_closed(wire, windows, now) } else { Ok(()) };
         }
-        if windows.is_final { self.tell_closed(wire, windows, now) } else { Ok(()) }
+        let place = Self::place(wire, b'w', key);
+        let mut all = self.windows(&place)?;
+        let first_before = first_end(&all);
+        all.retain(|(bounds, _)| !windows.is_closed(bounds.end, now));
+        for bounds in windows.of(event.time) {
+            if windows.is_closed(bounds.end, now) {
+                continue;
+            }
+            let at = all.iter().position(|(known, _)| *known == bounds);
+            let (at, mut sum) = match at {
+                Some(at) => (at, all.remove(at).1),
+                None => (all.partition_point(|(known, _)| *known < bounds), Sum::begin(calls)),
+            };
+            self.in_window(wire, (calls, windows), (key, bounds), &mut sum, event)?;
+            all.insert(at, (bounds, sum));
+        }
+        if first_end(&all).is_some_and(|first| first_before.is_none_or(|before| first < before)) {
+            self.note_windows(wire, windows, key, &all)?;
+        }
+        self.put_windows(&place, all)
     }
 
-    /// Tells a window's row at once, or notes it to be told when the window is closed.
+    /// Counts an event into a window, whose row is told at once, or when the window is closed.
+    fn in_window(
+        &mut self,
+        wire: Wire,
+        (calls, windows): (&[Aggregate], Windows),
+        (key, bounds): (&[u8], Bounds),
+        sum: &mut Sum,
+        event: &Event,
+    ) -> Done {
+        if windows.is_final {
+            if sum.add(calls, event)? {
+                sum.headers.clone_from(&event.headers);
+            }
+            return Ok(());
+        }
+        let before = (sum.time != i64::MIN).then(|| row_of(calls, sum, key, Some(bounds))).transpose()?;
+        if !sum.add(calls, event)? {
+            return Ok(());
+        }
+        let row = told(calls, sum, key, Some(bounds), &event.headers)?;
+        self.push(self.behind(wire), Event { before: Before::of(before), ..row })
+    }
+
+    /// Tells a session's row at once, or notes it to be told when the session is closed.
     pub(super) fn tell_window(&mut self, wire: Wire, windows: Windows, row: Event) -> Done {
         if !windows.is_final {
             return self.push(self.behind(wire), row);
@@ -193,7 +222,7 @@ impl Run<'_> {
         }
     }
 
-    /// The windows that wait to be closed, by their ends.
+    /// The sessions that wait to be closed, by their ends.
     fn closing(wire: Wire, windows: Windows) -> Agenda {
         Agenda::new(Self::place(wire, b'p', &[]), windows.width_ms())
     }
@@ -216,27 +245,60 @@ impl Run<'_> {
         key: &[u8],
         all: &[(Bounds, Sum)],
     ) -> Done {
-        let Some(first) = all.iter().map(|(bounds, _)| bounds.end).min() else { return Ok(()) };
+        let Some(first) = first_end(all) else { return Ok(()) };
         Self::open(wire, windows).add(self.state, first, &Value::Bytes(key.into()), Value::Null)
     }
 
     /// The groups that have windows, by when the first of them ends.
-    fn open(wire: Wire, windows: Windows) -> Agenda {
+    pub(super) fn open(wire: Wire, windows: Windows) -> Agenda {
         Agenda::new(Self::place(wire, b'o', &[]), windows.width_ms())
     }
 
-    /// Forgets the windows that are closed, of all groups.
-    pub(super) fn forget_closed(&mut self, wire: Wire, windows: Windows, now: i64) -> Done {
-        let due = Self::open(wire, windows).take(self.state, |end| windows.is_closed(end, now))?;
-        for (key, _) in due {
-            let Value::Bytes(key) = key else { return Err(StepError::Damaged("a group's windows")) };
+    /// Forgets the windows that are closed, of all groups, and tells those that are told then.
+    pub(super) fn close(&mut self, wire: Wire, (calls, windows): (&[Aggregate], Windows), now: i64) -> Done {
+        let is_told = windows.is_final && !matches!(windows.shape, WindowShape::Session { .. });
+        let mut rows = Vec::new();
+        for key in self.due(wire, windows, is_told, now)? {
             let place = Self::place(wire, b'w', &key);
-            let mut all = self.windows(&place)?;
-            all.retain(|(bounds, _)| !windows.is_closed(bounds.end, now));
+            let all = self.windows(&place)?.into_iter();
+            let (closed, all): (Vec<_>, Vec<_>) =
+                all.partition(|(bounds, _)| windows.is_closed(bounds.end, now));
+            for (bounds, sum) in closed.iter().filter(|_| is_told) {
+                rows.push(told(calls, sum, &key, Some(*bounds), &sum.headers)?);
+            }
             self.note_windows(wire, windows, &key, &all)?;
             self.put_windows(&place, all)?;
         }
-        Ok(())
+        rows.sort_by(|one, other| (one.window, &one.key).cmp(&(other.window, &other.key)));
+        // They were never told before.
+        rows.into_iter()
+            .try_for_each(|row| self.push(self.behind(wire), Event { before: Before::Nothing, ..row }))
+    }
+
+    /// The groups that have windows to be closed.
+    ///
+    /// Windows were once told by rows that are kept apart, as sessions still are, and only the first that a group had ever had
+    /// was noted: those that were left open then are found by these rows.
+    fn due(
+        &mut self,
+        wire: Wire,
+        windows: Windows,
+        is_told: bool,
+        now: i64,
+    ) -> Result<BTreeSet<Vec<u8>>, StepError> {
+        let is_due = |end| windows.is_closed(end, now);
+        let mut due = Self::open(wire, windows).take(self.state, is_due)?;
+        if is_told {
+            due.extend(Self::closing(wire, windows).take(self.state, is_due)?);
+        }
+        let group = |(noted, _)| match noted {
+            Value::Bytes(key) => Ok(key.into_vec()),
+            Value::Struct(mut parts) => {
+                parts.pop().as_ref().map(value_bytes).ok_or(StepError::Damaged("a group's windows"))
+            }
+            _ => Err(StepError::Damaged("a group's windows")),
+        };
+        due.into_iter().map(group).collect()
     }
 
     pub(super) fn windows(&mut self, place: &[u8]) -> Result<Vec<(Bounds, Sum)>, StepError> {
@@ -277,7 +339,7 @@ impl Run<'_> {
         }
         self.state.put(&member, event.row.clone().map(Value::Struct).as_ref())?;
         sum.time = sum.time.max(event.time);
-        let row = told(calls, &sum, key, None, event)?;
+        let row = told(calls, &sum, key, None, &event.headers)?;
         self.state.put(&place, Some(&sum.value()))?;
         self.push(self.behind(wire), Event { before: Before::of(before), ..row })
     }
@@ -302,7 +364,7 @@ impl Run<'_> {
         let mut sum = self.counted(&members, calls)?;
         sum.time = time_before.unwrap_or(i64::MIN).max(event.time);
         self.state.put(&time_place, Some(&Value::Bigint(sum.time)))?;
-        let row = told(calls, &sum, key, None, event)?;
+        let row = told(calls, &sum, key, None, &event.headers)?;
         self.push(self.behind(wire), Event { before: Before::of(before), ..row })
     }
 
@@ -316,16 +378,21 @@ impl Run<'_> {
     }
 }
 
+/// When the first of a group's windows ends.
+fn first_end(all: &[(Bounds, Sum)]) -> Option<i64> {
+    all.iter().map(|(bounds, _)| bounds.end).min()
+}
+
 /// A group's row: what it is grouped by, its window's bounds, and the results.
 pub(super) fn told(
     calls: &[Aggregate],
     sum: &Sum,
     key: &[u8],
     window: Option<Bounds>,
-    event: &Event,
+    headers: &Headers,
 ) -> Result<Event, StepError> {
     let row = Some(row_of(calls, sum, key, window)?);
-    let (key, headers) = (key_values(key)?, event.headers.clone());
+    let (key, headers) = (key_values(key)?, headers.clone());
     Ok(Event { key, row, before: Before::Unknown, time: sum.time, window, headers, origin: None })
 }
 

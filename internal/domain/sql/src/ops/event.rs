@@ -82,10 +82,19 @@ impl Event {
     }
 
     /// Where its key belongs; a key in a window belongs apart from the same in another.
-    pub(super) fn place(&self, by_end: bool) -> Vec<u8> {
+    pub(super) fn place(&mut self, by_end: bool) -> Vec<u8> {
         let bounds = self.window.iter().flat_map(|bounds| [Some(bounds.start), by_end.then_some(bounds.end)]);
-        let bounds = bounds.flatten().map(Value::Bigint);
-        value_bytes(&Value::Struct(self.key.iter().cloned().chain(bounds).collect()))
+        // The key is borrowed into a value for as long as that is written.
+        let mut parts = std::mem::take(&mut self.key);
+        let width = parts.len();
+        parts.extend(bounds.flatten().map(Value::Bigint));
+        let parts = Value::Struct(parts);
+        let bytes = value_bytes(&parts);
+        if let Value::Struct(mut parts) = parts {
+            parts.truncate(width);
+            self.key = parts;
+        }
+        bytes
     }
 
     /// The message that takes it to a step.
@@ -93,10 +102,6 @@ impl Event {
         let number = |number: usize| Value::Int(i32::try_from(number).unwrap_or(i32::MAX));
         let bounds =
             |bounds: Bounds| Value::Struct(vec![Value::Bigint(bounds.start), Value::Bigint(bounds.end)]);
-        let header = |(name, value): (String, Option<Vec<u8>>)| {
-            let value = value.map_or(Value::Null, |value| Value::Bytes(value.into()));
-            Value::Struct(vec![Value::text(name), value])
-        };
         Value::Struct(vec![
             number(wire.number),
             number(wire.side),
@@ -104,7 +109,7 @@ impl Event {
             self.row.map_or(Value::Null, Value::Struct),
             Value::Bigint(self.time),
             self.window.map_or(Value::Null, bounds),
-            Value::Array(self.headers.0.into_iter().map(header).collect()),
+            headers_value(self.headers),
             self.origin.map_or(Value::Null, Origin::value),
         ])
     }
@@ -152,7 +157,16 @@ fn bounds_of(value: &Value) -> Option<Bounds> {
     }
 }
 
-fn headers_of(value: Value) -> Option<Headers> {
+/// Headers as a value that [`headers_of`] reads.
+pub(super) fn headers_value(headers: Headers) -> Value {
+    let header = |(name, value): (String, Option<Vec<u8>>)| {
+        let value = value.map_or(Value::Null, |value| Value::Bytes(value.into()));
+        Value::Struct(vec![Value::text(name), value])
+    };
+    Value::Array(headers.0.into_iter().map(header).collect())
+}
+
+pub(super) fn headers_of(value: Value) -> Option<Headers> {
     let Value::Array(entries) = value else { return None };
     let header = |entry: Value| {
         let Value::Struct(parts) = entry else { return None };

@@ -7,7 +7,7 @@ use crate::plan::{Act, Wire};
 
 impl Run<'_> {
     /// A left table's row goes to where its foreign key belongs, and leaves where it belonged before.
-    pub(super) fn subscribe(&mut self, wire: Wire, event: Event) -> Done {
+    pub(super) fn subscribe(&mut self, wire: Wire, mut event: Event) -> Done {
         let Act::Subscribe { foreign, is_outer, right_width } = self.act(wire)? else {
             return Err(StepError::Damaged("a foreign key"));
         };

@@ -13,9 +13,9 @@ impl Rule {
         for (number, step) in keepers.enumerate() {
             let Some(wire) = self.query.keeper(number, 0) else { continue };
             match &step.act {
-                Act::Aggregate { window: Some(windows), .. } if windows.is_final => {
+                Act::Aggregate { window: Some(windows), calls, .. } if windows.is_final => {
                     let now = run.stream_time(wire, time)?;
-                    run.forget_closed(wire, *windows, now)?;
+                    run.close(wire, (calls, *windows), now)?;
                     run.tell_closed(wire, *windows, now)?;
                 }
                 Act::Meet { .. } => run.rest(wire, time)?,

@@ -55,7 +55,7 @@ impl Run<'_> {
                 self.tell_window(wire, windows, gone)?;
             }
             sum.time = merged.end;
-            let row = told(calls, &sum, key, Some(merged), event)?;
+            let row = told(calls, &sum, key, Some(merged), &event.headers)?;
             self.tell_window(wire, windows, Event { before: Before::of(before), ..row })?;
         }
         let at = apart.partition_point(|(bounds, _)| *bounds < merged);

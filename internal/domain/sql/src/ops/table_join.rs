@@ -64,8 +64,14 @@ impl Run<'_> {
         if event.row.is_none() || (right.is_none() && !is_outer) {
             return Ok(());
         }
-        let widths = (*left_width, *right_width);
-        let row = side_by_side(event.row.as_deref(), right.as_deref(), widths, &event.key);
+        let mut row = event.row.take().unwrap_or_default();
+        row.reserve_exact(*right_width + event.key.len());
+        debug_assert_eq!(row.len(), *left_width, "a row has all of its columns");
+        match right {
+            Some(right) => row.extend(right),
+            None => row.extend(std::iter::repeat_n(Value::Null, *right_width)),
+        }
+        row.extend_from_slice(&event.key);
         event.row = Some(row);
         event.origin = None;
         self.push(self.behind(wire), event)

@@ -1,67 +1,243 @@
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
-use millstream_model::{Column, Decimal, Type, Value};
+use millstream_model::{Decimal, Type, Value};
 use millstream_ports::base64_bytes;
 
+use super::layout::{Fields, Layout, Parts};
 use super::number::{decimal, whole};
-use crate::document::Document;
+use crate::document::{Document, Kind, Lexer};
 
-/// The columns of an object.
-pub(super) fn fields(document: &Document, columns: &[Column]) -> Result<Vec<Value>, String> {
-    let Document::Object(entries) = document else {
-        return Err(format!("{} stands where an object is expected", kind(document)));
-    };
-    let field = |column: &Column| {
-        let exact = entries.iter().rev().find(|(name, _)| *name == column.name);
-        let is_named = |(name, _): &&(String, Document)| name.to_uppercase() == column.name.to_uppercase();
-        match exact.or_else(|| entries.iter().find(is_named)) {
-            None => Ok(Value::Null),
-            Some((_, of)) => value(of, &column.ty).map_err(|reason| format!("{}: {reason}", column.name)),
-        }
-    };
-    columns.iter().map(field).collect()
+/// Why bytes are no row.
+pub(super) enum Fault {
+    /// They are not JSON.
+    Text(String),
+    /// They hold a value that does not fit.
+    Value(String),
 }
 
-/// One value of a type.
-pub(super) fn value(document: &Document, ty: &Type) -> Result<Value, String> {
-    let wrong = || format!("{} is no {ty}", kind(document));
-    if document.is_null() {
-        return Ok(Value::Null);
+type Read<T> = Result<T, Fault>;
+
+impl From<String> for Fault {
+    fn from(said: String) -> Self {
+        Self::Text(said)
     }
-    match (ty, document) {
-        (Type::Boolean, Document::Boolean(value)) => Ok(Value::Boolean(*value)),
-        (Type::String, Document::Text(text)) => Ok(Value::text(text)),
-        (Type::String, other) => Ok(Value::text(other.to_string())),
-        (Type::Bytes, Document::Text(text)) => {
-            base64_bytes(text).map(|bytes| Value::Bytes(bytes.into())).ok_or_else(wrong)
+}
+
+impl Fault {
+    fn at(self, name: &str) -> Self {
+        match self {
+            Self::Value(reason) => Self::Value(format!("{name}: {reason}")),
+            text @ Self::Text(_) => text,
         }
-        (Type::Array(item), Document::Array(items)) => {
-            items.iter().map(|each| value(each, item)).collect::<Result<_, _>>().map(Value::Array)
-        }
-        (Type::Map(key_type, of), Document::Object(entries)) => {
-            let entry = |(key, each): &(String, Document)| Ok((map_key(key, key_type)?, value(each, of)?));
-            entries.iter().map(entry).collect::<Result<BTreeMap<_, _>, String>>().map(Value::Map)
-        }
-        (Type::Map(key, of), Document::Array(entries)) => {
-            let entry = |each: &Document| {
-                let part = |name: &str| each.get(name).ok_or_else(wrong);
-                Ok((value(part("key")?, key)?, value(part("value")?, of)?))
-            };
-            entries.iter().map(entry).collect::<Result<BTreeMap<_, _>, String>>().map(Value::Map)
-        }
-        (Type::Struct(columns), document) => fields(document, columns).map(Value::Struct),
-        (ty, Document::Number(text) | Document::Text(text)) => number(text.trim(), ty).ok_or_else(wrong),
-        _ => Err(wrong()),
     }
+
+    pub(super) fn said(self) -> String {
+        match self {
+            Self::Text(said) | Self::Value(said) => said,
+        }
+    }
+}
+
+/// The columns of the object ahead.
+pub(super) fn fields(lexer: &mut Lexer<'_>, fields: &Fields, depth: usize) -> Read<Vec<Value>> {
+    if lexer.kind(depth)? != Kind::Object {
+        let kind = kind(&Document::read(lexer, depth)?);
+        return Err(Fault::Value(format!("{kind} stands where an object is expected")));
+    }
+    let mut row = Row::of(fields.len());
+    let (mut expected, mut goes_on) = (0, lexer.enters_object());
+    while goes_on {
+        let name = lexer.name()?;
+        let start = lexer.place();
+        let mut is_read = false;
+        fields.named(&name, expected, |place, field, is_exact| {
+            expected = place + 1;
+            if !field.is_read || !row.is_open(place, is_exact) {
+                return Ok(());
+            }
+            lexer.back_to(start);
+            is_read = true;
+            match value(lexer, &field.layout, depth + 1) {
+                Err(fault @ Fault::Text(_)) => return Err(fault),
+                // Another entry may yet take its place, and what stands behind it is to be JSON in any case.
+                Err(fault) => {
+                    lexer.back_to(start);
+                    lexer.skip(depth + 1)?;
+                    row.put(place, Err(fault.at(&field.name)));
+                }
+                Ok(value) => row.put(place, Ok(value)),
+            }
+            Ok(())
+        })?;
+        if !is_read {
+            lexer.skip(depth + 1)?;
+        }
+        goes_on = lexer.has_entry()?;
+    }
+    row.end()
+}
+
+/// A row while it is read. Of entries with exactly a column's name the last counts, of others the first, if there is none.
+struct Row {
+    values: Vec<Value>,
+    /// Which have one, those beyond the first 128 apart.
+    found: u128,
+    found_beyond: BTreeSet<usize>,
+    wrong: Vec<(usize, Fault)>,
+}
+
+impl Row {
+    fn of(width: usize) -> Self {
+        let values = vec![Value::Null; width];
+        Self { values, found: 0, found_beyond: BTreeSet::new(), wrong: Vec::new() }
+    }
+
+    /// Whether an entry counts for a column.
+    fn is_open(&self, place: usize, is_exact: bool) -> bool {
+        is_exact
+            || if place < 128 { self.found >> place & 1 == 0 } else { !self.found_beyond.contains(&place) }
+    }
+
+    fn put(&mut self, place: usize, read: Read<Value>) {
+        if place < 128 {
+            self.found |= 1 << place;
+        } else {
+            self.found_beyond.insert(place);
+        }
+        self.wrong.retain(|(wrong, _)| *wrong != place);
+        match (read, self.values.get_mut(place)) {
+            (Ok(value), Some(slot)) => *slot = value,
+            (Ok(_), None) => {}
+            (Err(fault), _) => self.wrong.push((place, fault)),
+        }
+    }
+
+    fn end(self) -> Read<Vec<Value>> {
+        match self.wrong.into_iter().min_by_key(|(place, _)| *place) {
+            None => Ok(self.values),
+            Some((_, fault)) => Err(fault),
+        }
+    }
+}
+
+/// The value ahead, of a type.
+pub(super) fn value(lexer: &mut Lexer<'_>, layout: &Layout, depth: usize) -> Read<Value> {
+    let ty = &layout.ty;
+    match (ty, lexer.kind(depth)?, &layout.parts) {
+        (_, Kind::Word, _) => match (ty, lexer.word()?) {
+            (_, None) => Ok(Value::Null),
+            (Type::Boolean, Some(truth)) => Ok(Value::Boolean(truth)),
+            (Type::String, Some(truth)) => Ok(Value::text(truth.to_string())),
+            (Type::Struct(_), Some(truth)) => Err(no_object(&truth.to_string())),
+            (_, Some(truth)) => Err(wrong(&truth.to_string(), ty)),
+        },
+        (Type::String, Kind::Text, _) => Ok(match lexer.string()? {
+            Cow::Borrowed(text) => Value::text(text),
+            Cow::Owned(text) => text.into(),
+        }),
+        (Type::String, Kind::Number, _) => Ok(Value::text(lexer.number()?)),
+        (Type::String, ..) => Ok(Document::read(lexer, depth)?.to_string().into()),
+        (Type::Bytes, Kind::Text, _) => {
+            let text = lexer.string()?;
+            base64_bytes(&text)
+                .map(|bytes| Value::Bytes(bytes.into()))
+                .ok_or_else(|| wrong(&format!("'{text}'"), ty))
+        }
+        (_, Kind::Array, Parts::Elements(item)) => elements(lexer, item, depth).map(Value::Array),
+        (_, Kind::Object, Parts::Entries(of)) => entries(lexer, of, depth).map(Value::Map),
+        (_, Kind::Array, Parts::Entries(of)) => {
+            let listed = listed(lexer, of, depth)?;
+            listed.map(Value::Map).ok_or_else(|| wrong("an array", ty))
+        }
+        (_, _, Parts::Fields(of)) => fields(lexer, of, depth).map(Value::Struct),
+        (ty, Kind::Number, Parts::None) => {
+            let digits = lexer.number()?;
+            number(digits, ty).ok_or_else(|| wrong(digits, ty))
+        }
+        (ty, Kind::Text, Parts::None) => {
+            let text = lexer.string()?;
+            number(text.trim(), ty).ok_or_else(|| wrong(&format!("'{text}'"), ty))
+        }
+        _ => Err(wrong(&kind(&Document::read(lexer, depth)?), ty)),
+    }
+}
+
+fn elements(lexer: &mut Lexer<'_>, item: &Layout, depth: usize) -> Read<Vec<Value>> {
+    let (mut items, mut goes_on) = (Vec::new(), lexer.enters_array());
+    while goes_on {
+        items.push(value(lexer, item, depth + 1)?);
+        goes_on = lexer.has_element()?;
+    }
+    Ok(items)
+}
+
+fn entries(
+    lexer: &mut Lexer<'_>,
+    (key_layout, layout): &(Layout, Layout),
+    depth: usize,
+) -> Read<BTreeMap<Value, Value>> {
+    let (mut map, mut goes_on) = (BTreeMap::new(), lexer.enters_object());
+    while goes_on {
+        let key = map_key(&lexer.name()?, &key_layout.ty)?;
+        map.insert(key, value(lexer, layout, depth + 1)?);
+        goes_on = lexer.has_entry()?;
+    }
+    Ok(map)
+}
+
+/// A map that stands as an array of its entries, each with a key and a value; none if one has not.
+fn listed(
+    lexer: &mut Lexer<'_>,
+    of: &(Layout, Layout),
+    depth: usize,
+) -> Read<Option<BTreeMap<Value, Value>>> {
+    let (mut map, mut goes_on) = (BTreeMap::new(), lexer.enters_array());
+    while goes_on {
+        if lexer.kind(depth + 1)? != Kind::Object {
+            return Ok(None);
+        }
+        let Some((key, value)) = listed_entry(lexer, of, depth + 1)? else { return Ok(None) };
+        map.insert(key, value);
+        goes_on = lexer.has_element()?;
+    }
+    Ok(Some(map))
+}
+
+fn listed_entry(
+    lexer: &mut Lexer<'_>,
+    (key_layout, layout): &(Layout, Layout),
+    depth: usize,
+) -> Read<Option<(Value, Value)>> {
+    let (mut key, mut of, mut goes_on) = (None, None, lexer.enters_object());
+    while goes_on {
+        match &*lexer.name()? {
+            "key" => key = Some(value(lexer, key_layout, depth + 1)?),
+            "value" => of = Some(value(lexer, layout, depth + 1)?),
+            _ => lexer.skip(depth + 1)?,
+        }
+        goes_on = lexer.has_entry()?;
+    }
+    Ok(key.zip(of))
 }
 
 /// A key of a map, which stands as a text whatever its type.
-fn map_key(key: &str, ty: &Type) -> Result<Value, String> {
-    let document = match ty {
-        Type::Boolean => Document::Boolean(key.eq_ignore_ascii_case("true")),
-        _ => Document::Text(key.to_owned()),
+fn map_key(key: &str, ty: &Type) -> Read<Value> {
+    let made = match ty {
+        Type::Boolean => Some(Value::Boolean(key.eq_ignore_ascii_case("true"))),
+        Type::String => Some(Value::text(key)),
+        Type::Bytes => base64_bytes(key).map(|bytes| Value::Bytes(bytes.into())),
+        ty => number(key.trim(), ty),
     };
-    value(&document, ty)
+    made.ok_or_else(|| wrong(&format!("'{key}'"), ty))
+}
+
+fn wrong(what: &str, ty: &Type) -> Fault {
+    Fault::Value(format!("{what} is no {ty}"))
+}
+
+fn no_object(what: &str) -> Fault {
+    Fault::Value(format!("{what} stands where an object is expected"))
 }
 
 fn number(text: &str, ty: &Type) -> Option<Value> {

@@ -42,6 +42,33 @@ fn names_fit_whatever_their_capitals_and_exact_ones_first() {
 }
 
 #[test]
+fn entries_with_a_columns_own_name_count_before_others_and_later_ones_before_earlier() {
+    let codec = codec(&columns(&[("A", Type::Int), ("B", Type::Int)]), &FormatOptions::default());
+    for (text, expected) in [
+        (r#"{"a": 1, "A": 2, "a": 3}"#, Some((2, 9))),
+        (r#"{"a": 1, "a": "x"}"#, Some((1, 9))),
+        (r#"{"A": "x", "A": 4}"#, Some((4, 9))),
+        (r#"{"A": 4, "A": []}"#, None),
+    ] {
+        let text = text.replace('}', r#", "b": 9}"#);
+        let expected = expected.map(|(a, b)| vec![Value::Int(a), Value::Int(b)]);
+        assert_eq!(codec.decode(text.as_bytes()).ok(), expected, "{text}");
+    }
+}
+
+#[test]
+fn texts_that_are_not_looked_at_are_passed_over_and_all_else_is_still_checked() {
+    let of = columns(&[("S", Type::String), ("I", Type::Int), ("T", Type::String)]);
+    let spec = RowSpec { topic: "t", side: Side::Value, columns: &of, options: &FormatOptions::default() };
+    let codec = JsonRows::new().reader_of(spec, &[false, false, true]).unwrap();
+    let row = codec.decode(br#"{"S": {"x": [1]}, "I": 2, "T": "t"}"#);
+    assert_eq!(row, Ok(vec![Value::Null, Value::Int(2), Value::text("t")]));
+    for text in [r#"{"S": "s", "I": "no", "T": "t"}"#, r#"{"S": {"x"}, "I": 2}"#, r#"{"S": "s"} {}"#] {
+        assert!(codec.decode(text.as_bytes()).is_err(), "{text}");
+    }
+}
+
+#[test]
 fn one_column_may_stand_by_itself() {
     let codec = codec(&columns(&[("A", Type::Bigint)]), &FormatOptions::bare());
     let mut out = Vec::new();

@@ -42,6 +42,14 @@ fn condition() -> impl Strategy<Value = String> {
         Just("'b' = t"),
         Just("t IN ('a', 'c', 'a')"),
         Just("t LIKE 'a%'"),
+        Just("t LIKE '%b%'"),
+        Just("t LIKE '_' OR t LIKE '%a%c%'"),
+        Just("UCASE(t) = 'A'"),
+        Just("LEN(t) > 0"),
+        Just("10 / i = 5"),
+        Just("i * 2 > b"),
+        Just("i * 2 > 3"),
+        Just("RANDOM() < 2.0"),
         Just("t IS NULL"),
         Just("k = 'x'")
     ];
@@ -62,7 +70,7 @@ fn row() -> impl Strategy<Value = Option<Vec<Value>>> {
     let double =
         prop_oneof![Just(0.0), Just(-0.0), Just(1.5), Just(2.0), Just(f64::NAN), Just(f64::INFINITY)];
     let decimal = (-300..400_i64).prop_map(|cents| Value::Decimal(millstream_model::Decimal::from(cents)));
-    let text = prop_oneof![Just("a"), Just("b"), Just("c"), Just("")];
+    let text = prop_oneof![Just("a"), Just("b"), Just("abc"), Just("c"), Just("")];
     let row = (
         or_null((-3..4).prop_map(Value::Int).boxed()),
         or_null((-3..4_i64).prop_map(Value::Bigint).boxed()),
@@ -95,6 +103,30 @@ proptest! {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn of_a_thousand_conditions_on_an_expression_those_are_candidates_that_can_hold() {
+    for (condition, expected) in [
+        ("i * 2 = #", vec![14]),
+        ("d > 0.5 AND ABS(b) + i = #", vec![12]),
+        ("t LIKE '%-#-%'", vec![12, 345]),
+        ("UCASE(t) = 'A-#'", Vec::new()),
+        ("i = # OR t LIKE '%-#-%'", vec![7, 12, 345]),
+        ("i IS NOT NULL AND t LIKE '%-#-%' AND b > 0", vec![12, 345]),
+        ("10 / i > 5 AND i = #", Vec::new()),
+    ] {
+        let conditions: Vec<_> = (0..1_000)
+            .map(|number| format!("WHERE {}", condition.replace('#', &number.to_string())))
+            .collect();
+        let rules = rules(&conditions);
+        let double = Value::Double(1.0);
+        let value = vec![Value::Int(7), Value::Bigint(-5), double, Value::Null, Value::from("a-12-345-x")];
+        let key = vec![Value::from("x")];
+        let record = SourceRecord { key, value: Some(value), ..SourceRecord::default() };
+        let intake = Intake::of(&rules[0].query.entries[0], record).unwrap();
+        assert_eq!(Screen::of(&rules).candidates(&intake), expected, "{condition}");
     }
 }
 

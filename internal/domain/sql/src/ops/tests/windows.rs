@@ -1,6 +1,9 @@
-use millstream_model::Value;
+use millstream_model::{Headers, Value};
 
 use super::world::World;
+use crate::ops::event::{Before, Bounds, Event};
+use crate::ops::{Run, value_bytes};
+use crate::plan::Act;
 
 fn counted(window: &str) -> World {
     World::new(&format!(
@@ -50,6 +53,67 @@ fn a_closed_window_is_told_once() {
     assert_eq!(world.told("t"), ["a: 3 at 9 in 0-10"]);
     put(&mut world, 1000, "a", 8);
     assert_eq!(world.told("t"), ["a: 3 at 9 in 0-10", "a: 4 at 25 in 20-30"]);
+}
+
+#[test]
+fn an_earlier_window_that_opens_later_is_told_at_its_own_end() {
+    let mut world =
+        counted("TUMBLING (SIZE 10 MILLISECONDS, GRACE PERIOD 10 MILLISECONDS) GROUP BY k EMIT FINAL");
+    put(&mut world, 15, "a", 1);
+    put(&mut world, 5, "a", 2);
+    put(&mut world, 19, "a", 4);
+    assert_eq!(world.told("t"), [""; 0]);
+    put(&mut world, 20, "a", 8);
+    assert_eq!(world.told("t"), ["a: 2 at 5 in 0-10"]);
+    put(&mut world, 30, "a", 16);
+    assert_eq!(world.told("t"), ["a: 2 at 5 in 0-10", "a: 5 at 19 in 10-20"]);
+}
+
+#[test]
+fn windows_that_the_version_before_left_open_are_told_once() {
+    let text = "CREATE STREAM s (k STRING KEY, v INT) WITH (KAFKA_TOPIC='s', VALUE_FORMAT='JSON');
+        CREATE TABLE t WITH (KAFKA_TOPIC='t') AS SELECT k, SUM(v) AS total FROM s
+          WINDOW TUMBLING (SIZE 10 MILLISECONDS, GRACE PERIOD 10 MILLISECONDS) GROUP BY k EMIT FINAL;";
+    let mut world = World::of_one_partition(text);
+    put(&mut world, 15, "a", 1);
+    put(&mut world, 5, "a", 2);
+    // It noted the later window alone, and kept both windows' rows apart.
+    let (key, group) = (vec![Value::text("a")], value_bytes(&Value::Struct(vec![Value::text("a")])));
+    world.rewrite(0, |rule, state| {
+        let mut run = Run { rule, state, out: Vec::new() };
+        let windows_of = |wire| match run.act(wire) {
+            Ok(Act::Aggregate { window: Some(windows), .. }) => Some((wire, windows)),
+            _ => None,
+        };
+        let mut keepers = (0..9).filter_map(|number| rule.query.keeper(number, 0));
+        let (wire, windows) = keepers.find_map(windows_of).unwrap();
+        Run::open(wire, *windows).remove(run.state, 10, &Value::Bytes(group.as_slice().into())).unwrap();
+        Run::open(wire, *windows)
+            .add(run.state, 20, &Value::Bytes(group.as_slice().into()), Value::Null)
+            .unwrap();
+        for (start, time, total) in [(10, 15, 1), (0, 5, 2)] {
+            let bounds = Bounds { start, end: start + 10 };
+            let row =
+                vec![Value::text("a"), Value::Bigint(start), Value::Bigint(start + 10), Value::Int(total)];
+            let (key, row, window) = (key.clone(), Some(row), Some(bounds));
+            let row = Event {
+                key,
+                row,
+                before: Before::Unknown,
+                time,
+                window,
+                headers: Headers::default(),
+                origin: None,
+            };
+            run.tell_window(wire, *windows, row).unwrap();
+        }
+    });
+    put(&mut world, 19, "a", 4);
+    put(&mut world, 20, "a", 8);
+    assert_eq!(world.told("t"), ["a: 2 at 5 in 0-10"]);
+    world.rest(0, 40);
+    world.rest(0, 99);
+    assert_eq!(world.told("t"), ["a: 2 at 5 in 0-10", "a: 5 at 19 in 10-20", "a: 8 at 20 in 20-30"]);
 }
 
 #[test]

@@ -113,6 +113,12 @@ impl World {
         self.settle();
     }
 
+    /// Changes what a rule of one partition keeps.
+    pub(super) fn rewrite(&mut self, rule: usize, change: impl FnOnce(&Rule, &mut Memory)) {
+        let running = &mut self.rules[rule];
+        change(&running.rule, &mut running.at_source);
+    }
+
     /// Time goes on by the clock for a rule of one partition, with no record.
     pub(super) fn rest(&mut self, rule: usize, time: i64) {
         let running = &mut self.rules[rule];
