@@ -155,7 +155,9 @@ impl Packer {
         let (mut blocks, mut first) = (Vec::new(), None::<&Packed>);
         for (entry, end) in self.entries.iter().zip(ends) {
             let start = first.map_or(entry.start, |first| first.start);
-            if entry.start - start >= share.max(1) || (entry.start > start && end - start > BYTES_MAX) {
+            // What one block has beyond its share the next has less, so that the last is no small rest.
+            let due = ((start + share / 2) / share.max(1) + 1) * share;
+            if entry.start >= due || (entry.start > start && end - start > BYTES_MAX) {
                 blocks.extend(first.map(|first| self.block(first, entry.start)));
                 first = None;
             }
