@@ -10,7 +10,6 @@ pub(crate) struct Half {
 }
 
 /// A format, by what it can do.
-#[expect(clippy::struct_excessive_bools, reason = "each is a thing by itself that a format can or can't do")]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Format {
     pub(crate) name: &'static str,
