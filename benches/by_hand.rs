@@ -278,7 +278,7 @@ impl<F: Format> Bench<F> {
         let ((topic, codec), out) = (self.payments(payments), self.output::<_, PaymentRow>(out, Utf8));
         let told = out.clone();
         GroupGraph::define(group)
-            .input(topic, Utf8, codec, move |context, account: &str, payment: Payment<'_>| {
+            .input(topic.as_str(), Utf8, codec, move |context, account: &str, payment: Payment<'_>| {
                 if payment.amount >= 500 { Ok(context.emit(&told, &account, &payment)?) } else { Ok(()) }
             })
             .output(&out)
@@ -292,7 +292,7 @@ impl<F: Format> Bench<F> {
         let (table, close) = (Table::new(DecimalText), Timer::new("close", Bytes));
         let (kept, counted, set, told) = (table.clone(), table.clone(), close.clone(), out.clone());
         GroupGraph::define(group)
-            .input(topic, Utf8, codec, move |context, account: &str, _: Payment<'_>| {
+            .input(topic.as_str(), Utf8, codec, move |context, account: &str, _: Payment<'_>| {
                 let start = context.timestamp().0 / MINUTE * MINUTE;
                 let key = [account.as_bytes(), &start.to_be_bytes()].concat();
                 let count = context.get_at(&kept, &key)?;
@@ -318,7 +318,7 @@ impl<F: Format> Bench<F> {
         let table = Table::new(DecimalText);
         let (kept, told) = (table.clone(), out.clone());
         GroupGraph::define(group)
-            .input(topic, Utf8, codec, move |context, account: &str, _: Payment<'_>| {
+            .input(topic.as_str(), Utf8, codec, move |context, account: &str, _: Payment<'_>| {
                 let payments = context.get(&kept)?.unwrap_or(0) + 1;
                 context.set(&kept, &payments)?;
                 Ok(context.emit(&told, &account, &Sum { payments })?)
@@ -336,7 +336,7 @@ impl<F: Format> Bench<F> {
         let table = Table::new(account_codec.clone());
         let (kept, read, told) = (table.clone(), table.clone(), out.clone());
         GroupGraph::define(group)
-            .input(topic, Utf8, codec, move |context, account: &str, payment: Payment<'_>| {
+            .input(topic.as_str(), Utf8, codec, move |context, account: &str, payment: Payment<'_>| {
                 let amount = payment.amount;
                 // What is read is borrowed from the table, and the context is wanted to emit.
                 let Some(owner) = context.get(&read)?.map(|known| known.owner.to_owned()) else {
@@ -344,10 +344,10 @@ impl<F: Format> Bench<F> {
                 };
                 Ok(context.emit(&told, &account, &Owned { amount, owner: &owner })?)
             })
-            .input(&accounts, Utf8, account_codec, move |context, _: &str, account: Account<'_>| {
+            .input(accounts.as_str(), Utf8, account_codec, move |context, _: &str, account: Account<'_>| {
                 Ok(context.set(&kept, &account)?)
             })
-            .read_first(&accounts)
+            .read_first(accounts.as_str())
             .persist(&table)
             .output(&out)
             .build()
