@@ -22,9 +22,6 @@ const STANDING_MAX: Duration = Duration::from_secs(5);
 
 /// Sends what callbacks emitted. It is in doubt until it is committed.
 pub(crate) fn send<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result<(), PortError> {
-    if desk.is_exact() && desk.under_way.is_some() {
-        return Ok(());
-    }
     if desk.refusal.as_ref().is_some_and(|refusal| refusal.due > desk.world.elapsed()) {
         return Ok(());
     }
@@ -125,8 +122,8 @@ pub(crate) fn begin<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result<
 /// safe (4). All of it is of what was done when the commit began, and of that alone.
 ///
 /// Exactly once, 1, 2 and 4 are one transaction, and 3 follows it: a crash before its end leaves nothing of it, and a crash
-/// after its end leaves a store that lacks some of its changelog, which is read from there. What is emitted meanwhile is of the
-/// next transaction, and is sent when this one has ended.
+/// after its end leaves a store that lacks some of its changelog, which is read from there. It is waited for: records that are
+/// worked on meanwhile would be of the next one.
 pub(crate) fn go_on<W: World>(
     log: &mut W::Group,
     desk: &mut Desk<W>,

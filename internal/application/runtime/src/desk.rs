@@ -323,11 +323,10 @@ impl<W: World> Desk<W> {
             || tasks.any(|task| task.ledger.uncommitted().next().is_some())
     }
 
-    /// What waits for the next commit, in bytes: writes, and under exactly-once records that are held back while one is under
-    /// way.
+    /// Writes that wait for the next commit, in bytes.
     pub(crate) fn uncommitted_bytes(&self) -> usize {
         let layers = self.tasks.iter().flatten().filter_map(|task| task.tables.first());
-        layers.map(|table| table.layer.dirty_bytes()).sum::<usize>() + self.effects.bytes()
+        layers.map(|table| table.layer.dirty_bytes()).sum()
     }
 
     /// How many records are deferred.

@@ -117,11 +117,6 @@ impl Effects {
         self.sends.drain(..count.min(self.sends.len()));
     }
 
-    /// Bytes of keys and values that are held.
-    pub(crate) fn bytes(&self) -> usize {
-        self.bytes.len()
-    }
-
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
         self.sends.clear();

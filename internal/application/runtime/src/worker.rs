@@ -289,7 +289,7 @@ impl<W: World> Worker<W> {
                 tracing::warn!(%error, "commit put off");
                 Ok(false)
             }
-            outcome => self.came_to(outcome?),
+            outcome => Ok(self.came_to(outcome?)),
         }
     }
 
@@ -305,14 +305,12 @@ impl<W: World> Worker<W> {
         begin(&mut self.log, &mut self.desk).map(|()| true)
     }
 
-    fn came_to(&mut self, progress: Progress) -> Result<bool, ProcessorError> {
+    fn came_to(&mut self, progress: Progress) -> bool {
         if progress == Progress::Committed {
             let took = self.since_commit();
             self.desk.status.measures.commits.note(took);
-            // What was held back is of the next one.
-            send(&mut self.log, &mut self.desk)?;
         }
-        Ok(progress != Progress::Nothing)
+        progress != Progress::Nothing
     }
 
     /// What the brokers refuse now is left to the next owner, who does by the policies with it.

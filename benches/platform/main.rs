@@ -1,7 +1,8 @@
-//! The filter and the group table on a real Kafka: messages a second, CPU a message, and peak memory of our contestant.
+//! The filter and the group table on a real Kafka: messages a second, CPU a message, and peak memory of our contestant; and how
+//! long a message takes through the table.
 //!
 //! `make bench` starts the broker and runs this. The contestant is a process of its own, so that only its work is counted;
-//! its whole life is, from start to the last output.
+//! its whole life is, from start to the last output. `KINDS` names those that are wanted: bulk, latency.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -14,7 +15,8 @@
     reason = "a benchmark, not shipped"
 )]
 
-#[path = "../examples/peer_contestant/product.rs"]
+mod latency;
+#[path = "../../examples/peer_contestant/product.rs"]
 mod product;
 
 use std::collections::BTreeMap;
@@ -40,18 +42,28 @@ fn main() {
         return;
     };
     let brokers = env::var("BROKERS").unwrap();
+    let kinds = env::var("KINDS").unwrap_or_else(|_| "bulk,latency".to_owned());
+    if kinds.contains("bulk") {
+        bulk(&contestant, &brokers);
+    }
+    if kinds.contains("latency") {
+        latency::run(&contestant, &brokers);
+    }
+}
+
+/// Works an input off that is there already.
+fn bulk(contestant: &str, brokers: &str) {
     let messages: u64 = env::var("MESSAGES").map_or(1_000_000, |count| count.parse().unwrap());
     println!("{:12} {:>12} {:>12} {:>10}", "workload", "messages/s", "CPU us/msg", "peak MB");
     for (workload, format) in [("filter", "json"), ("filter", "avro"), ("table", "json")] {
         let input = format!("bench-{workload}-{format}");
         let output = format!("{input}-out");
-        create(&brokers, &[&input, &output]);
-        let matching = load(&brokers, &input, format, messages);
+        create(brokers, &[&input, &output]);
+        let matching = load(brokers, &input, format, messages);
         let wanted = if workload == "filter" { matching } else { messages };
-        let mut child = start(&contestant, &brokers, &input, &output, workload, format);
-        let figures = watch(&brokers, &output, wanted, &child);
-        let _ = Command::new("kill").arg(child.id().to_string()).status();
-        child.wait().unwrap();
+        let mut child = start(contestant, brokers, &input, &output, workload, format);
+        let figures = watch(brokers, &output, wanted, &child);
+        end(&mut child);
         println!(
             "{:12} {:>12.0} {:>12.2} {:>10.0}",
             format!("{workload}-{format}"),
@@ -60,6 +72,11 @@ fn main() {
             figures.peak_megabytes
         );
     }
+}
+
+fn end(child: &mut Child) {
+    let _ = Command::new("kill").arg(child.id().to_string()).status();
+    child.wait().unwrap();
 }
 
 fn create(brokers: &str, names: &[&str]) {
@@ -166,15 +183,18 @@ fn watch(brokers: &str, output: &str, wanted: u64, child: &Child) -> Figures {
             seen += 1;
         }
     }
+    let (cpu_seconds, peak_megabytes) = spent(child);
+    let seconds = first.map_or(1.0, |first| first.elapsed().as_secs_f64()).max(0.001);
+    Figures { seconds, cpu_seconds, peak_megabytes }
+}
+
+/// Seconds of processor time of a process so far, and its peak memory.
+fn spent(child: &Child) -> (f64, f64) {
     let stat = fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
     let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
     let ticks: f64 = fields[11..13].iter().map(|ticks| ticks.parse::<f64>().unwrap()).sum();
     let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     let kilobytes: f64 = peak.split_whitespace().next().unwrap().parse().unwrap();
-    Figures {
-        seconds: first.map_or(1.0, |first| first.elapsed().as_secs_f64()).max(0.001),
-        cpu_seconds: ticks / TICKS_PER_SECOND,
-        peak_megabytes: kilobytes / 1024.0,
-    }
+    (ticks / TICKS_PER_SECOND, kilobytes / 1024.0)
 }
