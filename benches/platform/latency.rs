@@ -66,8 +66,12 @@ impl Times {
 }
 
 fn send(brokers: &str, topic: &str, rate: u64, times: &Times) {
-    let producer: BaseProducer =
-        ClientConfig::new().set("bootstrap.servers", brokers).set("linger.ms", "0").create().unwrap();
+    let producer: BaseProducer = ClientConfig::new()
+        .set("bootstrap.servers", brokers)
+        .set("linger.ms", "0")
+        .set("partitioner", "murmur2_random")
+        .create()
+        .unwrap();
     // The contestant's first rebalance is over.
     thread::sleep(Duration::from_secs(3));
     let begin = Instant::now();
