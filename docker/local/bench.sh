@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Throughput, CPU and memory on a real Kafka: the Avro and JSON filter, and the group table, at MESSAGES messages (1,000,000).
+# Ours alone also tells latency at RATE messages a second (2000), with a commit each COMMIT_MS where that is set.
 # Where PEERS names a folder with other frameworks' contestants and a driver, all are measured in one run; otherwise ours alone.
 set -euo pipefail
 cd "$(dirname "$0")/../.."

@@ -427,7 +427,7 @@ rules_told() {
   get "$RULES_HTTP_PORT" metrics | grep '^millstream_rule_state{rule="PERSONAL_RECOM",state="running"} 1$'
   get "$RULES_HTTP_PORT" v1/rules | jq -e '.rules | length > 0 and all(.state == "running" and (.plan | contains("read")))'
   local table
-  table=$(get "$RULES_HTTP_PORT" v1/tables | jq -r '.tables[0].name')
+  table=$(get "$RULES_HTTP_PORT" v1/tables | jq -r '.tables[].name | select(contains("personal_recom"))')
   get "$RULES_HTTP_PORT" "v1/tables/$table/entries?limit=1000" | jq -e '[.entries[] | select(.label and .value)] | length > 0'
 }
 

@@ -1,11 +1,8 @@
 //! What the client tells Prometheus while it searches, where somebody names an address for it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use millstream_http_api::{HttpError, Routes, Server};
 use millstream_ports::{Meter, Sample, SampleKind};
-use millstream_telemetry::Exporter;
 
 /// What was asked, and what came.
 #[derive(Default)]
@@ -27,15 +24,6 @@ impl Figures {
     pub(crate) fn came<T>(&self, answers: Vec<T>) -> Vec<T> {
         self.came.fetch_add(answers.len() as u64, Ordering::Relaxed);
         answers
-    }
-
-    /// Serves them at `address` until the server is dropped.
-    pub(crate) fn serve(self: &Arc<Self>, address: Option<&str>) -> Result<Option<Server>, HttpError> {
-        let Some(address) = address else { return Ok(None) };
-        let exporter = Exporter::new(vec![self.clone() as Arc<dyn Meter>]);
-        let fine = || Arc::new(|| Ok(()));
-        let metrics = Arc::new(move || exporter.render());
-        Server::start(address, Routes { metrics, healthy: fine(), ready: fine() }).map(Some)
     }
 }
 

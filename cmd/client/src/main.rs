@@ -13,9 +13,10 @@ use std::process::{self, ExitCode};
 use std::sync::Arc;
 
 use clap::Parser;
+use millstream_http_api::{Routes, Server};
 use millstream_runtime::Stop;
 use millstream_settings::SettingsError;
-use millstream_telemetry::init_logs;
+use millstream_telemetry::{Exporter, init_logs};
 
 use figures::Figures;
 use settings::{Arguments, ClientSettings};
@@ -37,7 +38,10 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let settings = ClientSettings::of(arguments)?;
     let figures = Arc::new(Figures::default());
-    let _server = figures.serve(settings.http_address.as_deref())?;
+    let exporter = Exporter::new(vec![figures.clone()]);
+    let tells = Routes::of_figures(move || exporter.render());
+    let _server =
+        settings.http_address.as_deref().map(|address| Server::start(address, tells)).transpose()?;
     if arguments.once.is_none() && stdin().is_terminal() && stdout().is_terminal() {
         return repl::run(&settings, &figures).map(|()| ExitCode::SUCCESS);
     }

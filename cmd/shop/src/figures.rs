@@ -1,11 +1,9 @@
 //! What the shop tells Prometheus while it emits, where somebody names an address for it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use millstream_http_api::{HttpError, Routes, Server};
 use millstream_ports::{Meter, Sample, SampleKind};
 use millstream_storefront::Emitted;
-use millstream_telemetry::Exporter;
 
 /// How far the emission is.
 #[derive(Default)]
@@ -18,15 +16,6 @@ impl Figures {
 
     fn now(&self) -> MutexGuard<'_, Emitted> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Serves them at `address` until the server is dropped.
-    pub(crate) fn serve(self: &Arc<Self>, address: Option<&str>) -> Result<Option<Server>, HttpError> {
-        let Some(address) = address else { return Ok(None) };
-        let exporter = Exporter::new(vec![self.clone() as Arc<dyn Meter>]);
-        let fine = || Arc::new(|| Ok(()));
-        let metrics = Arc::new(move || exporter.render());
-        Server::start(address, Routes { metrics, healthy: fine(), ready: fine() }).map(Some)
     }
 }
 

@@ -10,11 +10,12 @@ use std::process::{self, ExitCode};
 use std::sync::Arc;
 
 use clap::Parser;
+use millstream_http_api::{Routes, Server};
 use millstream_runtime::Stop;
 use millstream_settings::SettingsError;
 use millstream_shop::Catalogue;
 use millstream_storefront::emit_products;
-use millstream_telemetry::Verbosity;
+use millstream_telemetry::{Exporter, Verbosity};
 
 use figures::Figures;
 use progress::{Progress, summary};
@@ -37,7 +38,10 @@ fn run(arguments: &Arguments, mut progress: Progress) -> anyhow::Result<ExitCode
     let settings = ShopSettings::of(arguments)?;
     let mut emitter = wiring::emitter(&settings)?;
     let figures = Arc::new(Figures::default());
-    let _server = figures.serve(settings.http_address.as_deref())?;
+    let exporter = Exporter::new(vec![figures.clone()]);
+    let tells = Routes::of_figures(move || exporter.render());
+    let _server =
+        settings.http_address.as_deref().map(|address| Server::start(address, tells)).transpose()?;
     let stop = stop_by_signal()?;
     let seed = arguments.seed.unwrap_or_else(settings::random_seed);
     let products = Catalogue::new(seed, arguments.stores, arguments.count);

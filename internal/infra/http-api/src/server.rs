@@ -37,6 +37,14 @@ pub struct Site {
     guarded: Router,
 }
 
+impl Routes {
+    /// Of a program that is well for as long as it answers: it has only figures to tell.
+    pub fn of_figures(metrics: impl Fn() -> String + Send + Sync + 'static) -> Self {
+        let fine = || Arc::new(|| Ok(()));
+        Self { metrics: Arc::new(metrics), healthy: fine(), ready: fine() }
+    }
+}
+
 impl Site {
     /// Metrics, health and readiness.
     pub fn new(routes: Routes) -> Self {
