@@ -41,13 +41,13 @@ pub(crate) fn run(contestant: &str, brokers: &str) {
         end(&mut child);
         took.drain(..took.len().min((rate * WARM_UP.as_secs()) as usize));
         took.sort_by(f64::total_cmp);
-        let at = |part: f64| took[((took.len() - 1) as f64 * part) as usize];
+        let at = |thousandths: usize| took[(took.len() - 1) * thousandths / 1000];
         println!(
             "{workload:12} {:>8.1} {:>8.1} {:>8.1} {:>8.1} {:>12.1} {peak_megabytes:>10.0}",
-            at(0.5),
-            at(0.9),
-            at(0.99),
-            at(0.999),
+            at(500),
+            at(900),
+            at(990),
+            at(999),
             cpu_seconds * 1e6 / times.due.len() as f64,
         );
     }
@@ -101,11 +101,11 @@ fn read(brokers: &str, topic: &str, times: &Times) -> Vec<f64> {
         list.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
     }
     consumer.assign(&list).unwrap();
-    let (mut took, mut last) = (Vec::new(), Instant::now());
+    let (mut took, mut heard) = (Vec::new(), Instant::now());
     let mut seen = vec![false; times.due.len()];
     while took.len() < seen.len() {
         assert!(
-            last.elapsed() < Duration::from_mins(1),
+            heard.elapsed() < Duration::from_mins(1),
             "only {} of {} outputs came",
             took.len(),
             seen.len()
@@ -115,7 +115,7 @@ fn read(brokers: &str, topic: &str, times: &Times) -> Vec<f64> {
         let now = times.begin.elapsed().as_micros() as f64;
         let key = std::str::from_utf8(message.key().unwrap()).unwrap();
         let index: usize = key.trim_start_matches('L').parse().unwrap();
-        last = Instant::now();
+        heard = Instant::now();
         if !std::mem::replace(&mut seen[index], true) {
             took.push((now - times.due[index].load(Ordering::Relaxed) as f64) / 1e3);
         }

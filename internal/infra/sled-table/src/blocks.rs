@@ -14,6 +14,9 @@ use crate::fault::Fault;
 /// Blocks' keys in the database begin with this byte, so that no key of a user meets one of ours.
 const BLOCK: u8 = b'e';
 
+/// Larger ones hold one entry only.
+const LARGE_BYTES: usize = 16 << 10;
+
 /// A block's key in the database, and what is in it.
 type Fenced = (IVec, IVec);
 
@@ -47,17 +50,19 @@ pub(crate) fn count(database: &Db) -> Result<u64, Fault> {
     Ok(count)
 }
 
-/// Adds to a batch what changes blocks by `changes`, which are in the order of their keys, each key once.
+/// Adds to a batch what changes blocks by `changes`, which are in the order of their keys, each key once. Answers about how many
+/// bytes sled will write for it.
 pub(crate) fn change<'c>(
     database: &Db,
     changes: impl Iterator<Item = Change<'c>>,
     batch: &mut Batch,
-) -> Result<(), Fault> {
-    let mut changing = Changing { database, changes: changes.peekable(), packer: Packer::default(), batch };
+) -> Result<usize, Fault> {
+    let (changes, packer) = (changes.peekable(), Packer::default());
+    let mut changing = Changing { database, changes, packer, batch, bytes: 0 };
     while let Some((first, _)) = changing.changes.peek().copied() {
         changing.next_block(first)?;
     }
-    Ok(())
+    Ok(changing.bytes)
 }
 
 struct Changing<'a, 'c, I: Iterator<Item = Change<'c>>> {
@@ -65,6 +70,7 @@ struct Changing<'a, 'c, I: Iterator<Item = Change<'c>>> {
     changes: Peekable<I>,
     packer: Packer,
     batch: &'a mut Batch,
+    bytes: usize,
 }
 
 impl<'c, I: Iterator<Item = Change<'c>>> Changing<'_, 'c, I> {
@@ -99,12 +105,22 @@ impl<'c, I: Iterator<Item = Change<'c>>> Changing<'_, 'c, I> {
         let blocks = self.packer.blocks();
         let mut blocks = blocks.into_iter();
         match blocks.next() {
-            Some((_, block)) => self.batch.insert(fence, block),
+            Some((_, block)) => {
+                self.bytes += cost(&block);
+                self.batch.insert(fence, block);
+            }
             None if is_new => (),
             None => self.batch.remove(fence),
         }
         for (first, block) in blocks {
+            self.bytes += cost(&block);
             self.batch.insert(place(first), block);
         }
     }
+}
+
+/// A large block's neighbours are large too, and sled writes a whole page of them anew every few changes.
+fn cost(block: &[u8]) -> usize {
+    let times = if block.len() > LARGE_BYTES { 8 } else { 1 };
+    block.len() * times
 }

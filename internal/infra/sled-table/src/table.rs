@@ -1,5 +1,6 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -19,6 +20,9 @@ const FORMAT: &[u8] = b"millstream-2";
 /// Formats before it, which are built anew from their changelogs.
 const OLDER_FORMATS: &[&[u8]] = &[b"millstream-1"];
 
+/// What may be written ahead of the disk, in bytes: about as much as sled writes at once.
+const AHEAD_BYTES_MAX: usize = 512 << 10;
+
 /// Tries to open a database whose last owner, in this process, is still letting go of its lock.
 const LOCK_TRIES: u32 = 20;
 const LOCK_WAIT: Duration = Duration::from_millis(25);
@@ -33,6 +37,8 @@ pub struct SledTable {
     folder: PathBuf,
     memory: Grant,
     was_damaged: bool,
+    /// About what sled has to write that it was not waited for.
+    ahead: AtomicUsize,
 }
 
 impl SledTable {
@@ -72,12 +78,31 @@ impl SledTable {
                 opened => break opened?,
             }
         };
-        Ok(Self { database, folder: folder.to_owned(), memory, was_damaged: false })
+        Ok(Self {
+            database,
+            folder: folder.to_owned(),
+            memory,
+            was_damaged: false,
+            ahead: AtomicUsize::new(0),
+        })
     }
 
     /// What was here before was set aside.
     pub(crate) fn after_damage(self) -> Self {
         Self { was_damaged: true, ..self }
+    }
+
+    /// Waits for sled's writes where many of them are ahead of the disk.
+    ///
+    /// All databases of a process share eight threads that write. One that makes its file longer waits for one of them to have made
+    /// it shorter before, and holds what each write ends with meanwhile: with eight writes of it under way nothing would ever go
+    /// on (sled 0.34, `SegmentAccountant::bump_tip`). So there never are as many.
+    fn keep_pace(&self, bytes: usize) -> Result<(), PortError> {
+        if self.ahead.fetch_add(bytes, Ordering::Relaxed) + bytes < AHEAD_BYTES_MAX {
+            return Ok(());
+        }
+        self.ahead.store(0, Ordering::Relaxed);
+        self.flush()
     }
 
     /// Works on the database. sled finds some damage by a panic; that too is an answer.
@@ -196,8 +221,9 @@ impl TableStore for SledTable {
         }
         let mut batch = sled::Batch::default();
         batch.insert(OFFSET_KEY, &next.0.to_be_bytes());
-        self.guarded(|| blocks::change(&self.database, changes.into_iter(), &mut batch))?;
-        self.guarded(|| self.database.apply_batch(batch))
+        let bytes = self.guarded(|| blocks::change(&self.database, changes.into_iter(), &mut batch))?;
+        self.guarded(|| self.database.apply_batch(batch))?;
+        self.keep_pace(bytes)
     }
 
     fn changelog_offset(&self) -> Result<Option<Offset>, PortError> {

@@ -9,6 +9,7 @@
 )]
 
 mod damage;
+mod shrinking;
 
 use std::env;
 use std::io::{BufRead, BufReader};
