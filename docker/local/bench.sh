@@ -7,7 +7,8 @@ cd "$(dirname "$0")/../.."
 MESSAGES=${MESSAGES:-1000000}
 REPEATS=${REPEATS:-1}
 cargo build --release --locked --example peer_contestant
-CONTESTANT=$PWD/target/release/examples/peer_contestant
+# Another program that plays the same may be measured in its place.
+CONTESTANT=${CONTESTANT:-$PWD/target/release/examples/peer_contestant}
 
 if [ -n "${PEERS:-}" ] && [ -f "$PEERS/driver/bench.py" ]; then
   # What the peers build lands in a copy of theirs.
