@@ -106,14 +106,14 @@ impl<'c, I: Iterator<Item = Change<'c>>> Changing<'_, 'c, I> {
         let mut blocks = blocks.into_iter();
         match blocks.next() {
             Some((_, block)) => {
-                self.bytes += cost(&block);
+                self.bytes += cost(block);
                 self.batch.insert(fence, block);
             }
             None if is_new => (),
             None => self.batch.remove(fence),
         }
         for (first, block) in blocks {
-            self.bytes += cost(&block);
+            self.bytes += cost(block);
             self.batch.insert(place(first), block);
         }
     }
