@@ -78,7 +78,7 @@ struct Owned<'a> {
 }
 
 /// A record, and its Avro schema's fields, all nullable as those of rules are.
-trait Row: Shape {
+trait Row: for<'a> Shape<Of<'a>: Deserialize<'a> + Serialize> {
     const FIELDS: &'static [(&'static str, &'static str)];
 }
 
@@ -104,13 +104,9 @@ row!(OwnedRow, Owned<'a>, &[("AMOUNT", "int"), ("OWNER", "string")]);
 /// Gives the codec of a topic's values.
 trait Format: 'static {
     const NAME: &'static str;
-    type Of<R: Row>: for<'a> Codec<Value<'a> = R::Of<'a>> + Clone
-    where
-        for<'a> R::Of<'a>: Deserialize<'a> + Serialize;
+    type Of<R: Row>: for<'a> Codec<Value<'a> = R::Of<'a>> + Clone;
 
-    fn codec<R: Row>(registry: &Registry, topic: &str) -> Self::Of<R>
-    where
-        for<'a> R::Of<'a>: Deserialize<'a> + Serialize;
+    fn codec<R: Row>(registry: &Registry, topic: &str) -> Self::Of<R>;
 }
 
 struct InJson;
@@ -118,30 +114,18 @@ struct InAvro;
 
 impl Format for InJson {
     const NAME: &'static str = "JSON";
-    type Of<R: Row>
-        = JsonBorrowed<R>
-    where
-        for<'a> R::Of<'a>: Deserialize<'a> + Serialize;
+    type Of<R: Row> = JsonBorrowed<R>;
 
-    fn codec<R: Row>(_: &Registry, _: &str) -> JsonBorrowed<R>
-    where
-        for<'a> R::Of<'a>: Deserialize<'a> + Serialize,
-    {
+    fn codec<R: Row>(_: &Registry, _: &str) -> JsonBorrowed<R> {
         JsonBorrowed::new()
     }
 }
 
 impl Format for InAvro {
     const NAME: &'static str = "AVRO";
-    type Of<R: Row>
-        = AvroBorrowed<R>
-    where
-        for<'a> R::Of<'a>: Deserialize<'a> + Serialize;
+    type Of<R: Row> = AvroBorrowed<R>;
 
-    fn codec<R: Row>(registry: &Registry, topic: &str) -> AvroBorrowed<R>
-    where
-        for<'a> R::Of<'a>: Deserialize<'a> + Serialize,
-    {
+    fn codec<R: Row>(registry: &Registry, topic: &str) -> AvroBorrowed<R> {
         let field = |(name, ty): &(&str, &str)| {
             format!(r#"{{"name":"{name}","type":["null","{ty}"],"default":null}}"#)
         };
@@ -267,10 +251,7 @@ impl<F: Format> Bench<F> {
         (topic, codec)
     }
 
-    fn output<K: Codec, R: Row>(&self, out: &TopicName, key: K) -> Output<K, F::Of<R>>
-    where
-        for<'a> R::Of<'a>: Deserialize<'a> + Serialize,
-    {
+    fn output<K: Codec, R: Row>(&self, out: &TopicName, key: K) -> Output<K, F::Of<R>> {
         Output::new(out.as_str(), key, F::codec(&self.registry, out.as_str()))
     }
 

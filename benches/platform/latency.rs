@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::BaseConsumer;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
-use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
+use rdkafka::{ClientConfig, Message};
 
-use crate::{PARTITIONS, create, document, end, spent, start};
+use crate::{create, document, end, read_from_beginning, spent, start};
 
 /// What is not counted: start, and the first commits.
 const WARM_UP: Duration = Duration::from_secs(5);
@@ -96,11 +96,7 @@ fn read(brokers: &str, topic: &str, times: &Times) -> Vec<f64> {
         .set("fetch.wait.max.ms", "5")
         .create()
         .unwrap();
-    let mut list = TopicPartitionList::new();
-    for partition in 0..PARTITIONS.cast_signed() {
-        list.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
-    }
-    consumer.assign(&list).unwrap();
+    read_from_beginning(&consumer, topic);
     let (mut took, mut heard) = (Vec::new(), Instant::now());
     let mut seen = vec![false; times.due.len()];
     while took.len() < seen.len() {

@@ -168,11 +168,7 @@ struct Figures {
 fn watch(brokers: &str, output: &str, wanted: u64, child: &Child) -> Figures {
     let consumer: BaseConsumer =
         ClientConfig::new().set("bootstrap.servers", brokers).set("group.id", "bench").create().unwrap();
-    let mut list = TopicPartitionList::new();
-    for partition in 0..PARTITIONS.cast_signed() {
-        list.add_partition_offset(output, partition, Offset::Beginning).unwrap();
-    }
-    consumer.assign(&list).unwrap();
+    read_from_beginning(&consumer, output);
     let (mut seen, mut first) = (0, None);
     let patience = Instant::now();
     while seen < wanted {
@@ -186,6 +182,14 @@ fn watch(brokers: &str, output: &str, wanted: u64, child: &Child) -> Figures {
     let (cpu_seconds, peak_megabytes) = spent(child);
     let seconds = first.map_or(1.0, |first| first.elapsed().as_secs_f64()).max(0.001);
     Figures { seconds, cpu_seconds, peak_megabytes }
+}
+
+fn read_from_beginning(consumer: &BaseConsumer, topic: &str) {
+    let mut list = TopicPartitionList::new();
+    for partition in 0..PARTITIONS.cast_signed() {
+        list.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
+    }
+    consumer.assign(&list).unwrap();
 }
 
 /// Seconds of processor time of a process so far, and its peak memory.

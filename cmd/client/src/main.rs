@@ -13,7 +13,7 @@ use std::process::{self, ExitCode};
 use std::sync::Arc;
 
 use clap::Parser;
-use millstream_http_api::{Routes, Server};
+use millstream_http_api::Server;
 use millstream_runtime::Stop;
 use millstream_settings::SettingsError;
 use millstream_telemetry::{Exporter, init_logs};
@@ -39,9 +39,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let settings = ClientSettings::of(arguments)?;
     let figures = Arc::new(Figures::default());
     let exporter = Exporter::new(vec![figures.clone()]);
-    let tells = Routes::of_figures(move || exporter.render());
-    let _server =
-        settings.http_address.as_deref().map(|address| Server::start(address, tells)).transpose()?;
+    let _server = Server::of_figures(settings.http_address.as_deref(), move || exporter.render())?;
     if arguments.once.is_none() && stdin().is_terminal() && stdout().is_terminal() {
         return repl::run(&settings, &figures).map(|()| ExitCode::SUCCESS);
     }

@@ -10,7 +10,7 @@ use std::process::{self, ExitCode};
 use std::sync::Arc;
 
 use clap::Parser;
-use millstream_http_api::{Routes, Server};
+use millstream_http_api::Server;
 use millstream_runtime::Stop;
 use millstream_settings::SettingsError;
 use millstream_shop::Catalogue;
@@ -39,9 +39,7 @@ fn run(arguments: &Arguments, mut progress: Progress) -> anyhow::Result<ExitCode
     let mut emitter = wiring::emitter(&settings)?;
     let figures = Arc::new(Figures::default());
     let exporter = Exporter::new(vec![figures.clone()]);
-    let tells = Routes::of_figures(move || exporter.render());
-    let _server =
-        settings.http_address.as_deref().map(|address| Server::start(address, tells)).transpose()?;
+    let _server = Server::of_figures(settings.http_address.as_deref(), move || exporter.render())?;
     let stop = stop_by_signal()?;
     let seed = arguments.seed.unwrap_or_else(settings::random_seed);
     let products = Catalogue::new(seed, arguments.stores, arguments.count);

@@ -106,8 +106,7 @@ impl Halves {
         window: Option<Bounds>,
         out: &mut Vec<u8>,
     ) -> Result<bool, CodecError> {
-        // A single null is no key; several are a key of nulls.
-        if key.len() < 2 && key.iter().all(Value::is_null) {
+        if is_no_key(key) {
             return Ok(false);
         }
         self.key.encode(key, out).map_err(|error| error.at("its key"))?;
@@ -122,17 +121,25 @@ impl Halves {
 
     /// Appends a value's bytes, and answers whether there is a value.
     fn write_value(&self, value: Option<&[Value]>, out: &mut Vec<u8>) -> Result<bool, CodecError> {
-        // A single value by itself that is null is no value at all.
-        let value = value.filter(|value| !(self.is_bare_value && value.iter().all(Value::is_null)));
-        let Some(value) = value else { return Ok(false) };
+        let Some(value) = value.filter(|value| !self.is_no_value(value)) else { return Ok(false) };
         self.value.encode(value, out).map_err(|error| error.at("its value"))?;
         Ok(true)
+    }
+
+    /// A single value by itself that is null is no value at all.
+    fn is_no_value(&self, value: &[Value]) -> bool {
+        self.is_bare_value && value.iter().all(Value::is_null)
     }
 
     /// The output of rows to their topic, which are written straight into what is sent.
     pub(crate) fn output(self: &Arc<Self>, topic: &str) -> RowEdge {
         Output::new(topic, KeyHalf(self.clone()), ValueHalf(self.clone()))
     }
+}
+
+/// A single null is no key; several are a key of nulls.
+fn is_no_key(key: &[Value]) -> bool {
+    key.len() < 2 && key.iter().all(Value::is_null)
 }
 
 /// An output of rows.
@@ -162,7 +169,7 @@ impl Codec for KeyHalf {
     }
 
     fn is_absent(&self, (key, _): &Self::Value<'_>) -> bool {
-        key.len() < 2 && key.iter().all(Value::is_null)
+        is_no_key(key)
     }
 }
 
@@ -178,7 +185,7 @@ impl Codec for ValueHalf {
     }
 
     fn is_absent(&self, value: &Self::Value<'_>) -> bool {
-        value.is_none_or(|value| self.0.is_bare_value && value.iter().all(Value::is_null))
+        value.is_none_or(|value| self.0.is_no_value(value))
     }
 }
 

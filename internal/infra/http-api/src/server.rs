@@ -37,14 +37,6 @@ pub struct Site {
     guarded: Router,
 }
 
-impl Routes {
-    /// Of a program that is well for as long as it answers: it has only figures to tell.
-    pub fn of_figures(metrics: impl Fn() -> String + Send + Sync + 'static) -> Self {
-        let fine = || Arc::new(|| Ok(()));
-        Self { metrics: Arc::new(metrics), healthy: fine(), ready: fine() }
-    }
-}
-
 impl Site {
     /// Metrics, health and readiness.
     pub fn new(routes: Routes) -> Self {
@@ -135,6 +127,20 @@ impl Server {
     /// When the address can't be listened on, or the system gives no thread.
     pub fn start(address: &str, routes: Routes) -> Result<Self, HttpError> {
         Self::open(address, Site::new(routes))
+    }
+
+    /// A server of a program that is well for as long as it answers, and has only figures to tell: where `address` names a
+    /// place for it, and otherwise none.
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub fn of_figures(
+        address: Option<&str>,
+        metrics: impl Fn() -> String + Send + Sync + 'static,
+    ) -> Result<Option<Self>, HttpError> {
+        let fine = || Arc::new(|| Ok(()));
+        let routes = Routes { metrics: Arc::new(metrics), healthy: fine(), ready: fine() };
+        address.map(|address| Self::start(address, routes)).transpose()
     }
 
     /// As [`Server::start`], with more to answer.

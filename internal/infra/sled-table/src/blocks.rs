@@ -103,18 +103,14 @@ impl<'c, I: Iterator<Item = Change<'c>>> Changing<'_, 'c, I> {
 
     fn write(&mut self, fence: IVec, is_new: bool) {
         let blocks = self.packer.blocks();
-        let mut blocks = blocks.into_iter();
-        match blocks.next() {
-            Some((_, block)) => {
-                self.bytes += cost(block);
-                self.batch.insert(fence, block);
-            }
-            None if is_new => (),
-            None => self.batch.remove(fence),
+        if blocks.is_empty() && !is_new {
+            self.batch.remove(fence.clone());
         }
+        // The first of them stays at the fence.
+        let mut fence = Some(fence);
         for (first, block) in blocks {
             self.bytes += cost(block);
-            self.batch.insert(place(first), block);
+            self.batch.insert(fence.take().unwrap_or_else(|| place(first).into()), block);
         }
     }
 }

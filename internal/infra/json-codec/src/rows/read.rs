@@ -42,8 +42,7 @@ impl Fault {
 /// The columns of the object ahead.
 pub(super) fn fields(lexer: &mut Lexer<'_>, fields: &Fields, depth: usize) -> Read<Vec<Value>> {
     if lexer.kind(depth)? != Kind::Object {
-        let kind = kind(&Document::read(lexer, depth)?);
-        return Err(Fault::Value(format!("{kind} stands where an object is expected")));
+        return Err(no_object(&kind(&Document::read(lexer, depth)?)));
     }
     let mut row = Row::of(fields.len());
     let (mut expected, mut goes_on) = (0, lexer.enters_object());
