@@ -128,6 +128,51 @@ fn damage_is_found_or_harmless_and_a_damaged_table_begins_anew() {
     assert!(tally.contains_key("found at the opening"), "{tally:?}");
 }
 
+fn write_few(table: &FjallTable, batch: i64) {
+    let value = [u8::try_from(batch).unwrap(); 300];
+    let entries = [(&b"long"[..], Some(&value[..])), (&b"short"[..], Some(&value[..9]))];
+    table.apply(&mut entries.into_iter(), Offset(batch)).unwrap();
+    table.flush().unwrap();
+}
+
+fn journal(folder: &Path) -> PathBuf {
+    files(folder).into_iter().find(|file| file.extension().is_some_and(|kind| kind == "jnl")).unwrap()
+}
+
+/// What a journal holds, without the zeros that it will be filled into.
+fn written(folder: &Path) -> Vec<u8> {
+    let mut bytes = fs::read(journal(folder)).unwrap();
+    bytes.truncate(bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1));
+    bytes
+}
+
+/// A write that a full disk or a cut power supply ends after any byte is not there, and is no damage: what was
+/// written before it stays.
+#[test]
+fn a_write_torn_at_any_byte_is_as_if_it_never_was() {
+    let original = tempfile::tempdir().unwrap();
+    let table = open(original.path());
+    write_few(&table, 1);
+    let before = written(original.path());
+    write_few(&table, 2);
+    let after = written(original.path());
+    for torn_at in before.len()..after.len() {
+        let folder = tempfile::tempdir().unwrap();
+        for file in files(original.path()).into_iter().filter(|file| *file != journal(original.path())) {
+            let target = folder.path().join(file.strip_prefix(original.path()).unwrap());
+            fs::create_dir_all(target.parent().unwrap()).unwrap();
+            fs::copy(&file, target).unwrap();
+        }
+        let torn = folder.path().join(journal(original.path()).strip_prefix(original.path()).unwrap());
+        fs::write(&torn, &after[..torn_at]).unwrap();
+        fs::File::options().write(true).open(&torn).unwrap().set_len(1 << 20).unwrap();
+        let table = open(folder.path());
+        assert!(!table.was_damaged(), "torn at {torn_at} of {}..{}", before.len(), after.len());
+        assert_eq!(table.changelog_offset().unwrap(), Some(Offset(1)), "torn at {torn_at}");
+        assert_eq!(table.count().unwrap(), 2, "torn at {torn_at}");
+    }
+}
+
 /// A disk of a few megabytes, where the system lets us have one.
 struct SmallDisk(tempfile::TempDir);
 
