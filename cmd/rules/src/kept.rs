@@ -12,20 +12,24 @@ use serde_json::{Map, Number, Value as Json, json};
 /// The table that rules keep their state in, where they keep any.
 pub(crate) fn table(watch: &RuleWatch) -> Option<LocalTable> {
     let (name, client) = watch.table()?;
-    let label: Label = Arc::new(label);
+    let rules = watch.clone();
+    let label: Label = Arc::new(move |key| label(key, &|number| rules.numbered(number)));
     let value: ToJson = Arc::new(|bytes| {
         kept_value(bytes).map(|value| told(&value)).ok_or_else(|| "it is no value of a rule".to_owned())
     });
     Some(LocalTable { name, client, status: watch.status().clone(), label, value })
 }
 
-/// Such as `aggregate 3 "lamp", 7`.
-fn label(key: &[u8]) -> String {
-    let Some(KeptKey { what, step, of }) = KeptKey::read(key) else {
+/// Such as `aggregate 3 "lamp", 7`, and before it the rule's name where several share the table.
+fn label<'r>(key: &[u8], numbered: &dyn Fn(u32) -> Option<&'r str>) -> String {
+    let Some(KeptKey { rule, what, step, of }) = KeptKey::read(key) else {
         return format!("own {}", base64_text(key));
     };
     let of: Vec<_> = of.iter().map(|value| told(value).to_string()).collect();
-    format!("{what} {step} {}", of.join(", ")).trim_end().to_owned()
+    let rule =
+        rule.map(|number| numbered(number).map_or_else(|| format!("rule {number}"), ToOwned::to_owned));
+    let told = format!("{} {what} {step} {}", rule.unwrap_or_default(), of.join(", "));
+    told.trim().to_owned()
 }
 
 /// A value without its type: fields have places and no names.
@@ -63,9 +67,12 @@ mod tests {
     fn a_key_is_told_in_words() {
         let mut key = b"a\x00\x02".to_vec();
         encode_value(&Value::Struct(vec![Value::text("desk \"lamp\""), Value::Bigint(7)]), &mut key);
+        let label = |key: &[u8]| label(key, &|number| (number == 3).then_some("SUMS"));
         assert_eq!(label(&key), "aggregate 2 \"desk \\\"lamp\\\"\", 7");
         assert_eq!(label(b"t\x00\x01"), "time 1");
         assert_eq!(label(b"q"), "own cQ==");
+        assert_eq!(label(b"#\0\0\0\x03t\x00\x01"), "SUMS time 1");
+        assert_eq!(label(b"#\0\0\0\x04t\x00\x01"), "rule 4 time 1", "it has left");
     }
 
     #[test]

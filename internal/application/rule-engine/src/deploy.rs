@@ -74,6 +74,8 @@ pub struct RunningRule {
     pub processor: Running,
     /// What each of them has done.
     pub(crate) figures: Vec<Arc<RuleFigures>>,
+    /// The names of those that share a table, by their numbers in it.
+    pub(crate) numbers: Arc<BTreeMap<u32, String>>,
 }
 
 /// Plans rule files and runs what they say.
@@ -152,7 +154,8 @@ impl<W: World> Engine<W> {
             started.map_err(|source| DeployError::Start { rule: name.clone(), source: Box::new(source) })?;
         tracing::info!(rule = name, "rule deployed");
         let figures = vec![figures];
-        Ok(RunningRule { rules: vec![name.clone()], changes: Vec::new(), name, processor, figures })
+        let (rules, numbers) = (vec![name.clone()], Arc::default());
+        Ok(RunningRule { rules, changes: Vec::new(), name, processor, figures, numbers })
     }
 
     /// Creates what is missing of rules' topics, all at once: sources' whose width is declared, as ksqlDB creates them; and

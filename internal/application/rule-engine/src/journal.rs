@@ -8,7 +8,7 @@ use millstream_model::{NoHeaders, Partition, TopicName, Value, decode_value};
 use millstream_ports::{Outlet, PortError, SendRecord, Start, Tag, Tail, TopicSpec, World};
 use millstream_sql::{Shape, Sided};
 
-use crate::members::Group;
+use crate::members::{Group, texts as read_texts};
 
 /// A compacted topic of one partition.
 const TOPIC: &str = "rules-journal";
@@ -127,14 +127,10 @@ fn read_side(value: &Value) -> Option<Sided> {
     Some(Sided { place: place.as_text()?.to_owned(), columns: read_texts(columns)? })
 }
 
-fn read_texts(value: &Value) -> Option<Vec<String>> {
-    let Value::Array(all) = value else { return None };
-    all.iter().map(|text| text.as_text().map(ToOwned::to_owned)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::members::Reads;
 
     #[test]
     fn shapes_and_groups_read_back_and_the_rest_is_passed_over() {
@@ -147,9 +143,8 @@ mod tests {
         };
         let group = Group {
             id: "g".to_owned(),
-            topic: "t".to_owned(),
-            is_exact: true,
-            rules: ["A".to_owned(), "B".to_owned()].into(),
+            reads: Reads { topics: vec!["t".to_owned()], is_exact: true, ..Reads::default() },
+            rules: [("A".to_owned(), 0), ("B".to_owned(), 1)].into(),
         };
         let mut notes = Notes::default();
         notes.group(&group);

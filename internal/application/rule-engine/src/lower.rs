@@ -49,9 +49,7 @@ pub(crate) fn lower(rule: Rule, formats: &Formats) -> Result<(GroupGraph, Arc<Ru
     let (table, again) = (Table::new(Bytes), Loop::new(Bytes, Bytes));
     let lowered = Arc::new(Lowered {
         figures: Arc::new(RuleFigures::of(&rule.name)),
-        keeps_key: (0..topics.len())
-            .map(|side| rule.query.entries.get(side).is_some_and(is_plain) && rule.keeps_key(side))
-            .collect(),
+        keeps_key: (0..topics.len()).map(|side| keeps_key(&rule, side)).collect(),
         rule,
         sources,
         table: table.clone(),
@@ -89,7 +87,7 @@ pub(crate) fn lower(rule: Rule, formats: &Formats) -> Result<(GroupGraph, Arc<Ru
 }
 
 /// The topics of tables beside streams: what an event is joined with is read before it, as far as it was there.
-fn read_first(rule: &Rule) -> Vec<&str> {
+pub(crate) fn read_first(rule: &Rule) -> Vec<&str> {
     let of = |kind| {
         let sources = rule.query.sources().into_iter();
         sources.filter(move |source| source.kind == kind).map(|source| source.topic.as_str())
@@ -100,14 +98,15 @@ fn read_first(rule: &Rule) -> Vec<&str> {
     of(SourceKind::Table).collect()
 }
 
-/// Whether a source's keys are written so that equal keys have equal bytes, whoever writes them.
-fn is_plain(entry: &Entry) -> bool {
-    entry.source.key_format == "KAFKA"
+/// Whether rows of a source are kept by the key that they come with, which whoever writes it writes in equal bytes.
+pub(crate) fn keeps_key(rule: &Rule, side: usize) -> bool {
+    let is_plain = |entry: &Entry| entry.source.key_format == "KAFKA";
+    rule.query.entries.get(side).is_some_and(is_plain) && rule.keeps_key(side)
 }
 
 /// What chooses the partition of a state's key: a single value as Kafka's own serializers write it, so that a row whose
 /// topic is keyed by that value is where its state is; anything else as it is.
-fn route(key: &[u8]) -> Cow<'_, [u8]> {
+pub(crate) fn route(key: &[u8]) -> Cow<'_, [u8]> {
     let Ok(Value::Struct(values)) = decode_value(key) else { return Cow::Borrowed(key) };
     match values.as_slice() {
         [Value::String(text)] => Cow::Owned(text.as_bytes().to_vec()),
@@ -117,6 +116,13 @@ fn route(key: &[u8]) -> Cow<'_, [u8]> {
         [Value::Bytes(bytes)] => Cow::Owned(bytes.to_vec()),
         _ => Cow::Borrowed(key),
     }
+}
+
+/// Whether a state's key is of the partition at hand. Where there is one partition everything is at home. Elsewhere rows that
+/// did not come by their key are sent even where they are at home by chance, lest they run ahead of those that are not.
+pub(crate) fn is_home(context: &Context<'_>, keeps_key: bool, key: &[u8]) -> bool {
+    let home = || context.home(&route(key)) == Some(context.partition());
+    context.loop_width() == Some(1) || (keeps_key && home())
 }
 
 /// The consumer group of a rule that runs by itself.
@@ -244,10 +250,7 @@ impl State for TableState<'_, '_, '_> {
         put.map_err(|error| StepError::State(error.into()))
     }
 
-    /// Where there is one partition everything is at home. Elsewhere rows that did not come by their key are sent even
-    /// where they are at home by chance, lest they run ahead of those that are not.
     fn is_home(&self, key: &[u8]) -> bool {
-        let home = || self.context.home(&route(key)) == Some(self.context.partition());
-        self.context.loop_width() == Some(1) || (self.keeps_key && home())
+        is_home(self.context, self.keeps_key, key)
     }
 }

@@ -5,17 +5,29 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use millstream_model::{Value, decode_value};
 
-/// A group of rules over one topic. Its rules have one position, so it is what it was when they began, less what has gone.
+/// What rules read that can share a group, and how.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Reads {
+    /// The topics that all of them read, in order.
+    pub(crate) topics: Vec<String>,
+    /// Those of them that are read up to their ends before the others.
+    pub(crate) first: Vec<String>,
+    /// Whether records take effect once.
+    pub(crate) is_exact: bool,
+    /// Whether the rules keep something.
+    pub(crate) keeps: bool,
+}
+
+/// A group of rules over the same topics. Its rules have one position, so it is what it was when they began, less what has
+/// gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Group {
     /// The consumer group's name.
     pub(crate) id: String,
-    /// The topic that all of its rules read.
-    pub(crate) topic: String,
-    /// Whether its records take effect once.
-    pub(crate) is_exact: bool,
-    /// Its rules' names.
-    pub(crate) rules: BTreeSet<String>,
+    /// What all of its rules read.
+    pub(crate) reads: Reads,
+    /// Its rules' numbers by their names. What a rule keeps and sends around is told by its number.
+    pub(crate) rules: BTreeMap<String, u32>,
 }
 
 /// What is to be done so that rules run cheaply.
@@ -31,8 +43,7 @@ pub(crate) struct Sharing {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Candidate {
     pub(crate) name: String,
-    pub(crate) topic: String,
-    pub(crate) is_exact: bool,
+    pub(crate) reads: Reads,
     /// It has run by itself, and goes on from where it is.
     pub(crate) has_begun: bool,
 }
@@ -42,77 +53,118 @@ pub(crate) fn sharing(known: &[Group], candidates: &[Candidate]) -> Sharing {
     let mut sharing = Sharing::default();
     let mut placed = BTreeSet::new();
     for group in known {
-        let is_of = |rule: &&Candidate| {
-            (&rule.topic, rule.is_exact) == (&group.topic, group.is_exact) && group.rules.contains(&rule.name)
-        };
-        let kept: BTreeSet<_> = candidates.iter().filter(is_of).map(|rule| rule.name.clone()).collect();
+        let is_left =
+            |name: &String| candidates.iter().any(|rule| rule.name == *name && rule.reads == group.reads);
+        let (kept, gone): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            group.rules.clone().into_iter().partition(|(name, _)| is_left(name));
         if kept.is_empty() {
             continue;
         }
-        let gone: BTreeSet<_> = group.rules.difference(&kept).cloned().collect();
         if !gone.is_empty() {
-            sharing.gone.insert(group.id.clone(), gone);
+            sharing.gone.insert(group.id.clone(), gone.into_keys().collect());
         }
-        placed.extend(kept.iter().cloned());
+        placed.extend(kept.keys().cloned());
         sharing.groups.push(Group { rules: kept, ..group.clone() });
     }
-    let mut fresh = BTreeMap::<(String, bool), BTreeSet<String>>::new();
+    let mut fresh = BTreeMap::<Reads, BTreeSet<String>>::new();
     for rule in candidates.iter().filter(|rule| !rule.has_begun && !placed.contains(&rule.name)) {
-        fresh.entry((rule.topic.clone(), rule.is_exact)).or_default().insert(rule.name.clone());
+        fresh.entry(rule.reads.clone()).or_default().insert(rule.name.clone());
     }
     let new = fresh.into_iter().filter(|(_, rules)| rules.len() > 1);
-    sharing.groups.extend(new.map(|((topic, is_exact), rules)| {
-        let id = named(&topic, &rules);
-        Group { id, topic, is_exact, rules }
+    sharing.groups.extend(new.map(|(reads, rules)| Group {
+        id: named(&reads, &rules),
+        reads,
+        rules: rules.into_iter().zip(0..).collect(),
     }));
     sharing
 }
 
 /// A name that no other set of rules has.
-fn named(topic: &str, rules: &BTreeSet<String>) -> String {
+fn named(reads: &Reads, rules: &BTreeSet<String>) -> String {
     let mut hasher = DefaultHasher::new();
     rules.hash(&mut hasher);
-    let topic: String = topic.chars().take(160).collect();
-    format!("rules-on-{topic}-{:016x}", hasher.finish())
+    let topics: String = reads.topics.join("-and-").chars().take(160).collect();
+    format!("rules-on-{topics}-{:016x}", hasher.finish())
 }
 
 impl Group {
     pub(crate) fn value(&self) -> Vec<u8> {
-        let rules = self.rules.iter().map(Value::text).collect();
-        let parts = vec![Value::text(&self.topic), Value::Boolean(self.is_exact), Value::Array(rules)];
+        let texts = |all: &[String]| Value::Array(all.iter().map(Value::text).collect());
+        let numbers = self.rules.values().map(|number| Value::Bigint(i64::from(*number)));
+        let Reads { topics, first, is_exact, keeps } = &self.reads;
+        let parts = vec![
+            texts(topics),
+            texts(first),
+            Value::Boolean(*is_exact),
+            Value::Boolean(*keeps),
+            Value::Array(self.rules.keys().map(Value::text).collect()),
+            Value::Array(numbers.collect()),
+        ];
         Value::Struct(parts).to_bytes()
     }
 
     pub(crate) fn read(id: &str, value: &[u8]) -> Option<Self> {
         let Value::Struct(parts) = decode_value(value).ok()? else { return None };
-        let [Value::String(topic), Value::Boolean(is_exact), Value::Array(rules)] = parts.as_slice() else {
-            return None;
+        let (reads, names, numbers) = match parts.as_slice() {
+            [
+                topics,
+                first,
+                Value::Boolean(is_exact),
+                Value::Boolean(keeps),
+                names,
+                Value::Array(numbers),
+            ] => {
+                let reads = Reads {
+                    topics: texts(topics)?,
+                    first: texts(first)?,
+                    is_exact: *is_exact,
+                    keeps: *keeps,
+                };
+                (reads, names, numbers.iter().map(number).collect::<Option<Vec<_>>>()?)
+            }
+            // As it was written when only rules over one topic that keep nothing shared a group.
+            [Value::String(topic), Value::Boolean(is_exact), names @ Value::Array(all)] => {
+                let topics = vec![topic.to_string()];
+                let reads = Reads { topics, is_exact: *is_exact, ..Reads::default() };
+                (reads, names, (0..).take(all.len()).collect())
+            }
+            _ => return None,
         };
-        let rules = rules.iter().map(|rule| rule.as_text().map(ToOwned::to_owned));
-        Some(Self {
-            id: id.to_owned(),
-            topic: topic.to_string(),
-            is_exact: *is_exact,
-            rules: rules.collect::<Option<_>>()?,
-        })
+        let rules = texts(names)?.into_iter().zip(numbers).collect();
+        Some(Self { id: id.to_owned(), reads, rules })
     }
+}
+
+fn number(value: &Value) -> Option<u32> {
+    let Value::Bigint(number) = value else { return None };
+    u32::try_from(*number).ok()
+}
+
+/// Texts of a list of nothing else.
+pub(crate) fn texts(value: &Value) -> Option<Vec<String>> {
+    let Value::Array(all) = value else { return None };
+    all.iter().map(|text| text.as_text().map(ToOwned::to_owned)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn reads(topic: &str) -> Reads {
+        Reads { topics: vec![topic.to_owned()], ..Reads::default() }
+    }
+
     fn candidate(name: &str, topic: &str, has_begun: bool) -> Candidate {
-        Candidate { name: name.to_owned(), topic: topic.to_owned(), is_exact: false, has_begun }
+        Candidate { name: name.to_owned(), reads: reads(topic), has_begun }
     }
 
     fn rules(group: &Group) -> Vec<&str> {
-        group.rules.iter().map(String::as_str).collect()
+        group.rules.keys().map(String::as_str).collect()
     }
 
     fn group(id: &str, topic: &str, rules: &[&str]) -> Group {
-        let rules = rules.iter().map(|rule| (*rule).to_owned()).collect();
-        Group { id: id.to_owned(), topic: topic.to_owned(), is_exact: false, rules }
+        let rules = rules.iter().map(|rule| (*rule).to_owned()).zip(0..).collect();
+        Group { id: id.to_owned(), reads: reads(topic), rules }
     }
 
     #[test]
@@ -120,7 +172,7 @@ mod tests {
         let all = [candidate("A", "t", false), candidate("B", "t", false), candidate("C", "u", false)];
         let sharing = sharing(&[], &all);
         let [group] = sharing.groups.as_slice() else { panic!("{sharing:?}") };
-        assert_eq!((group.topic.as_str(), rules(group)), ("t", vec!["A", "B"]));
+        assert_eq!((&group.reads, rules(group)), (&reads("t"), vec!["A", "B"]));
         assert!(sharing.gone.is_empty());
     }
 
@@ -146,15 +198,43 @@ mod tests {
         let known = [group("g", "t", &["A", "B", "C"]), group("h", "t", &["X", "Y"])];
         let sharing = sharing(&known, &[candidate("B", "t", false)]);
         let [left] = sharing.groups.as_slice() else { panic!("{sharing:?}") };
-        assert_eq!((left.id.as_str(), rules(left)), ("g", vec!["B"]));
+        assert_eq!(
+            (left.id.as_str(), &left.rules),
+            ("g", &BTreeMap::from([("B".to_owned(), 1)])),
+            "its number stays"
+        );
         let gone: Vec<_> = sharing.gone["g"].iter().map(String::as_str).collect();
         assert_eq!(gone, ["A", "C"]);
     }
 
     #[test]
+    fn rules_that_read_otherwise_do_not_share() {
+        let of = |name: &str, reads: Reads| Candidate { reads, ..candidate(name, "t", false) };
+        let topics = vec!["t".to_owned(), "u".to_owned()];
+        let joins = Reads { topics: topics.clone(), keeps: true, ..Reads::default() };
+        let all = [
+            of("A", reads("t")),
+            of("B", Reads { keeps: true, ..reads("t") }),
+            of("C", Reads { is_exact: true, ..reads("t") }),
+            of("D", joins.clone()),
+            of("E", Reads { first: topics, ..joins }),
+        ];
+        assert_eq!(sharing(&[], &all), Sharing::default());
+    }
+
+    #[test]
     fn what_is_noted_reads_back() {
-        let group = group("g", "t", &["A", "B"]);
+        let mut group = group("g", "t", &["A", "B"]);
+        group.rules.insert("C".to_owned(), 7);
+        (group.reads.first, group.reads.keeps) = (vec!["t".to_owned()], true);
         assert_eq!(Group::read("g", &group.value()), Some(group));
         assert_eq!(Group::read("g", b"?"), None);
+    }
+
+    #[test]
+    fn what_an_earlier_version_noted_is_read_too() {
+        let names = Value::Array(vec![Value::text("A"), Value::text("B")]);
+        let noted = Value::Struct(vec![Value::text("t"), Value::Boolean(false), names]).to_bytes();
+        assert_eq!(Group::read("g", &noted), Some(group("g", "t", &["A", "B"])));
     }
 }

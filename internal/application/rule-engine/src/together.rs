@@ -5,18 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use millstream_model::TopicName;
 use millstream_ports::{Groups, PortError, TopicSpec, World};
 use millstream_runtime::Processor;
-use millstream_sql::{Guarantee, OnError, Rule, Shape, Verdict};
+use millstream_sql::{OnError, Rule, Shape, Verdict};
 
 use crate::deploy::{DeployError, Engine, RunningRule, delivered};
 use crate::journal::{Journal, Notes};
 use crate::lower::group_of;
 use crate::members::{Candidate, Group, Sharing, sharing};
-use crate::shared::{can_share, dead_letters_of, share};
+use crate::shared::{can_share, dead_letters_of, reads_of, share};
 
 impl<W: World + Groups> Engine<W> {
-    /// As [`Engine::deploy`], for all rules of a program. Rules without state over one topic share a group: one consumer,
-    /// one producer, and each record decoded once. A rule that has run by itself goes on so, and groups stay together from
-    /// one start to the next.
+    /// As [`Engine::deploy`], for all rules of a program. Rules over the same topics share a group: one consumer, one
+    /// producer, one table, and each record decoded once; those that keep something do it apart from those that do not. A rule
+    /// that has run by itself goes on so, and groups stay together from one start to the next.
     ///
     /// # Errors
     /// As [`Engine::deploy`]; also when another program still runs rules in a group that this one is to run without them.
@@ -32,7 +32,7 @@ impl<W: World + Groups> Engine<W> {
             rules.iter().map(|rule| (rule.name.clone(), rule.clone())).collect();
         let mut running = Vec::new();
         for group in &plan.groups {
-            let members = group.rules.iter().filter_map(|name| by_name.remove(name)).collect();
+            let members = group.rules.keys().filter_map(|name| by_name.remove(name)).collect();
             running.push(self.deploy_group(group, members)?);
         }
         for rule in rules.into_iter().filter(|rule| by_name.contains_key(&rule.name)) {
@@ -56,12 +56,12 @@ impl<W: World + Groups> Engine<W> {
     ) -> Result<Sharing, PortError> {
         let candidate = |rule: &Rule| Candidate {
             name: rule.name.clone(),
-            topic: rule.query.entries.first().map(|entry| entry.source.topic.clone()).unwrap_or_default(),
-            is_exact: rule.guarantee == Some(Guarantee::ExactlyOnce),
+            reads: reads_of(rule),
             has_begun: groups.contains_key(&group_of(&rule.name)),
         };
         // A rule that begins at the end has a position of its own, unless it has been with others already.
-        let has_company = |rule: &Rule| journal.groups.iter().any(|group| group.rules.contains(&rule.name));
+        let has_company =
+            |rule: &Rule| journal.groups.iter().any(|group| group.rules.contains_key(&rule.name));
         let shares = |rule: &&Rule| can_share(rule) && (!rule.is_from_end || has_company(rule));
         let candidates: Vec<_> = rules.iter().filter(shares).map(candidate).collect();
         let plan = sharing(&journal.groups, &candidates);
@@ -86,7 +86,8 @@ impl<W: World + Groups> Engine<W> {
         notes.write(&self.world, self.settings.replication)
     }
 
-    /// Rules that are not to run any more leave their group; should they come back, each goes on from here by itself.
+    /// Rules that are not to run any more leave their group. Should they come back, each goes on from here by itself; one that
+    /// kept something in the group's table begins anew.
     fn part(
         &self,
         group: &str,
@@ -100,13 +101,17 @@ impl<W: World + Groups> Engine<W> {
                 "group '{group}' runs {names} too, and still has members; start with the same rules as they, or stop them first (one that was killed is missed after its session's time-out)"
             )));
         }
-        let Some(topic) = plan.groups.iter().find(|known| known.id == group).map(|known| &known.topic) else {
+        let reads = plan.groups.iter().find(|known| known.id == group).map(|known| &known.reads);
+        let Some(reads) = reads.filter(|reads| !reads.keeps) else {
+            tracing::warn!(group, rules = names, "rules left their group, and what they kept in it");
             return Ok(());
         };
-        let topic =
-            TopicName::new(topic.as_str()).map_err(|error| PortError::stop("not a topic").because(error))?;
-        let positions = self.world.positions(group, &topic)?;
-        gone.iter().try_for_each(|rule| self.world.place(&group_of(rule), &topic, &positions))?;
+        for topic in &reads.topics {
+            let topic = TopicName::new(topic.as_str())
+                .map_err(|error| PortError::stop("not a topic").because(error))?;
+            let positions = self.world.positions(group, &topic)?;
+            gone.iter().try_for_each(|rule| self.world.place(&group_of(rule), &topic, &positions))?;
+        }
         tracing::info!(group, rules = names, "rules left their group");
         Ok(())
     }
@@ -117,14 +122,23 @@ impl<W: World + Groups> Engine<W> {
             self.create_letters(&dead_letters_of(group)).map_err(refused)?;
         }
         let (names, guarantee) =
-            (group.rules.iter().cloned().collect(), rules.first().and_then(|rule| rule.guarantee));
+            (group.rules.keys().cloned().collect(), rules.first().and_then(|rule| rule.guarantee));
         let (graph, figures) = share(group, rules, &self.formats).map_err(refused)?;
         let settings = delivered(&self.settings, guarantee);
         let started = Processor::new(self.world.clone(), graph).settings(settings).start();
         let processor = started
             .map_err(|source| DeployError::Start { rule: group.id.clone(), source: Box::new(source) })?;
         tracing::info!(group = group.id, rules = group.rules.len(), "rules deployed together");
-        Ok(RunningRule { name: group.id.clone(), rules: names, changes: Vec::new(), processor, figures })
+        let numbers = group.rules.iter().map(|(name, number)| (*number, name.clone()));
+        let numbers = std::sync::Arc::new(numbers.collect());
+        Ok(RunningRule {
+            name: group.id.clone(),
+            rules: names,
+            changes: Vec::new(),
+            processor,
+            figures,
+            numbers,
+        })
     }
 
     fn create_letters(&self, topic: &str) -> Result<(), PortError> {
@@ -144,7 +158,7 @@ fn changes(
 ) -> Result<BTreeMap<String, Verdict>, DeployError> {
     let mut changes = BTreeMap::new();
     for rule in rules {
-        let shared = journal.groups.iter().find(|group| group.rules.contains(&rule.name));
+        let shared = journal.groups.iter().find(|group| group.rules.contains_key(&rule.name));
         let group = shared.map_or_else(|| group_of(&rule.name), |group| group.id.clone());
         let Some(before) = journal.shapes.get(&rule.name).filter(|_| groups.contains_key(&group)) else {
             continue;

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use millstream_ports::{Meter, Sample, SampleKind};
@@ -30,13 +31,14 @@ pub struct RuleWatch {
     status: Arc<Status>,
     figures: Vec<Arc<RuleFigures>>,
     table: TableClient,
+    numbers: Arc<BTreeMap<u32, String>>,
 }
 
 impl RunningRule {
     /// Looks at its rules from now on.
     pub fn watch(&self) -> RuleWatch {
         let (status, table) = (self.processor.status(), self.processor.table());
-        RuleWatch { status, figures: self.figures.clone(), table }
+        RuleWatch { status, figures: self.figures.clone(), table, numbers: self.numbers.clone() }
     }
 }
 
@@ -49,6 +51,11 @@ impl RuleWatch {
     /// The table that the rules keep their state in, by its topic's name, where they keep any.
     pub fn table(&self) -> Option<(String, TableClient)> {
         Some((self.status.spec().changelog.as_ref()?.to_string(), self.table.clone()))
+    }
+
+    /// The name of the rule that has a number among those that share the table.
+    pub fn numbered(&self, number: u32) -> Option<&str> {
+        self.numbers.get(&number).map(String::as_str)
     }
 
     /// The rules as of now.

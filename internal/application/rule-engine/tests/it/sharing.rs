@@ -11,16 +11,20 @@ use millstream_runtime::Settings;
 use millstream_sim::Sim;
 use millstream_sql::render;
 
-const SOURCE: &str = "CREATE STREAM numbers (id STRING KEY, n INT) WITH (KAFKA_TOPIC='numbers', VALUE_FORMAT='DELIMITED', PARTITIONS=3);";
+pub(crate) const SOURCE: &str = "CREATE STREAM numbers (id STRING KEY, n INT) WITH (KAFKA_TOPIC='numbers', VALUE_FORMAT='DELIMITED', PARTITIONS=3);";
 
-fn start(sim: &Sim, rules: &[&str]) -> Result<Vec<RunningRule>, String> {
+pub(crate) fn engine(sim: &Sim) -> Engine<Sim> {
     let formats = Formats::default()
         .with("DELIMITED", Arc::new(DelimitedRows))
         .with("KAFKA", Arc::new(KafkaRows))
         .with("NONE", Arc::new(NoRows));
     let settings =
         Settings { workers: 2, commit_interval: Some(Duration::from_millis(5)), ..Settings::default() };
-    let mut engine = Engine::new(sim.process(), formats, settings);
+    Engine::new(sim.process(), formats, settings)
+}
+
+pub(crate) fn start(sim: &Sim, rules: &[&str]) -> Result<Vec<RunningRule>, String> {
+    let mut engine = engine(sim);
     let text = std::iter::once(&SOURCE).chain(rules).copied().collect::<Vec<_>>().join("\n");
     let rules = engine.plan("rules.sql", &text).map_err(said)?;
     engine.deploy_all(rules).map_err(|error| error.to_string())
@@ -33,13 +37,13 @@ fn said(error: DeployError) -> String {
     }
 }
 
-fn stop(running: Vec<RunningRule>) {
+pub(crate) fn stop(running: Vec<RunningRule>) {
     for rule in running {
         rule.processor.stop().unwrap();
     }
 }
 
-fn until(what: &str, holds: impl Fn() -> bool) {
+pub(crate) fn until(what: &str, holds: impl Fn() -> bool) {
     let begun = Instant::now();
     while !holds() {
         assert!(begun.elapsed() < Duration::from_secs(30), "waited in vain until {what}");
@@ -56,7 +60,7 @@ fn counted(sim: &Sim, topic: &str) -> BTreeMap<String, usize> {
     all
 }
 
-fn write(sim: &Sim, numbers: std::ops::Range<i32>) {
+pub(crate) fn write(sim: &Sim, numbers: std::ops::Range<i32>) {
     for number in numbers {
         sim.write("numbers", format!("k{number}").as_bytes(), Some(number.to_string().as_bytes()));
     }

@@ -42,11 +42,11 @@ struct Tests {
 }
 
 impl Screen {
-    /// A screen over rules, which are then known by their places here.
-    pub fn of<'r>(rules: impl IntoIterator<Item = &'r Rule>) -> Self {
+    /// A screen over rules and the number of the source that each reads here; they are then known by their places here.
+    pub fn of<'r>(rules: impl IntoIterator<Item = (&'r Rule, usize)>) -> Self {
         let (mut screen, mut places) = (Self::default(), HashMap::new());
-        for (place, rule) in rules.into_iter().enumerate() {
-            match first_condition(rule).and_then(asked) {
+        for (place, (rule, side)) in rules.into_iter().enumerate() {
+            match first_condition(rule, side).and_then(asked) {
                 Some(tests) => {
                     for (expression, test) in tests {
                         // Equal expressions are printed the same.
@@ -169,8 +169,8 @@ impl Tests {
 }
 
 /// What a rule asks of a record before anything else.
-fn first_condition(rule: &Rule) -> Option<&Bound> {
-    let entry = rule.query.entries.first()?;
+fn first_condition(rule: &Rule, side: usize) -> Option<&Bound> {
+    let entry = rule.query.entries.get(side)?;
     let step = rule.query.steps.get(entry.wire.step)?;
     let Act::Filter { condition, kind: SourceKind::Stream } = &step.act else { return None };
     (entry.source.kind == SourceKind::Stream).then_some(condition)

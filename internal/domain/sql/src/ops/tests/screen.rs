@@ -89,7 +89,7 @@ proptest! {
         rows in prop::collection::vec(row(), 1..20),
     ) {
         let rules = rules(&conditions);
-        let screen = Screen::of(&rules);
+        let screen = Screen::of(rules.iter().map(|rule| (rule, 0)));
         for value in rows {
             let record = SourceRecord { key: vec![Value::from("x")], value, ..SourceRecord::default() };
             let Some(intake) = Intake::of(&rules[0].query.entries[0], record) else { continue };
@@ -126,7 +126,11 @@ fn of_a_thousand_conditions_on_an_expression_those_are_candidates_that_can_hold(
         let key = vec![Value::from("x")];
         let record = SourceRecord { key, value: Some(value), ..SourceRecord::default() };
         let intake = Intake::of(&rules[0].query.entries[0], record).unwrap();
-        assert_eq!(Screen::of(&rules).candidates(&intake), expected, "{condition}");
+        assert_eq!(
+            Screen::of(rules.iter().map(|rule| (rule, 0))).candidates(&intake),
+            expected,
+            "{condition}"
+        );
     }
 }
 
@@ -145,6 +149,6 @@ fn of_a_thousand_conditions_on_one_column_those_are_candidates_that_can_hold() {
         let key = vec![Value::from("x")];
         let record = SourceRecord { key, value: Some(value), ..SourceRecord::default() };
         let intake = Intake::of(&rules[0].query.entries[0], record).unwrap();
-        assert_eq!(Screen::of(&rules).candidates(&intake), expected, "{sign}");
+        assert_eq!(Screen::of(rules.iter().map(|rule| (rule, 0))).candidates(&intake), expected, "{sign}");
     }
 }
