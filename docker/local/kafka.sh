@@ -3,6 +3,7 @@
 #   kafka.sh fetch | up | down | wipe | status | topics ARGS | configs ARGS | groups ARGS | consumer ARGS | producer ARGS
 # KAFKA_PORT  the clients' port (9092); the controller takes the next one
 # KAFKA_HEAP  the broker's memory (256m)
+# KAFKA_SESSION_MS  how long it may be silent before it is taken for gone (18000); as long is one away that was killed
 # KAFKA_METRICS_PORT  where its figures are served for Prometheus (not served)
 # KAFKA_SECURE_PORT   a second port for clients, with TLS and SASL (none): SCRAM-SHA-256 and -512, PLAIN, and OAUTHBEARER with
 #                     unsigned tokens, for KAFKA_SECURE_USER (shop) with KAFKA_SECURE_PASSWORD (secret). Its authority is
@@ -66,7 +67,8 @@ listener.name.secure.oauthbearer.sasl.jaas.config=$login.oauthbearer.OAuthBearer
 P
 }
 
-# A broker that a loaded machine keeps from telling that it lives is not taken for gone, as there is no other.
+# A broker that a loaded machine keeps from telling that it lives is not soon taken for gone, as there is no other. One that was
+# killed comes back only once its session has ended, and must not give up before.
 # Nothing goes by age unless a topic says so: the registry's journal does not say, and would lose its schemas after a week.
 configure() {
   cat >"$STACK/conf/kafka.properties" <<P
@@ -91,7 +93,8 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
-broker.session.timeout.ms=60000
+broker.session.timeout.ms=${KAFKA_SESSION_MS:-18000}
+initial.broker.registration.timeout.ms=180000
 log.cleaner.dedupe.buffer.size=8388608
 P
   if [ -n "$SECURE" ]; then

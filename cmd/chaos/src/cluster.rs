@@ -12,6 +12,9 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::settings::{On, Plan, Serve};
 
+/// How long Kafka's own quorum waits for a broker that is silent: so long one is away at least that was killed.
+const SESSION_MS: &str = "9000";
+
 /// How long a broker may take to come up.
 const START_WAIT: Duration = Duration::from_mins(2);
 
@@ -105,6 +108,7 @@ fn kafka(script: &Path, deed: &str, folder: &Path, port: u16) -> anyhow::Result<
     fs::create_dir_all(folder)?;
     let mut command = Command::new(script);
     command.arg(deed).env("MILLSTREAM_STACK_HOME", folder).env("KAFKA_PORT", port.to_string());
+    command.env("KAFKA_SESSION_MS", SESSION_MS);
     let done = command.stdin(Stdio::null()).stdout(Stdio::null()).status();
     let done = done.with_context(|| format!("could not run {}", script.display()))?;
     ensure!(done.success(), "'{} {deed}' failed", script.display());
