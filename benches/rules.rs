@@ -70,7 +70,7 @@ fn main() {
         .stdout(File::create(&log).unwrap())
         .spawn()
         .unwrap();
-    let _dev = Program(dev);
+    let dev = Program(dev);
     let exported = |name: &str| line(&log, &format!("export {name}=")).split_once('=').unwrap().1.to_owned();
     let (brokers, registry) = (exported("KAFKA_BROKERS"), exported("SCHEMA_REGISTRY_URL"));
     let bench = Bench { home, programs, brokers, registry };
@@ -110,6 +110,8 @@ fn main() {
         let [one, many] = [1, count].map(|count| bench.busy("mixed", count, &of));
         println!("mixed: {count} filters cost {:.1} times one", many / one);
     }
+    // Before its folder goes.
+    drop(dev);
 }
 
 /// Where the programs are: in `MILLSTREAM_BIN`, or where they are built now.

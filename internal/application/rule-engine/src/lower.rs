@@ -2,7 +2,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use millstream_model::{Headers, Timestamp, Value, decode_value, encode_value};
+use millstream_model::{Headers, Timestamp, Value, decode_value};
 use millstream_ports::{Bytes, Nullable, PortError};
 use millstream_runtime::{CallbackResult, Context, ContextError, GroupGraph, Loop, Policies, Policy, Table};
 use millstream_sql::{
@@ -194,8 +194,7 @@ impl Lowered {
         for emission in emissions {
             match emission {
                 Emission::Repartition { key, message } => {
-                    let mut bytes = Vec::new();
-                    encode_value(&message, &mut bytes);
+                    let bytes = message.to_bytes();
                     let partition = context.home(&route(&key)).unwrap_or(context.partition());
                     context.loopback_to(&self.again, partition, &key.as_slice(), &bytes.as_slice())?;
                 }
@@ -241,11 +240,7 @@ impl State for TableState<'_, '_, '_> {
     fn put(&mut self, key: &[u8], value: Option<&Value>) -> Result<(), StepError> {
         let put = match value {
             None => self.context.delete_at(self.table, key),
-            Some(value) => {
-                let mut bytes = Vec::new();
-                encode_value(value, &mut bytes);
-                self.context.set_at(self.table, key, &bytes.as_slice())
-            }
+            Some(value) => self.context.set_at(self.table, key, &value.to_bytes().as_slice()),
         };
         put.map_err(|error| StepError::State(error.into()))
     }

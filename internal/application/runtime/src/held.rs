@@ -8,7 +8,7 @@ use millstream_ports::CodecError;
 
 use crate::effects::Effects;
 use crate::graph::StepError;
-use crate::layer::Staged;
+use crate::layer::Staging;
 
 /// What a record that waits costs beside its bytes, in bytes.
 const RECORD_OVERHEAD: usize = 200;
@@ -73,7 +73,7 @@ pub(crate) struct Lane {
     /// Completions still to come.
     pub(crate) outstanding: usize,
     pub(crate) effects: Effects,
-    pub(crate) staged: Vec<Staged>,
+    pub(crate) staged: Staging,
     /// Records of the same key that came since.
     pub(crate) behind: VecDeque<OwnedRecord>,
     pub(crate) tried: u32,

@@ -7,6 +7,7 @@ use crate::layer::age::Age;
 use crate::layer::cache::Cache;
 use crate::layer::cut::Cut;
 pub(crate) use crate::layer::overlay::Overlay;
+pub(crate) use crate::layer::staging::Staging;
 use crate::layer::waiting::Waiting;
 pub(crate) use crate::layer::writing::Writing;
 use crate::memory::Share;
@@ -19,6 +20,7 @@ mod overlay;
 mod packed;
 mod paging;
 mod reading;
+mod staging;
 mod waiting;
 mod writing;
 
@@ -59,7 +61,7 @@ pub(crate) struct TableLayer<S> {
     store: S,
     share: Share,
     age: Age,
-    staged: Vec<Staged>,
+    staged: Staging,
     dirty: Overlay,
     /// Repeated writes of a key counted each: this is what a commit has to send at most.
     dirty_bytes: usize,
@@ -83,7 +85,7 @@ impl<S: TableStore> TableLayer<S> {
             store,
             share,
             age: Age::new(ttl),
-            staged: Vec::new(),
+            staged: Staging::default(),
             leaving: dirty.successor(),
             dirty,
             dirty_bytes: 0,
@@ -114,7 +116,7 @@ impl<S: TableStore> TableLayer<S> {
     /// The record succeeded: its writes count.
     pub(crate) fn accept_staged(&mut self) {
         let mut staged = std::mem::take(&mut self.staged);
-        for (key, value) in staged.drain(..) {
+        for (key, value) in staged.drain() {
             self.write(&key, value.as_deref());
         }
         self.staged = staged;
@@ -128,16 +130,16 @@ impl<S: TableStore> TableLayer<S> {
 
     /// Writes of the record at hand.
     pub(crate) fn staged(&self) -> &[Staged] {
-        &self.staged
+        self.staged.all()
     }
 
     /// Takes the writes of the record at hand out, until it goes on.
-    pub(crate) fn take_staged(&mut self) -> Vec<Staged> {
+    pub(crate) fn take_staged(&mut self) -> Staging {
         std::mem::take(&mut self.staged)
     }
 
     /// The record goes on, with its writes so far.
-    pub(crate) fn restage(&mut self, staged: Vec<Staged>) {
+    pub(crate) fn restage(&mut self, staged: Staging) {
         self.staged = staged;
     }
 

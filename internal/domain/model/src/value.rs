@@ -46,6 +46,9 @@ pub enum Value {
     Struct(Vec<Value>),
 }
 
+/// What most values take encoded, in bytes.
+const ENCODED_BYTES: usize = 64;
+
 impl Value {
     /// A text.
     pub fn text(text: impl AsRef<str>) -> Self {
@@ -67,7 +70,7 @@ impl Value {
 
     /// Its compact encoding: equal values have equal bytes, and no value's bytes begin another's.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut out = Vec::new();
+        let mut out = Vec::with_capacity(ENCODED_BYTES);
         self.encode(&mut out);
         out
     }

@@ -14,7 +14,7 @@ mod table_join;
 mod uses;
 mod windows;
 
-use millstream_model::{Headers, Value, decode_value, encode_value};
+use millstream_model::{Headers, Value, decode_value};
 use thiserror::Error;
 
 use crate::ast::SourceKind;
@@ -147,6 +147,19 @@ impl<'a> Run<'a> {
 
     fn behind(&self, wire: Wire) -> Option<Wire> {
         self.rule.query.steps.get(wire.step).and_then(|step| step.next)
+    }
+
+    /// Whether any step behind looks at the row that was there before.
+    fn wants_before(&self, wire: Wire) -> bool {
+        let mut next = self.behind(wire);
+        while let Some(wire) = next {
+            next = match self.act(wire) {
+                Ok(Act::Extend { .. } | Act::Select { .. }) => self.behind(wire),
+                Ok(Act::Sink { .. }) => return false,
+                _ => return true,
+            };
+        }
+        false
     }
 
     /// Hands a row to a step, where its source's or the step's before it stands.
@@ -319,9 +332,7 @@ fn of_key(of: &Bound, key: &[Value]) -> Value {
 }
 
 fn value_bytes(value: &Value) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    encode_value(value, &mut bytes);
-    bytes
+    value.to_bytes()
 }
 
 /// The values that a place's key stands for.

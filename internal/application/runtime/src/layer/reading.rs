@@ -174,9 +174,8 @@ impl<S: TableStore> TableLayer<S> {
 impl<S: TableStore> TableAccess for TableLayer<S> {
     fn get(&mut self, key: &[u8]) -> Result<Option<&[u8]>, PortError> {
         let age = self.age;
-        if let Some(place) = self.staged.iter().rposition(|(staged, _)| **staged == *key) {
-            let value = self.staged.get(place).and_then(|(_, value)| value.as_deref());
-            return Ok(value.and_then(|kept| age.live(key, kept)));
+        if let Some(value) = self.staged.get(key) {
+            return Ok(value.as_deref().and_then(|kept| age.live(key, kept)));
         }
         let hash = self.dirty.hash(key);
         let uncommitted = self.dirty.find(hash, key).or_else(|| self.leaving.find(hash, key));
@@ -191,13 +190,13 @@ impl<S: TableStore> TableAccess for TableLayer<S> {
     }
 
     fn put(&mut self, key: &[u8], value: Option<&[u8]>) {
-        self.staged.push((key.into(), value.map(|value| self.age.stamped(value))));
+        self.staged.put(key.into(), value.map(|value| self.age.stamped(value)));
     }
 
     fn put_as_of(&mut self, key: &[u8], value: &[u8], at: Timestamp) {
         let mut kept = Vec::new();
         self.age.stamp(at, value, &mut kept);
-        self.staged.push((key.into(), Some(kept.into())));
+        self.staged.put(key.into(), Some(kept.into()));
     }
 
     fn range(
@@ -208,6 +207,7 @@ impl<S: TableStore> TableAccess for TableLayer<S> {
         self.put_in_order();
         let staged: BTreeMap<&[u8], Option<&[u8]>> = self
             .staged
+            .all()
             .iter()
             .filter(|(key, _)| range.contains(key))
             .map(|(key, value)| (&**key, value.as_deref()))

@@ -14,6 +14,9 @@ const VERSION: u8 = 1;
 /// Arrays within arrays beyond this are damage, not data, in levels.
 const DEPTH_MAX: u8 = 100;
 
+/// Room for so many values is made at once.
+const ROOM_MAX: usize = 64;
+
 /// Bytes that are not an encoded value.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ValueError {
@@ -234,7 +237,12 @@ impl<'a> Reader<'a> {
 
     fn values(&mut self, depth: u8) -> Result<Vec<Value>, ValueError> {
         let count = self.count()?;
-        (0..count).map(|_| self.value(depth)).collect()
+        // What bytes that are damaged promise is not believed before it is there.
+        let mut values = Vec::with_capacity(count.min(ROOM_MAX));
+        for _ in 0..count {
+            values.push(self.value(depth)?);
+        }
+        Ok(values)
     }
 
     fn value(&mut self, depth: u8) -> Result<Value, ValueError> {

@@ -73,15 +73,17 @@ impl Agenda {
         while let Some(bucket) = buckets.first().copied() {
             let owner = self.owner(bucket);
             let chain = Chain::new(ENTRIES, &owner);
-            for entry in chain.contents(state)? {
-                let (due, order, content) = read(entry)?;
-                if is_due(due) {
-                    chain.remove(state, &value_bytes(&order))?;
-                    taken.push((order, content));
-                } else {
-                    earliest = Some(earliest.map_or(due, |known: i64| known.min(due)));
+            let entries = chain.contents(state)?.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
+            let (now, later): (Vec<_>, Vec<_>) = entries.into_iter().partition(|(due, ..)| is_due(*due));
+            if later.is_empty() {
+                chain.clear(state, now.iter().map(|(_, order, _)| value_bytes(order)))?;
+            } else {
+                for (_, order, _) in &now {
+                    chain.remove(state, &value_bytes(order))?;
                 }
             }
+            taken.extend(now.into_iter().map(|(_, order, content)| (order, content)));
+            earliest = later.iter().map(|(due, ..)| *due).min();
             if earliest.is_some() {
                 break;
             }

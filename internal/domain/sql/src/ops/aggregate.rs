@@ -134,18 +134,23 @@ impl Run<'_> {
             (SourceKind::Stream, None) => {
                 let place = Self::place(wire, b'a', key);
                 let known = self.state.get(&place)?.map(Sum::of).transpose()?;
-                let before = known.as_ref().map(|sum| row_of(calls, sum, key, None)).transpose()?;
+                let of = key_values(key)?;
+                let before = self.before(wire, known.as_ref(), |sum| row_of(calls, sum, &of, None));
                 let mut sum = known.unwrap_or_else(|| Sum::begin(calls));
                 if !sum.add(calls, event)? {
                     return Ok(());
                 }
-                let told =
-                    Event { before: Before::of(before), ..told(calls, &sum, key, None, &event.headers)? };
+                let told = Event { before, ..told(calls, &sum, of, None, &event.headers) };
                 self.state.put(&place, Some(&sum.value()))?;
                 self.push(self.behind(wire), told)
             }
             (SourceKind::Stream, Some(windows)) => self.in_windows(wire, (calls, *windows), key, event),
         }
+    }
+
+    /// The row that a group had, as far as any step behind looks at it.
+    fn before(&self, wire: Wire, known: Option<&Sum>, row: impl Fn(&Sum) -> Vec<Value>) -> Before {
+        if self.wants_before(wire) { Before::of(known.map(row)) } else { Before::Unknown }
     }
 
     fn in_windows(
@@ -198,12 +203,14 @@ impl Run<'_> {
             }
             return Ok(());
         }
-        let before = (sum.time != i64::MIN).then(|| row_of(calls, sum, key, Some(bounds))).transpose()?;
+        let of = key_values(key)?;
+        let known = (sum.time != i64::MIN).then_some(&*sum);
+        let before = self.before(wire, known, |sum| row_of(calls, sum, &of, Some(bounds)));
         if !sum.add(calls, event)? {
             return Ok(());
         }
-        let row = told(calls, sum, key, Some(bounds), &event.headers)?;
-        self.push(self.behind(wire), Event { before: Before::of(before), ..row })
+        let row = told(calls, sum, of, Some(bounds), &event.headers);
+        self.push(self.behind(wire), Event { before, ..row })
     }
 
     /// Tells a session's row at once, or notes it to be told when the session is closed.
@@ -264,7 +271,7 @@ impl Run<'_> {
             let (closed, all): (Vec<_>, Vec<_>) =
                 all.partition(|(bounds, _)| windows.is_closed(bounds.end, now));
             for (bounds, sum) in closed.iter().filter(|_| is_told) {
-                rows.push(told(calls, sum, &key, Some(*bounds), &sum.headers)?);
+                rows.push(told(calls, sum, key_values(&key)?, Some(*bounds), &sum.headers));
             }
             self.note_windows(wire, windows, &key, &all)?;
             self.put_windows(&place, all)?;
@@ -327,7 +334,8 @@ impl Run<'_> {
         let member = Self::place(wire, b'm', &[key, &id].concat());
         let place = Self::place(wire, b'a', key);
         let known = self.state.get(&place)?.map(Sum::of).transpose()?;
-        let before = known.as_ref().map(|sum| row_of(calls, sum, key, None)).transpose()?;
+        let of = key_values(key)?;
+        let before = self.before(wire, known.as_ref(), |sum| row_of(calls, sum, &of, None));
         let mut sum = known.unwrap_or_else(|| Sum::begin(calls));
         match self.state.get(&member)? {
             Some(Value::Struct(arguments)) => sum.unfold(calls, &arguments)?,
@@ -339,9 +347,9 @@ impl Run<'_> {
         }
         self.state.put(&member, event.row.clone().map(Value::Struct).as_ref())?;
         sum.time = sum.time.max(event.time);
-        let row = told(calls, &sum, key, None, &event.headers)?;
+        let row = told(calls, &sum, of, None, &event.headers);
         self.state.put(&place, Some(&sum.value()))?;
-        self.push(self.behind(wire), Event { before: Before::of(before), ..row })
+        self.push(self.behind(wire), Event { before, ..row })
     }
 
     /// A table's group keeps what each row gives, by the row's key, in the order in which each last came. A row that comes
@@ -355,17 +363,24 @@ impl Run<'_> {
             Some(Value::Bigint(before)) => Some(before),
             _ => None,
         };
-        let before = self.counted(&members, calls)?;
-        let before = time_before.map(|_| row_of(calls, &before, key, None)).transpose()?;
-        match &event.row {
+        let of = key_values(key)?;
+        let mut sum = self.counted(&members, calls)?;
+        let known = time_before.map(|_| &sum);
+        let before = self.before(wire, known, |sum| row_of(calls, sum, &of, None));
+        let was_there = match &event.row {
             Some(arguments) => members.push(self.state, &id, Value::Struct(arguments.clone()))?,
             None => members.remove(self.state, &id)?,
         };
-        let mut sum = self.counted(&members, calls)?;
+        if was_there {
+            sum = self.counted(&members, calls)?;
+        } else if let Some(arguments) = &event.row {
+            // It stands behind all others.
+            sum.fold(calls, arguments)?;
+        }
         sum.time = time_before.unwrap_or(i64::MIN).max(event.time);
         self.state.put(&time_place, Some(&Value::Bigint(sum.time)))?;
-        let row = told(calls, &sum, key, None, &event.headers)?;
-        self.push(self.behind(wire), Event { before: Before::of(before), ..row })
+        let row = told(calls, &sum, of, None, &event.headers);
+        self.push(self.behind(wire), Event { before, ..row })
     }
 
     fn counted(&mut self, members: &Chain<'_>, calls: &[Aggregate]) -> Result<Sum, StepError> {
@@ -387,23 +402,20 @@ fn first_end(all: &[(Bounds, Sum)]) -> Option<i64> {
 pub(super) fn told(
     calls: &[Aggregate],
     sum: &Sum,
-    key: &[u8],
+    key: Vec<Value>,
     window: Option<Bounds>,
     headers: &Headers,
-) -> Result<Event, StepError> {
-    let row = Some(row_of(calls, sum, key, window)?);
-    let (key, headers) = (key_values(key)?, headers.clone());
-    Ok(Event { key, row, before: Before::Unknown, time: sum.time, window, headers, origin: None })
+) -> Event {
+    let row = Some(row_of(calls, sum, &key, window));
+    let headers = headers.clone();
+    Event { key, row, before: Before::Unknown, time: sum.time, window, headers, origin: None }
 }
 
 /// The row alone.
-pub(super) fn row_of(
-    calls: &[Aggregate],
-    sum: &Sum,
-    key: &[u8],
-    window: Option<Bounds>,
-) -> Result<Vec<Value>, StepError> {
+pub(super) fn row_of(calls: &[Aggregate], sum: &Sum, key: &[Value], window: Option<Bounds>) -> Vec<Value> {
     let bounds = window.map(|bounds| [Value::Bigint(bounds.start), Value::Bigint(bounds.end)]);
     let results = calls.iter().zip(&sum.states).map(|(call, state)| call.result(state));
-    Ok(key_values(key)?.into_iter().chain(bounds.into_iter().flatten()).chain(results).collect())
+    let mut row = Vec::with_capacity(key.len() + calls.len() + 2);
+    row.extend(key.iter().cloned().chain(bounds.into_iter().flatten()).chain(results));
+    row
 }

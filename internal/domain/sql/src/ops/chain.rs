@@ -80,6 +80,18 @@ impl<'k> Chain<'k> {
         Ok(all)
     }
 
+    /// Takes entries out that are all there are.
+    pub(super) fn clear(
+        &self,
+        state: &mut dyn State,
+        ids: impl Iterator<Item = Vec<u8>>,
+    ) -> Result<(), StepError> {
+        for id in ids {
+            state.put(&self.place(ENTRY, &id), None)?;
+        }
+        self.set_ends(state, Value::Null, Value::Null)
+    }
+
     fn ends(&self, state: &mut dyn State) -> Result<(Value, Value), StepError> {
         match state.get(&self.place(HEAD, &[]))? {
             None => Ok((Value::Null, Value::Null)),

@@ -30,11 +30,12 @@ impl Run<'_> {
         if windows.is_closed(merged.end, now) {
             return Ok(());
         }
+        let of = key_values(key)?;
         let mut sum: Option<Sum> = None;
         let mut gone = Vec::new();
         let mut before = None;
         for (bounds, other) in near {
-            let row = row_of(calls, &other, key, Some(bounds))?;
+            let row = row_of(calls, &other, &of, Some(bounds));
             if bounds == merged {
                 before = Some(row);
             } else {
@@ -49,13 +50,13 @@ impl Run<'_> {
         let is_new = sum.add(calls, event)?;
         if is_new {
             for (bounds, row) in gone {
-                let (key, time, window) = (key_values(key)?, bounds.end, Some(bounds));
+                let (key, time, window) = (of.clone(), bounds.end, Some(bounds));
                 let before = Before::Row(row);
                 let gone = Event { key, row: None, before, time, window, origin: None, ..event.clone() };
                 self.tell_window(wire, windows, gone)?;
             }
             sum.time = merged.end;
-            let row = told(calls, &sum, key, Some(merged), &event.headers)?;
+            let row = told(calls, &sum, of, Some(merged), &event.headers);
             self.tell_window(wire, windows, Event { before: Before::of(before), ..row })?;
         }
         let at = apart.partition_point(|(bounds, _)| *bounds < merged);
