@@ -1,7 +1,8 @@
 //! What a rule costs beside the same logic written by hand on the framework: a filter, a count in tumbling windows told when
 //! they close, a count told as it goes, and a join of a stream with a table; over the same topics, to topics of the same form.
 //!
-//! `KAFKA_BROKERS=host:port cargo bench --bench by_hand -- FORMAT [MESSAGES]` with FORMAT JSON or AVRO. Each is run both ways
+//! `KAFKA_BROKERS=host:port cargo bench --bench by_hand -- FORMAT [MESSAGES [QUERY]]` with FORMAT JSON or AVRO, and as QUERY
+//! filter, windows, sums or join. Each is run both ways
 //! in this process, one worker each, and the processor time of a message is told, its start and stop included. What both
 //! wrote is compared.
 #![allow(
@@ -139,9 +140,9 @@ fn main() {
     let arguments: Vec<_> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let messages = arguments.get(1).map_or(1_000_000, |messages| messages.parse().unwrap());
     match arguments.first().map(String::as_str) {
-        Some("JSON") => Bench::<InJson>::new().run(messages),
-        Some("AVRO") => Bench::<InAvro>::new().run(messages),
-        _ => println!("say which: -- JSON [MESSAGES], or -- AVRO [MESSAGES]"),
+        Some("JSON") => Bench::<InJson>::new().run(messages, arguments.get(2)),
+        Some("AVRO") => Bench::<InAvro>::new().run(messages, arguments.get(2)),
+        _ => println!("say which: -- JSON [MESSAGES [QUERY]], or -- AVRO [MESSAGES [QUERY]]"),
     }
 }
 
@@ -170,12 +171,13 @@ impl<F: Format> Bench<F> {
         }
     }
 
-    fn run(&self, messages: usize) {
+    fn run(&self, messages: usize, only: Option<&String>) {
         for (topic, count) in [("warm", messages / 10), ("payments", messages)] {
             self.write_payments(topic, count);
         }
         self.write_accounts();
-        for query in ["filter", "windows", "sums", "join"] {
+        let queries = ["filter", "windows", "sums", "join"];
+        for query in queries.into_iter().filter(|query| only.is_none_or(|only| only == query)) {
             for (payments, count) in [("warm", messages / 10), ("payments", messages)] {
                 let hand = self
                     .measured(payments, query, "hand", count, |bench, out| bench.hand(query, payments, out));

@@ -75,14 +75,12 @@ impl Sum {
         if self.states.len() != calls.len() || arguments.len() != calls.len() {
             return Err(StepError::Damaged("a group's state"));
         }
-        let states = std::mem::take(&mut self.states);
-        let added = calls.iter().zip(states).zip(arguments);
-        self.states = added
-            .map(|((call, state), arguments)| match arguments {
-                Value::Struct(arguments) => Ok(change(call, state, arguments)),
-                _ => Err(StepError::Damaged("an aggregate's arguments")),
-            })
-            .collect::<Result<_, _>>()?;
+        for ((call, state), arguments) in calls.iter().zip(&mut self.states).zip(arguments) {
+            let Value::Struct(arguments) = arguments else {
+                return Err(StepError::Damaged("an aggregate's arguments"));
+            };
+            *state = change(call, std::mem::replace(state, Value::Null), arguments);
+        }
         Ok(())
     }
 }

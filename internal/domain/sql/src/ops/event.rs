@@ -220,8 +220,10 @@ impl Origin {
                 continue;
             };
             let is_ahead = (self.offset, self.place) > (before.offset, before.place);
-            if is_ahead {
-                *known = self.value();
+            if let (true, Value::Struct(parts)) = (is_ahead, known)
+                && let [_, _, offset, place] = parts.as_mut_slice()
+            {
+                (*offset, *place) = (Value::Bigint(self.offset), Value::Int(self.place));
             }
             return is_ahead;
         }
