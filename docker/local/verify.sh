@@ -126,9 +126,10 @@ sink_rate() {
   echo "$records records in $took ms: $((records * 1000 / took)) a second"
   [ $((records * 1000 / took)) -ge 20000 ]
 }
-# Connect's lag is no number once it has read nothing for a while.
+# Connect's own figure of its lag is no number while it works on what it has read, so Kafka is asked.
 idle() {
-  [ "$(curl -fsS --get "$PROMETHEUS/api/v1/query" --data-urlencode 'query=sum(millstream_lag_records) + sum(millstream_sink_lag_records) + (sum(kafka_connect_records_lag_max >= 0) or vector(0))' | jq -r '.data.result[0].value[1]')" = 0 ]
+  [ "$(curl -fsS --get "$PROMETHEUS/api/v1/query" --data-urlencode 'query=sum(millstream_lag_records) + sum(millstream_sink_lag_records)' | jq -r '.data.result[0].value[1]')" = 0 ] &&
+    [ "$(docker/local/kafka.sh groups --describe --all-groups 2>/dev/null | awk '$1 ~ /^connect-/ && $6 ~ /^[0-9]+$/ {lag += $6; seen++} END {print seen ? lag + 0 : "unknown"}')" = 0 ]
 }
 sink_killed() {
   psql 'drop schema if exists killed cascade; create schema killed' >/dev/null
