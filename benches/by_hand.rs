@@ -2,9 +2,8 @@
 //! they close, a count told as it goes, and a join of a stream with a table; over the same topics, to topics of the same form.
 //!
 //! `KAFKA_BROKERS=host:port cargo bench --bench by_hand -- FORMAT [MESSAGES [QUERY]]` with FORMAT JSON or AVRO, and as QUERY
-//! filter, windows, sums or join. Each is run both ways
-//! in this process, one worker each, and the processor time of a message is told, its start and stop included. What both
-//! wrote is compared.
+//! filter, windows, sums or join. Each is run both ways in this process, one worker each, and the processor time of a message
+//! is told, its start and stop included. What both wrote is compared.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -223,8 +222,8 @@ impl<F: Format> Bench<F> {
         let running = start(self, &out);
         let status = running.status();
         let wanted = count + 1 + if query == "join" { ACCOUNTS } else { 0 };
-        // The last record's own window stays open.
         let done = || status.snapshot().records_in.iter().map(|(_, count)| count).sum::<u64>();
+        // The last record's own window stays open.
         while done() < wanted as u64 || status.snapshot().timers > 1 {
             thread::sleep(Duration::from_millis(10));
         }

@@ -1,9 +1,9 @@
 use std::sync::Arc;
 
-use millstream_model::{FormatOptions, Value};
+use millstream_model::{FormatOptions, Headers, Value};
 use millstream_ports::{Codec, CodecError, PortError, RowCodec, RowSpec, Side};
-use millstream_runtime::Output;
-use millstream_sql::{Bounds, KeyWindow, Source};
+use millstream_runtime::{Context, Output};
+use millstream_sql::{Bounds, KeyWindow, Source, SourceRecord};
 
 use crate::formats::Formats;
 
@@ -21,6 +21,21 @@ pub(crate) struct Read {
     pub(crate) key: Vec<Value>,
     pub(crate) value: Option<Vec<Value>>,
     pub(crate) window: Option<Bounds>,
+}
+
+impl Read {
+    /// The row of the record that a callback has at hand, with the rest of it.
+    pub(crate) fn at(self, context: &Context<'_>) -> SourceRecord {
+        SourceRecord {
+            key: self.key,
+            value: self.value,
+            timestamp: context.timestamp().0,
+            partition: context.partition().as_i32(),
+            offset: context.offset().0,
+            headers: Headers::copy_of(context.headers()),
+            window: self.window,
+        }
+    }
 }
 
 type Bytes = Option<Vec<u8>>;

@@ -8,7 +8,7 @@ use millstream_model::{NoHeaders, Partition, TopicName, Value, decode_value};
 use millstream_ports::{Outlet, PortError, SendRecord, Start, Tag, Tail, TopicSpec, World};
 use millstream_sql::{Shape, Sided};
 
-use crate::members::{Group, texts as read_texts};
+use crate::members::{Group, read_texts, texts};
 
 /// A compacted topic of one partition.
 const TOPIC: &str = "rules-journal";
@@ -99,10 +99,6 @@ impl Notes {
         }
         outlet.settle()
     }
-}
-
-fn texts(all: &[String]) -> Value {
-    Value::Array(all.iter().map(Value::text).collect())
 }
 
 fn side_value(side: &Sided) -> Value {

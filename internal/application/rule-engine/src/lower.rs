@@ -2,12 +2,10 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use millstream_model::{Headers, Timestamp, Value, decode_value};
+use millstream_model::{Timestamp, Value, decode_value};
 use millstream_ports::{Bytes, Nullable, PortError};
 use millstream_runtime::{CallbackResult, Context, ContextError, GroupGraph, Loop, Policies, Policy, Table};
-use millstream_sql::{
-    Emission, Entry, Intake, OnError, Rule, SinkRow, SourceKind, SourceRecord, State, StepError,
-};
+use millstream_sql::{Emission, Entry, Intake, OnError, Rule, SinkRow, SourceKind, State, StepError};
 
 use crate::figures::RuleFigures;
 use crate::formats::Formats;
@@ -106,7 +104,7 @@ pub(crate) fn keeps_key(rule: &Rule, side: usize) -> bool {
 
 /// What chooses the partition of a state's key: a single value as Kafka's own serializers write it, so that a row whose
 /// topic is keyed by that value is where its state is; anything else as it is.
-pub(crate) fn route(key: &[u8]) -> Cow<'_, [u8]> {
+fn route(key: &[u8]) -> Cow<'_, [u8]> {
     let Ok(Value::Struct(values)) = decode_value(key) else { return Cow::Borrowed(key) };
     match values.as_slice() {
         [Value::String(text)] => Cow::Owned(text.as_bytes().to_vec()),
@@ -116,6 +114,17 @@ pub(crate) fn route(key: &[u8]) -> Cow<'_, [u8]> {
         [Value::Bytes(bytes)] => Cow::Owned(bytes.to_vec()),
         _ => Cow::Borrowed(key),
     }
+}
+
+/// Sends a message under `key` to where the state of `of` is kept.
+pub(crate) fn repartition(
+    context: &mut Context<'_>,
+    again: &Loop<Bytes, Bytes>,
+    of: &[u8],
+    (key, message): (&[u8], &Value),
+) -> Result<(), ContextError> {
+    let partition = context.home(&route(of)).unwrap_or(context.partition());
+    context.loopback_to(again, partition, &key, &message.to_bytes().as_slice())
 }
 
 /// Whether a state's key is of the partition at hand. Where there is one partition everything is at home. Elsewhere rows that
@@ -147,16 +156,7 @@ impl Lowered {
         value: Option<&[u8]>,
     ) -> CallbackResult {
         let Some(codecs) = self.sources.get(side) else { return Ok(()) };
-        let read = codecs.read(key, value)?;
-        let record = SourceRecord {
-            key: read.key,
-            value: read.value,
-            timestamp: context.timestamp().0,
-            partition: context.partition().as_i32(),
-            offset: context.offset().0,
-            headers: Headers::copy_of(context.headers()),
-            window: read.window,
-        };
+        let record = codecs.read(key, value)?.at(context);
         let Some(intake) = self.rule.query.entries.get(side).and_then(|entry| Intake::of(entry, record))
         else {
             return Ok(());
@@ -194,9 +194,7 @@ impl Lowered {
         for emission in emissions {
             match emission {
                 Emission::Repartition { key, message } => {
-                    let bytes = message.to_bytes();
-                    let partition = context.home(&route(&key)).unwrap_or(context.partition());
-                    context.loopback_to(&self.again, partition, &key.as_slice(), &bytes.as_slice())?;
+                    repartition(context, &self.again, &key, (&key, &message))?;
                 }
                 Emission::Sink(row) => emit(context, (&self.out, &self.figures), &row)?,
                 Emission::Failed(failure) => self.figures.note(&failure),
@@ -221,6 +219,12 @@ pub(crate) fn emit(
     Ok(())
 }
 
+/// The value of an entry of a rule's state.
+pub(crate) fn read_entry(bytes: Option<&[u8]>) -> Result<Option<Value>, StepError> {
+    let read = |bytes| decode_value(bytes).map_err(|_| StepError::Damaged("an entry of the state"));
+    bytes.map(read).transpose()
+}
+
 /// The group table's partition at hand, as a rule's state.
 struct TableState<'t, 'c, 'r> {
     table: &'t Table<Bytes>,
@@ -232,9 +236,7 @@ struct TableState<'t, 'c, 'r> {
 impl State for TableState<'_, '_, '_> {
     fn get(&mut self, key: &[u8]) -> Result<Option<Value>, StepError> {
         let bytes = self.context.get_at(self.table, key).map_err(|error| StepError::State(error.into()))?;
-        bytes
-            .map(|bytes| decode_value(bytes).map_err(|_| StepError::Damaged("an entry of the state")))
-            .transpose()
+        read_entry(bytes)
     }
 
     fn put(&mut self, key: &[u8], value: Option<&Value>) -> Result<(), StepError> {

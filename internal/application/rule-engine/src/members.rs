@@ -89,7 +89,6 @@ fn named(reads: &Reads, rules: &BTreeSet<String>) -> String {
 
 impl Group {
     pub(crate) fn value(&self) -> Vec<u8> {
-        let texts = |all: &[String]| Value::Array(all.iter().map(Value::text).collect());
         let numbers = self.rules.values().map(|number| Value::Bigint(i64::from(*number)));
         let Reads { topics, first, is_exact, keeps } = &self.reads;
         let parts = vec![
@@ -97,7 +96,7 @@ impl Group {
             texts(first),
             Value::Boolean(*is_exact),
             Value::Boolean(*keeps),
-            Value::Array(self.rules.keys().map(Value::text).collect()),
+            texts(self.rules.keys()),
             Value::Array(numbers.collect()),
         ];
         Value::Struct(parts).to_bytes()
@@ -115,8 +114,8 @@ impl Group {
                 Value::Array(numbers),
             ] => {
                 let reads = Reads {
-                    topics: texts(topics)?,
-                    first: texts(first)?,
+                    topics: read_texts(topics)?,
+                    first: read_texts(first)?,
                     is_exact: *is_exact,
                     keeps: *keeps,
                 };
@@ -130,7 +129,7 @@ impl Group {
             }
             _ => return None,
         };
-        let rules = texts(names)?.into_iter().zip(numbers).collect();
+        let rules = read_texts(names)?.into_iter().zip(numbers).collect();
         Some(Self { id: id.to_owned(), reads, rules })
     }
 }
@@ -140,8 +139,12 @@ fn number(value: &Value) -> Option<u32> {
     u32::try_from(*number).ok()
 }
 
-/// Texts of a list of nothing else.
-pub(crate) fn texts(value: &Value) -> Option<Vec<String>> {
+pub(crate) fn texts<'t>(all: impl IntoIterator<Item = &'t String>) -> Value {
+    Value::Array(all.into_iter().map(Value::text).collect())
+}
+
+/// What [`texts`] makes, read back.
+pub(crate) fn read_texts(value: &Value) -> Option<Vec<String>> {
     let Value::Array(all) = value else { return None };
     all.iter().map(|text| text.as_text().map(ToOwned::to_owned)).collect()
 }

@@ -54,19 +54,19 @@ type Shares = (GroupGraph, Vec<Arc<RuleFigures>>);
 /// Turns rules that can share one into a group graph.
 pub(crate) fn share(group: &Group, rules: Vec<Rule>, formats: &Formats) -> Result<Shares, PortError> {
     let (table, again) = (Table::new(Bytes), Loop::new(Bytes, Bytes));
-    let readings = group.reads.topics.iter().map(|_| Readings::default()).collect();
-    let mut shared = Shared { readings, members: BTreeMap::new() };
+    let mut members = BTreeMap::new();
     for rule in rules {
         let number = group.rules.get(&rule.name).copied();
         let number =
             number.ok_or_else(|| PortError::stop(format!("{} is not of {}", rule.name, group.id)))?;
         let kept = Kept { number, table: table.clone(), again: again.clone() };
         let member = Member::of(rule, group, group.reads.keeps.then_some(kept), formats)?;
-        shared.add(group, number, Arc::new(member), formats)?;
+        members.insert(number, Arc::new(member));
     }
-    shared.readings.iter_mut().try_for_each(|readings| readings.narrow(formats))?;
-    let figures = shared.members.values().map(|member| member.figures.clone()).collect();
-    let shared = Arc::new(shared);
+    let readings = group.reads.topics.iter().map(|topic| Readings::of(topic, members.values(), formats));
+    let readings = readings.collect::<Result<_, _>>()?;
+    let figures = members.values().map(|member| member.figures.clone()).collect();
+    let shared = Arc::new(Shared { readings, members });
     let mut graph = shared.outputs(GroupGraph::define(&group.id));
     for (place, topic) in group.reads.topics.iter().enumerate() {
         let shared = shared.clone();
@@ -90,23 +90,6 @@ pub(crate) fn share(group: &Group, rules: Vec<Rule>, formats: &Formats) -> Resul
 }
 
 impl Shared {
-    fn add(
-        &mut self,
-        group: &Group,
-        number: u32,
-        member: Arc<Member>,
-        formats: &Formats,
-    ) -> Result<(), PortError> {
-        for (side, source) in member.rule.query.sources().into_iter().enumerate() {
-            let place = group.reads.topics.iter().position(|topic| *topic == source.topic);
-            if let Some(readings) = place.and_then(|place| self.readings.get_mut(place)) {
-                readings.add(&member, side, formats)?;
-            }
-        }
-        self.members.insert(number, member);
-        Ok(())
-    }
-
     /// Each topic that any of the rules writes to, once.
     fn outputs(&self, mut graph: GroupBuilder) -> GroupBuilder {
         let mut known = BTreeSet::new();

@@ -331,10 +331,6 @@ fn of_key(of: &Bound, key: &[Value]) -> Value {
     if is_inside { of.eval(key) } else { Value::Null }
 }
 
-fn value_bytes(value: &Value) -> Vec<u8> {
-    value.to_bytes()
-}
-
 /// The values that a place's key stands for.
 fn key_values(key: &[u8]) -> Result<Vec<Value>, StepError> {
     match decode_value(key) {

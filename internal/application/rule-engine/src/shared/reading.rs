@@ -1,59 +1,49 @@
 use std::sync::Arc;
 
-use millstream_model::Headers;
 use millstream_ports::PortError;
 use millstream_runtime::{CallbackResult, Context};
-use millstream_sql::{Entry, Intake, Screen, SourceRecord};
+use millstream_sql::{Entry, Intake, Screen};
 
 use super::member::Member;
 use crate::formats::Formats;
 use crate::halves::Halves;
 
+/// A rule, and the number that a source has in it.
+type Reader = (Arc<Member>, usize);
+
 /// One way to read a topic, and the rules that do.
 pub(super) struct Reading {
     halves: Halves,
     entry: Entry,
-    /// Each with the number that the source has in it.
-    members: Vec<(Arc<Member>, usize)>,
+    members: Vec<Reader>,
     /// Which of them a record can be for.
     screen: Screen,
 }
 
 /// The ways to read one topic.
-#[derive(Default)]
 pub(super) struct Readings(Vec<Reading>);
 
 impl Readings {
-    pub(super) fn add(
-        &mut self,
-        member: &Arc<Member>,
-        side: usize,
+    pub(super) fn of<'m>(
+        topic: &str,
+        members: impl Iterator<Item = &'m Arc<Member>>,
         formats: &Formats,
-    ) -> Result<(), PortError> {
-        let Some(entry) = member.rule.query.entries.get(side) else { return Ok(()) };
-        let is_same =
-            |reading: &&mut Reading| reading.entry.source == entry.source && reading.entry.time == entry.time;
-        let member = (member.clone(), side);
-        if let Some(reading) = self.0.iter_mut().find(is_same) {
-            reading.members.push(member);
-            return Ok(());
+    ) -> Result<Self, PortError> {
+        let mut ways: Vec<(&Entry, Vec<Reader>)> = Vec::new();
+        for member in members {
+            let entries = member.rule.query.entries.iter().enumerate();
+            for (side, entry) in entries.filter(|(_, entry)| entry.source.topic == topic) {
+                let is_same = |(known, _): &&mut (&Entry, _)| {
+                    (&known.source, &known.time) == (&entry.source, &entry.time)
+                };
+                match ways.iter_mut().find(is_same) {
+                    Some((_, members)) => members.push((member.clone(), side)),
+                    None => ways.push((entry, vec![(member.clone(), side)])),
+                }
+            }
         }
-        let (halves, entry) = (Halves::reading(&entry.source, formats)?, entry.clone());
-        self.0.push(Reading { halves, entry, members: vec![member], screen: Screen::default() });
-        Ok(())
-    }
-
-    /// Reads what any of the rules looks at, and no more; and asks only those that a record can be for.
-    pub(super) fn narrow(&mut self, formats: &Formats) -> Result<(), PortError> {
-        for reading in &mut self.0 {
-            let each = reading.members.iter().map(|(member, side)| member.rule.uses(*side));
-            let either =
-                |one: Vec<bool>, two: Vec<bool>| one.iter().zip(two).map(|(one, two)| *one || two).collect();
-            let used = each.reduce(either).unwrap_or_default();
-            reading.halves = Halves::reading_of(&reading.entry.source, formats, &used)?;
-            reading.screen = Screen::of(reading.members.iter().map(|(member, side)| (&member.rule, *side)));
-        }
-        Ok(())
+        let each = ways.into_iter().map(|(entry, members)| Reading::of(entry.clone(), members, formats));
+        each.collect::<Result<_, _>>().map(Self)
     }
 
     pub(super) fn on_record(
@@ -67,6 +57,17 @@ impl Readings {
 }
 
 impl Reading {
+    /// Reads what any of the rules looks at, and no more; and asks only those that a record can be for.
+    fn of(entry: Entry, members: Vec<Reader>, formats: &Formats) -> Result<Self, PortError> {
+        let each = members.iter().map(|(member, side)| member.rule.uses(*side));
+        let either =
+            |one: Vec<bool>, two: Vec<bool>| one.iter().zip(two).map(|(one, two)| *one || two).collect();
+        let used = each.reduce(either).unwrap_or_default();
+        let halves = Halves::reading_of(&entry.source, formats, &used)?;
+        let screen = Screen::of(members.iter().map(|(member, side)| (&member.rule, *side)));
+        Ok(Self { halves, entry, members, screen })
+    }
+
     fn on_record(
         &self,
         context: &mut Context<'_>,
@@ -82,16 +83,7 @@ impl Reading {
                 return members.try_for_each(|(member, _)| member.set_aside(context, "decode", &reason));
             }
         };
-        let record = SourceRecord {
-            key: read.key,
-            value: read.value,
-            timestamp: context.timestamp().0,
-            partition: context.partition().as_i32(),
-            offset: context.offset().0,
-            headers: Headers::copy_of(context.headers()),
-            window: read.window,
-        };
-        let Some(intake) = Intake::of(&self.entry, record) else { return Ok(()) };
+        let Some(intake) = Intake::of(&self.entry, read.at(context)) else { return Ok(()) };
         let candidates = self.screen.candidates(&intake);
         let members = candidates.iter().filter_map(|place| self.members.get(*place));
         let mut admitted = Vec::new();

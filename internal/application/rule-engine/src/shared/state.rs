@@ -1,11 +1,11 @@
 use std::collections::BTreeMap;
 
-use millstream_model::{Value, decode_value};
+use millstream_model::Value;
 use millstream_ports::Bytes;
 use millstream_runtime::{CallbackResult, Context, Loop, Table};
 use millstream_sql::{State, StepError};
 
-use crate::lower::{is_home, route};
+use crate::lower::{is_home, read_entry, repartition};
 
 /// Where a rule of a group keeps what it keeps: in the group's table, under keys that begin with the rule's number.
 #[derive(Clone)]
@@ -54,9 +54,7 @@ impl<'m, 'c, 'r> MemberState<'m, 'c, 'r> {
         let Self { kept, context, puts, .. } = self;
         let Some(kept) = kept else { return Ok(()) };
         for (key, message) in again {
-            let partition = context.home(&route(key)).unwrap_or(context.partition());
-            let (key, message) = (kept.key(key), message.to_bytes());
-            context.loopback_to(&kept.again, partition, &key.as_slice(), &message.as_slice())?;
+            repartition(context, &kept.again, key, (&kept.key(key), message))?;
         }
         for (key, value) in &puts {
             match value {
@@ -78,9 +76,7 @@ impl State for MemberState<'_, '_, '_> {
             Some(put) => put.as_deref(),
             None => self.context.get_at(&kept.table, &key).map_err(|error| StepError::State(error.into()))?,
         };
-        bytes
-            .map(|bytes| decode_value(bytes).map_err(|_| StepError::Damaged("an entry of the state")))
-            .transpose()
+        read_entry(bytes)
     }
 
     fn put(&mut self, key: &[u8], value: Option<&Value>) -> Result<(), StepError> {

@@ -88,7 +88,7 @@ fn each_keeps_what_it_would_by_itself_over_several_starts() {
     }
 }
 
-/// As a rule's own table tells it: what it keeps, and its value.
+/// What a table of rules keeps, as far as it is told to people.
 fn kept(sim: &Sim, topic: &str) -> Vec<KeptKey> {
     table(sim, topic).keys().filter_map(|key| KeptKey::read(key)).collect()
 }

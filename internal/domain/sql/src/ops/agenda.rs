@@ -1,7 +1,7 @@
 use millstream_model::Value;
 
 use super::chain::Chain;
-use super::{Done, State, StepError, value_bytes};
+use super::{Done, State, StepError};
 
 /// Entries that are each to be told at a time of their own, over a state that can only get and put.
 ///
@@ -34,7 +34,7 @@ impl Agenda {
     }
 
     fn owner(&self, bucket: i64) -> Vec<u8> {
-        [self.base.as_slice(), &value_bytes(&Value::Bigint(bucket))].concat()
+        [self.base.as_slice(), &Value::Bigint(bucket).to_bytes()].concat()
     }
 
     /// Notes an entry, in place of the one with the same time and `order`.
@@ -50,13 +50,13 @@ impl Agenda {
         }
         let owner = self.owner(bucket);
         let entry = Value::Struct(vec![Value::Bigint(due), order.clone(), content]);
-        Chain::new(ENTRIES, &owner).push(state, &value_bytes(order), entry).map(drop)
+        Chain::new(ENTRIES, &owner).push(state, &order.to_bytes(), entry).map(drop)
     }
 
     /// Takes an entry back.
     pub(super) fn remove(&self, state: &mut dyn State, due: i64, order: &Value) -> Done {
         let owner = self.owner(self.bucket_of(due));
-        Chain::new(ENTRIES, &owner).remove(state, &value_bytes(order)).map(drop)
+        Chain::new(ENTRIES, &owner).remove(state, &order.to_bytes()).map(drop)
     }
 
     /// Takes out what is due, by its order.
@@ -76,10 +76,10 @@ impl Agenda {
             let entries = chain.contents(state)?.into_iter().map(read).collect::<Result<Vec<_>, _>>()?;
             let (now, later): (Vec<_>, Vec<_>) = entries.into_iter().partition(|(due, ..)| is_due(*due));
             if later.is_empty() {
-                chain.clear(state, now.iter().map(|(_, order, _)| value_bytes(order)))?;
+                chain.clear(state, now.iter().map(|(_, order, _)| order.to_bytes()))?;
             } else {
                 for (_, order, _) in &now {
-                    chain.remove(state, &value_bytes(order))?;
+                    chain.remove(state, &order.to_bytes())?;
                 }
             }
             taken.extend(now.into_iter().map(|(_, order, content)| (order, content)));

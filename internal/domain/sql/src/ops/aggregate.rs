@@ -5,7 +5,7 @@ use millstream_model::{Headers, Value};
 use super::agenda::Agenda;
 use super::chain::Chain;
 use super::event::{Before, Bounds, Event, headers_of, headers_value};
-use super::{Done, Run, StepError, evaluated, key_values, value_bytes};
+use super::{Done, Run, StepError, evaluated, key_values};
 use crate::aggregate::Aggregate;
 use crate::ast::{SourceKind, WindowShape};
 use crate::plan::{Act, Windows, Wire};
@@ -97,7 +97,7 @@ impl Run<'_> {
             .as_deref()
             .map(|row| evaluated(group, row, &mut self.out))
             .filter(|group| group.iter().all(|value| !value.is_null()));
-        let now = now.map(|group| value_bytes(&Value::Struct(group)));
+        let now = now.map(|group| Value::Struct(group).to_bytes());
         let (row, out) = (row.as_deref().unwrap_or_default(), &mut self.out);
         let argument = |of: &Vec<crate::eval::Bound>| Value::Struct(evaluated(of, row, out));
         let counted = Some(arguments.iter().map(argument).collect());
@@ -299,7 +299,7 @@ impl Run<'_> {
         let group = |(noted, _)| match noted {
             Value::Bytes(key) => Ok(key.into_vec()),
             Value::Struct(mut parts) => {
-                parts.pop().as_ref().map(value_bytes).ok_or(StepError::Damaged("a group's windows"))
+                parts.pop().as_ref().map(Value::to_bytes).ok_or(StepError::Damaged("a group's windows"))
             }
             _ => Err(StepError::Damaged("a group's windows")),
         };
@@ -328,7 +328,7 @@ impl Run<'_> {
     /// A table's group keeps what each row gives, by the row's key: what a row gave before is taken out, and what it gives
     /// now is counted in. A record that is delivered twice replaces itself.
     fn replace(&mut self, wire: Wire, calls: &[Aggregate], key: &[u8], event: &Event) -> Done {
-        let id = value_bytes(&Value::Struct(event.key.clone()));
+        let id = Value::Struct(event.key.clone()).to_bytes();
         let member = Self::place(wire, b'm', &[key, &id].concat());
         let place = Self::place(wire, b'a', key);
         let known = self.state.get(&place)?.map(Sum::of).transpose()?;
@@ -353,7 +353,7 @@ impl Run<'_> {
     /// A table's group keeps what each row gives, by the row's key, in the order in which each last came. A row that comes
     /// again replaces itself, so that a record delivered twice counts once.
     fn recount(&mut self, wire: Wire, calls: &[Aggregate], key: &[u8], event: &Event) -> Done {
-        let id = value_bytes(&Value::Struct(event.key.clone()));
+        let id = Value::Struct(event.key.clone()).to_bytes();
         let time_place = Self::place(wire, b'a', key);
         let owner = Self::place(wire, b'm', key);
         let members = Chain::new(b'm', &owner);

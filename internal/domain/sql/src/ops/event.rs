@@ -1,6 +1,6 @@
 use millstream_model::{Headers, Value};
 
-use super::{SourceRecord, StepError, value_bytes};
+use super::{SourceRecord, StepError};
 use crate::eval::Bound;
 use crate::plan::{QueryPlan, Wire};
 
@@ -89,7 +89,7 @@ impl Event {
         let width = parts.len();
         parts.extend(bounds.flatten().map(Value::Bigint));
         let parts = Value::Struct(parts);
-        let bytes = value_bytes(&parts);
+        let bytes = parts.to_bytes();
         if let Value::Struct(mut parts) = parts {
             parts.truncate(width);
             self.key = parts;

@@ -2,7 +2,7 @@ use millstream_model::{Headers, Value};
 
 use super::event::{Before, Event};
 use super::table_join::{kept, side_by_side, taken};
-use super::{Done, Run, StepError, evaluated, value_bytes};
+use super::{Done, Run, StepError, evaluated};
 use crate::plan::{Act, Wire};
 
 impl Run<'_> {
@@ -19,7 +19,7 @@ impl Run<'_> {
         };
         let key = event.row.as_ref().map(|row| evaluated(foreign, row, &mut self.out));
         let key = key.filter(|key| key.iter().all(|value| !value.is_null()));
-        let now = key.map(|key| value_bytes(&Value::Struct(key)));
+        let now = key.map(|key| Value::Struct(key).to_bytes());
         self.state.put(&place, now.as_ref().map(|now| Value::Bytes(now.as_slice().into())).as_ref())?;
         let has_moved = before.is_some() && before != now;
         if let Some(before) = before.filter(|_| has_moved) {

@@ -293,7 +293,7 @@ impl Events<'_> {
     }
 
     fn place(&self, bucket: &Value) -> Vec<u8> {
-        let owner = [self.key, &super::value_bytes(bucket)].concat();
+        let owner = [self.key, &bucket.to_bytes()].concat();
         Run::place(self.wire, if self.is_left { b'l' } else { b'r' }, &owner)
     }
 }

@@ -1,8 +1,8 @@
 use millstream_model::{Headers, Value};
 
 use super::world::World;
+use crate::ops::Run;
 use crate::ops::event::{Before, Bounds, Event};
-use crate::ops::{Run, value_bytes};
 use crate::plan::Act;
 
 fn counted(window: &str) -> World {
@@ -78,7 +78,7 @@ fn windows_that_the_version_before_left_open_are_told_once() {
     put(&mut world, 15, "a", 1);
     put(&mut world, 5, "a", 2);
     // It noted the later window alone, and kept both windows' rows apart.
-    let (key, group) = (vec![Value::text("a")], value_bytes(&Value::Struct(vec![Value::text("a")])));
+    let (key, group) = (vec![Value::text("a")], Value::Struct(vec![Value::text("a")]).to_bytes());
     world.rewrite(0, |rule, state| {
         let mut run = Run { rule, state, out: Vec::new() };
         let windows_of = |wire| match run.act(wire) {
