@@ -18,7 +18,7 @@ export KAFKA_BROKERS=127.0.0.1:$FIRST SCHEMA_REGISTRY_URL=http://127.0.0.1:$((FI
   DATABASE_DSN=postgres://millstream:millstream@127.0.0.1:$POSTGRES_PORT/millstream
 finish() {
   halt dev
-  docker/local/postgres.sh down
+  "$HERE/postgres.sh" down
   rm -rf "$HOME_OF_RUN"
 }
 trap finish EXIT

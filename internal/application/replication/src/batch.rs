@@ -34,6 +34,11 @@ impl Batch {
         self.next.is_empty()
     }
 
+    /// Whether nothing more is to be taken in, whatever the number of records.
+    pub(crate) fn is_full(&self) -> bool {
+        self.bytes >= BYTES_MAX || self.put_off.is_some()
+    }
+
     /// Takes a record in. `keeps` says to copy it, for a batch of one.
     pub(crate) fn take(
         &mut self,
@@ -55,7 +60,7 @@ impl Batch {
         let length = |half: Option<&[u8]>| half.map_or(0, <[u8]>::len) as u64;
         self.bytes += length(record.key) + length(record.value);
         self.next.insert(record.partition, record.offset.next());
-        if self.bytes < BYTES_MAX { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        if self.is_full() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }
 

@@ -8,7 +8,9 @@
 //! A record that no table can hold goes to a dead-letter topic; a replica that does not answer is waited for.
 
 mod batch;
+mod ends;
 mod figures;
+mod landing;
 mod replicator;
 mod set_aside;
 

@@ -5,26 +5,24 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use millstream_model::{Offset, Partition, TopicName};
-use millstream_ports::{
-    Action, Advance, GroupLog, Landed, Polled, PortError, Replica, Start, Tail, WholeRows,
-};
+use millstream_ports::{Action, GroupLog, Landed, Polled, PortError, Replica, Start, Tail, WholeRows};
 use millstream_runtime::Stop;
 
 use crate::batch::{Batch, Halves};
 use crate::figures::Figures;
-use crate::set_aside::SetAside;
+use crate::landing::Writing;
 
 /// Records a transaction writes at most, while all goes well.
-const BATCH_RECORDS_MAX: usize = 8_192;
+pub(crate) const BATCH_RECORDS_MAX: usize = 8_192;
 
 /// How long a poll waits for records.
 const PATIENCE: Duration = Duration::from_millis(100);
 
+/// How long it waits beside a write: the database is not to wait for more.
+const MOMENT: Duration = Duration::from_millis(5);
+
 /// How long to wait before doing again what failed.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
-
-/// The topic's second place in the tail, by which only its ends are looked for.
-const ENDS: usize = 1;
 
 /// How often the group is told how far its members got, for whoever watches its lag.
 const TOLD_EVERY: Duration = Duration::from_secs(5);
@@ -45,26 +43,29 @@ pub struct Plan {
 
 /// Keeps a replica equal to a topic.
 ///
-/// **Invariant:** a partition is read from where the replica says it is, and nothing of it is staged beside what is to be
-/// committed next.
+/// **Invariant:** a partition is read from where the replica says it is. What is staged begins where the write under way ends,
+/// and is dropped unless that lands.
 pub struct Replicator<G, T, R> {
-    plan: Plan,
-    group: G,
+    pub(crate) plan: Plan,
+    pub(crate) group: G,
     pub(crate) tail: T,
-    replica: R,
-    figures: Arc<Figures>,
+    pub(crate) replica: R,
+    pub(crate) figures: Arc<Figures>,
     /// Partitions that the group gave us, and are not read yet.
     to_open: BTreeSet<Partition>,
     /// Where the replica is with each partition that is read.
-    positions: BTreeMap<Partition, Option<Offset>>,
-    batch: Batch,
+    pub(crate) positions: BTreeMap<Partition, Option<Offset>>,
+    /// What was read last.
+    pub(crate) batch: Batch,
+    /// What the replica writes meanwhile.
+    pub(crate) writing: Option<Writing>,
     /// Dead letters that are safe already, though the records may be read again: a refused transaction is tried in parts.
-    safe: BTreeSet<(Partition, Offset)>,
+    pub(crate) safe: BTreeSet<(Partition, Offset)>,
     /// Records a transaction writes at most. It falls while transactions are refused, down to the one that is at fault.
-    limit: usize,
+    pub(crate) limit: usize,
     again_at: Option<Instant>,
     /// What is wrong with the topic, while nothing comes of it.
-    trouble: Option<String>,
+    pub(crate) trouble: Option<String>,
     told_at: Instant,
 }
 
@@ -82,6 +83,7 @@ impl<G: GroupLog, T: Tail, R: Replica> Replicator<G, T, R> {
             to_open: BTreeSet::new(),
             positions: BTreeMap::new(),
             batch: Batch::default(),
+            writing: None,
             safe: BTreeSet::new(),
             limit: BATCH_RECORDS_MAX,
             again_at: None,
@@ -105,6 +107,10 @@ impl<G: GroupLog, T: Tail, R: Replica> Replicator<G, T, R> {
         while outcome.is_ok() && !stop.is_set() {
             outcome = self.turn();
         }
+        // What is under way is waited for; what it would be retried for is read again at the next start.
+        let landed =
+            self.land().or_else(|error| if error.action() == Action::Retry { Ok(()) } else { Err(error) });
+        outcome = outcome.and(landed);
         if let Err(error) = &outcome {
             self.figures.now().failure = Some(error.to_string());
         }
@@ -137,10 +143,8 @@ impl<G: GroupLog, T: Tail, R: Replica> Replicator<G, T, R> {
 
     fn work(&mut self) -> Result<(), PortError> {
         self.open()?;
-        if self.batch.is_empty() {
-            self.read()?;
-        }
-        self.commit()?;
+        self.read()?;
+        self.move_on()?;
         let mut now = self.figures.now();
         now.waits.clone_from(&self.trouble);
         now.is_reading = self.to_open.is_empty() && !self.positions.is_empty();
@@ -192,6 +196,7 @@ impl<G: GroupLog, T: Tail, R: Replica> Replicator<G, T, R> {
         if self.to_open.is_empty() {
             return Ok(());
         }
+        self.land()?;
         let known = self.replica.positions()?;
         for partition in self.to_open.clone() {
             let at = known.get(&partition).copied();
@@ -206,174 +211,46 @@ impl<G: GroupLog, T: Tail, R: Replica> Replicator<G, T, R> {
         Ok(())
     }
 
-    fn check(&self, partition: Partition, at: Offset, first: Offset, end: Offset) -> Result<(), PortError> {
-        let topic = &self.plan.topic;
-        if at > end {
-            return Err(self.made_anew(partition, at, &format!("which ends at {end}")));
-        }
-        if first > at {
-            let lost = at.until(first);
-            tracing::warn!(%topic, %partition, lost, "records were deleted before they were replicated");
-        }
-        Ok(())
-    }
-
-    fn made_anew(&self, partition: Partition, at: Offset, seen: &str) -> PortError {
-        let topic = &self.plan.topic;
-        PortError::stop(format!(
-            "the table is at offset {at} of {topic}/{partition}, {seen}: the topic was made anew; \
-             empty the table, and delete the topic's rows from millstream_positions"
-        ))
-    }
-
+    /// Reads on while there is room, beside a write for a moment only.
     fn read(&mut self) -> Result<(), PortError> {
+        let room = self.room();
+        if room == 0 {
+            return Ok(());
+        }
+        let wait = if self.writing.is_some() { MOMENT } else { PATIENCE };
         let halves = Halves { keys: &*self.plan.keys, values: &*self.plan.values };
-        let (batch, replica, keeps) = (&mut self.batch, &mut self.replica, self.limit == 1);
-        let positions = &self.positions;
+        let Self { batch, replica, positions, writing, tail, limit, .. } = self;
         let mut behind = None;
-        self.tail.poll(PATIENCE, self.limit, |record| {
-            let at = positions.get(&record.partition).copied().flatten();
+        tail.poll(wait, room, |record| {
+            let reached = batch.next.get(&record.partition);
+            let reached = reached.or_else(|| writing.as_ref()?.batch.next.get(&record.partition)).copied();
+            let at = reached.or_else(|| positions.get(&record.partition).copied().flatten());
             if let Some(at) = at.filter(|at| record.offset < *at) {
                 behind = Some((record.partition, at, record.offset));
                 return ControlFlow::Break(());
             }
-            batch.take(&record, &halves, replica, keeps)
+            batch.take(&record, &halves, replica, *limit == 1)
         })?;
-        if let Some((partition, at, offset)) = behind {
-            return Err(self.made_anew(partition, at, &format!("and offset {offset} came of it")));
-        }
-        if !self.batch.is_empty() {
-            return Ok(());
-        }
-        // The record at fault is the first, and is read again.
-        let Some(reason) = self.batch.put_off.take() else { return Ok(()) };
-        self.reopen()?;
-        Err(PortError::retry(reason))
-    }
-
-    fn commit(&mut self) -> Result<(), PortError> {
-        if self.batch.is_empty() {
-            return Ok(());
-        }
-        self.send_set_aside()?;
-        let begun = Instant::now();
-        match self.replica.commit(&self.advances()) {
-            Ok(Landed::Yes) => self.landed(begun.elapsed()),
-            // Another member was there, or an earlier try was not lost after all: the replica knows where to go on.
-            Ok(Landed::Elsewhere) => self.reopen(),
-            Err(error) if error.action() == Action::DeadLetter => self.refused(&error),
-            Err(error) => {
-                self.figures.now().commit_failures += 1;
-                Err(error)
-            }
-        }
-    }
-
-    fn advances(&self) -> Vec<Advance> {
-        let advance = |(partition, to): (&Partition, &Offset)| Advance {
-            partition: *partition,
-            from: self.positions.get(partition).copied().flatten(),
-            to: *to,
-        };
-        self.batch.next.iter().map(advance).collect()
-    }
-
-    /// Dead letters are safe before the positions behind them are.
-    fn send_set_aside(&mut self) -> Result<(), PortError> {
-        self.batch.set_aside.retain(|each| !self.safe.contains(&each.place()));
-        if self.batch.set_aside.is_empty() {
-            return Ok(());
-        }
-        for each in &self.batch.set_aside {
-            each.send(&mut self.group, &self.plan.topic, &self.plan.group, &self.plan.dead_letters)?;
-        }
-        self.group.settle()?;
-        self.safe.extend(self.batch.set_aside.iter().map(SetAside::place));
-        let count = self.batch.set_aside.len();
-        tracing::warn!(topic = %self.plan.topic, count, to = %self.plan.dead_letters, "records were set aside");
-        self.figures.now().dead_letters += count as u64;
-        self.batch.set_aside.clear();
-        Ok(())
-    }
-
-    fn landed(&mut self, took: Duration) -> Result<(), PortError> {
-        let batch = std::mem::take(&mut self.batch);
-        for (partition, next) in &batch.next {
-            self.positions.insert(*partition, Some(*next));
-        }
-        self.safe.retain(|(partition, offset)| batch.next.get(partition).is_none_or(|next| offset >= next));
-        self.limit = (self.limit * 2).min(BATCH_RECORDS_MAX);
-        self.note_positions();
-        let mut now = self.figures.now();
-        now.records += batch.records;
-        now.bytes += batch.bytes;
-        now.commits += 1;
-        now.commit_time += took;
-        drop(now);
-        match batch.put_off {
-            Some(_) => self.reopen(),
+        match behind {
             None => Ok(()),
-        }
-    }
-
-    /// Markers of transactions count as read, though no record comes of them.
-    fn note_positions(&self) {
-        let mut now = self.figures.now();
-        for (partition, (at, end)) in &mut now.partitions {
-            if let Ok(next) = self.tail.position(0, *partition) {
-                *at = next;
-                *end = (*end).max(next);
+            Some((partition, at, offset)) => {
+                Err(self.made_anew(partition, at, &format!("and offset {offset} came of it")))
             }
         }
     }
 
-    /// Where the partitions end by now; what can't be found out stays as it was, and is not asked for long.
-    fn note_ends(&mut self) {
-        for partition in self.positions.keys() {
-            let found = self.tail.add(ENDS, *partition, Start::Latest);
-            let removed = self.tail.remove(ENDS, *partition);
-            let end = match (found, removed) {
-                (Ok((_, end)), Ok(())) => end,
-                (Err(error), _) | (_, Err(error)) => {
-                    self.trouble = self.trouble_of(&error);
-                    return;
-                }
-            };
-            if let Some(known) = self.figures.now().partitions.get_mut(partition) {
-                known.1 = end;
-            }
+    /// How many more records the batch takes in. While a record is looked for that the replica refuses, and behind one that
+    /// can't be read yet, nothing is read ahead.
+    pub(crate) fn room(&self) -> usize {
+        let is_ahead = |writing: &Writing| self.limit < BATCH_RECORDS_MAX || writing.batch.put_off.is_some();
+        if self.batch.is_full() || self.writing.as_ref().is_some_and(is_ahead) {
+            return 0;
         }
-        self.trouble = None;
-        self.note_positions();
-    }
-
-    /// An outage is no trouble of the topic's; a topic that is gone, or that may not be read any more, is. Told once.
-    fn trouble_of(&self, error: &PortError) -> Option<String> {
-        if error.action() == Action::Retry {
-            return self.trouble.clone();
-        }
-        if self.trouble.is_none() {
-            tracing::warn!(topic = %self.plan.topic, %error, "the topic can't be looked at");
-        }
-        Some(error.to_string())
-    }
-
-    /// Something staged can't be written. In ever smaller transactions it is found, and set aside.
-    fn refused(&mut self, error: &PortError) -> Result<(), PortError> {
-        // The batch may have been put together before the limit fell.
-        if let Some(only) = self.batch.only.take().filter(|_| self.batch.records == 1) {
-            tracing::warn!(topic = %self.plan.topic, offset = %only.offset, %error, "the database refuses a record");
-            self.replica.clear();
-            self.batch.set_aside.push(only.because(error));
-            return self.commit();
-        }
-        let refused = usize::try_from(self.batch.records).unwrap_or(BATCH_RECORDS_MAX);
-        self.limit = (refused.min(self.limit) / 2).max(1);
-        self.reopen()
+        self.limit.saturating_sub(usize::try_from(self.batch.records).unwrap_or(usize::MAX))
     }
 
     /// Reads all partitions anew from where the replica is.
-    fn reopen(&mut self) -> Result<(), PortError> {
+    pub(crate) fn reopen(&mut self) -> Result<(), PortError> {
         let mine: Vec<_> = self.positions.keys().copied().collect();
         self.close_all()?;
         self.to_open.extend(mine);
@@ -381,6 +258,11 @@ impl<G: GroupLog, T: Tail, R: Replica> Replicator<G, T, R> {
     }
 
     fn close_all(&mut self) -> Result<(), PortError> {
+        if let Some(writing) = self.writing.take()
+            && matches!(self.replica.finish(), Ok(Landed::Yes))
+        {
+            self.note_landed(&writing);
+        }
         self.replica.clear();
         self.batch = Batch::default();
         for partition in std::mem::take(&mut self.positions).into_keys() {

@@ -1,6 +1,6 @@
 mod fakes;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use millstream_model::{Offset, Partition};
 
@@ -188,4 +188,126 @@ fn large_records_make_small_transactions() {
     bench.settle(&mut replicator);
     assert_eq!(bench.rows().len(), 5);
     assert_eq!(bench.commits(), 3, "two of nine million bytes in each");
+}
+
+#[test]
+fn records_are_read_while_the_replica_writes() {
+    let bench = Bench::new(1);
+    bench.is_slow(true);
+    let mut replicator = bench.replicator();
+    bench.write(0, &[("a", Some("1"))]);
+    bench.turn(&mut replicator, 3);
+    bench.write(0, &[("b", Some("2")), ("a", None)]);
+    bench.turn(&mut replicator, 3);
+    assert_eq!((bench.position(0), bench.applied()), (None, 0), "the first write lasts");
+    assert_eq!(replicator.batch.records, 2);
+    bench.is_slow(false);
+    bench.turn(&mut replicator, 1);
+    assert_eq!(bench.position(0), Some(Offset(1)));
+    assert_eq!(replicator.figures().lag(), Some(2), "what is read ahead is not written yet");
+    bench.settle(&mut replicator);
+    assert_eq!((bench.rows(), bench.commits()), (rows(&[("b", "2")]), 2));
+    assert_eq!(replicator.figures().lag(), Some(0));
+}
+
+#[test]
+fn what_was_read_ahead_of_a_write_that_failed_is_read_again() {
+    for fault in [Fault::Retry, Fault::LandsUnseen] {
+        let bench = Bench::new(2);
+        bench.is_slow(true);
+        let mut replicator = bench.replicator();
+        bench.write(0, &[("a", Some("1"))]);
+        bench.turn(&mut replicator, 3);
+        bench.write(0, &[("a", Some("2"))]);
+        bench.write(1, &[("b", Some("3"))]);
+        bench.turn(&mut replicator, 3);
+        bench.fail_next(fault);
+        bench.is_slow(false);
+        bench.settle(&mut replicator);
+        assert_eq!((bench.rows(), bench.applied()), (rows(&[("a", "2"), ("b", "3")]), 3));
+    }
+}
+
+#[test]
+fn partitions_are_given_up_behind_the_write_that_is_under_way() {
+    let bench = Bench::new(1);
+    bench.is_slow(true);
+    let mut replicator = bench.replicator();
+    bench.write(0, &[("a", Some("1"))]);
+    bench.turn(&mut replicator, 3);
+    bench.write(0, &[("a", Some("2"))]);
+    bench.turn(&mut replicator, 3);
+    bench.revoke(&[0]);
+    bench.turn(&mut replicator, 1);
+    assert_eq!((bench.rows(), bench.position(0)), (rows(&[("a", "1")]), Some(Offset(1))));
+    assert_eq!(replicator.figures().records(), 1);
+}
+
+#[test]
+fn what_is_under_way_lands_before_it_ends() {
+    let bench = Bench::new(1);
+    bench.is_slow(true);
+    let mut replicator = bench.replicator();
+    bench.write(0, &[("a", Some("1"))]);
+    bench.turn(&mut replicator, 3);
+    let stop = millstream_runtime::Stop::new();
+    stop.set();
+    replicator.run(&stop).unwrap();
+    assert_eq!((bench.rows(), bench.applied()), (rows(&[("a", "1")]), 1));
+}
+
+/// Whatever happens, each record counts once, and the last word on a key stands.
+#[test]
+fn a_table_follows_its_topic_through_everything() {
+    for seed in 1..=300_u64 {
+        let mut chance = seed;
+        let mut below = |bound: u64| {
+            chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (chance >> 33) % bound
+        };
+        let bench = Bench::new(2);
+        let mut replicator = bench.replicator();
+        let (mut model, mut count, mut refused) = (BTreeMap::new(), 0, 0);
+        for step in 0..200 {
+            match below(12) {
+                0 => bench.fail_next(Fault::Retry),
+                1 => bench.fail_next(Fault::LandsUnseen),
+                2 => bench.is_slow(below(2) == 0),
+                3 => bench.registry_is_down(below(3) == 0),
+                4 => {
+                    bench.revoke(&[0, 1]);
+                    bench.assign(&[Partition::new(0), Partition::new(1)]);
+                }
+                _ => {
+                    let partition = below(2);
+                    let key = format!("{partition}-{}", below(5));
+                    let value = match below(20) {
+                        0 => "refused".to_owned(),
+                        1 | 2 => "later".to_owned(),
+                        _ => step.to_string(),
+                    };
+                    let value = (below(6) > 0).then_some(value);
+                    bench.write(usize::try_from(partition).unwrap(), &[(&key, value.as_deref())]);
+                    if value.as_deref() == Some("refused") {
+                        refused += 1;
+                    } else {
+                        count += 1;
+                        match value {
+                            Some(value) => model.insert(key, value),
+                            None => model.remove(&key),
+                        };
+                    }
+                }
+            }
+            bench.turn(&mut replicator, usize::try_from(below(3)).unwrap());
+        }
+        bench.registry_is_down(false);
+        bench.is_slow(false);
+        bench.settle(&mut replicator);
+        assert_eq!((bench.rows(), bench.applied()), (model, count), "seed {seed}");
+        // Who takes a partition over does not know which letters were sent for it.
+        let letters: BTreeSet<_> =
+            bench.letters().into_iter().map(|letter| (letter.partition, letter.offset)).collect();
+        assert_eq!(letters.len(), refused, "seed {seed}");
+    }
 }

@@ -49,10 +49,10 @@ pub enum Landed {
 
 /// A table somewhere else that follows a topic: one row a key, and how far each partition got.
 ///
-/// What is staged is in memory. An adapter MUST commit rows and positions together or not at all, MUST refuse a commit
-/// that does not begin where the replica is, and MUST keep what is staged until [`Replica::clear`] or a commit that landed.
+/// What is staged is in memory. A write goes on by itself while more is staged; there is one at a time. An adapter MUST write
+/// rows and positions together or not at all, and MUST refuse a write that does not begin where the replica is.
 pub trait Replica: Send {
-    /// How far each partition got. Partitions that never got anywhere are not in it.
+    /// How far each partition got. Partitions that never got anywhere are not in it. No write may be under way.
     ///
     /// # Errors
     /// When the replica can't be reached, or can't be used.
@@ -64,13 +64,20 @@ pub trait Replica: Send {
     /// When the replica can't hold it. Nothing is staged then.
     fn stage(&mut self, key: &WholeRow, value: Option<&WholeRow>) -> Result<(), CodecError>;
 
-    /// Writes what is staged, and how far each partition got.
+    /// Begins to write what is staged, and how far each partition gets. Nothing is staged afterwards, and [`Replica::finish`]
+    /// is to be called before the next write begins.
+    fn begin(&mut self, advances: Vec<Advance>);
+
+    /// Whether `finish` would wait.
+    fn is_writing(&self) -> bool;
+
+    /// Waits for the write that was begun, and says what became of it.
     ///
     /// # Errors
     /// [`crate::Action::Retry`] when it may work later; it is unknown then whether it landed. [`crate::Action::DeadLetter`]
-    /// when something staged can't be written, and [`crate::Action::Stop`] when nothing can.
-    fn commit(&mut self, advances: &[Advance]) -> Result<Landed, PortError>;
+    /// when a row can't be written, and [`crate::Action::Stop`] when nothing can, or when no write was begun.
+    fn finish(&mut self) -> Result<Landed, PortError>;
 
-    /// Forgets what is staged.
+    /// Forgets what is staged. A write that was begun goes on.
     fn clear(&mut self);
 }

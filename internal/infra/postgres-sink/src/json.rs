@@ -19,17 +19,16 @@ pub(crate) fn append(ty: &Type, value: &Value, out: &mut String) -> Result<(), C
         }
         (Type::Map(keys, element), Value::Map(map)) => {
             list(out, ('{', '}'), map.iter(), |(name, each), out| {
-                match text::of(keys, name)? {
-                    Some(name) => string(&name, out)?,
-                    None => out.push_str("\"null\""),
-                }
+                let mut text = String::new();
+                let is_there = text::append(keys, name, &mut text)?;
+                string(if is_there { &text } else { "null" }, out)?;
                 out.push(':');
                 append(element, each, out)
             })
         }
         (Type::Struct(fields), Value::Struct(values)) => {
             list(out, ('{', '}'), fields.iter().zip(values), |(field, each), out| {
-                string(&field.name.to_lowercase(), out)?;
+                lower(&field.name, out)?;
                 out.push(':');
                 append(&field.ty, each, out)
             })
@@ -58,14 +57,14 @@ fn list<T>(
 fn single(value: &Value, out: &mut String) -> Result<(), CodecError> {
     match value {
         Value::Boolean(is) => out.push_str(if *is { "true" } else { "false" }),
-        Value::Int(number) => out.push_str(&number.to_string()),
-        Value::Bigint(number) => out.push_str(&number.to_string()),
+        Value::Int(number) => text::show(number, out),
+        Value::Bigint(number) => text::show(number, out),
         Value::Double(number) if number.is_finite() => {
             // A string takes all that is written to it.
             let _ = write!(out, "{number:?}");
         }
         Value::Double(number) => string(text::not_finite(*number), out)?,
-        Value::Decimal(number) => out.push_str(&number.to_string()),
+        Value::Decimal(number) => text::show(number, out),
         Value::String(text) => string(text, out)?,
         Value::Bytes(bytes) => string(&base64_text(bytes), out)?,
         Value::Timestamp(millis) => string(&text::moment(*millis).map(iso::written)?, out)?,
@@ -78,8 +77,25 @@ fn single(value: &Value, out: &mut String) -> Result<(), CodecError> {
 
 fn string(text: &str, out: &mut String) -> Result<(), CodecError> {
     text::check(text)?;
-    out.push_str(&serde_json::Value::from(text).to_string());
+    // Few texts have anything to escape.
+    if text.bytes().any(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
+        out.push_str(&serde_json::Value::from(text).to_string());
+    } else {
+        out.push('"');
+        out.push_str(text);
+        out.push('"');
+    }
     Ok(())
+}
+
+fn lower(name: &str, out: &mut String) -> Result<(), CodecError> {
+    if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+        out.push('"');
+        out.extend(name.chars().map(|letter| letter.to_ascii_lowercase()));
+        out.push('"');
+        return Ok(());
+    }
+    string(&name.to_lowercase(), out)
 }
 
 #[cfg(test)]

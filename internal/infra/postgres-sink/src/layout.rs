@@ -3,7 +3,7 @@ use std::sync::Arc;
 use millstream_model::{Column, Type, Value};
 use millstream_ports::{CodecError, WholeRow};
 
-use crate::text;
+use crate::text::Texts;
 
 /// PostgreSQL cuts longer names off without a word.
 const NAME_BYTES_MAX: usize = 63;
@@ -72,12 +72,13 @@ impl Layout {
     }
 
     /// A row's values as texts, in the order of the columns.
-    pub(crate) fn texts(&self, row: &WholeRow) -> Result<Vec<Option<String>>, CodecError> {
-        let cell = |cell: &Cell| {
+    pub(crate) fn texts(&self, row: &WholeRow) -> Result<Texts, CodecError> {
+        let mut texts = Texts::with_capacity(self.columns.len());
+        for cell in &self.columns {
             let value = follow(&row.values, &cell.way);
-            text::of(&cell.ty, value).map_err(|error| error.at(&format!("column {}", cell.name)))
-        };
-        self.columns.iter().map(cell).collect()
+            texts.push(&cell.ty, value).map_err(|error| error.at(&format!("column {}", cell.name)))?;
+        }
+        Ok(texts)
     }
 }
 

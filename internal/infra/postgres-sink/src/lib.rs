@@ -12,10 +12,12 @@ mod failure;
 mod iso;
 mod json;
 mod layout;
+mod session;
 mod staging;
 mod statements;
 mod table;
 mod text;
+mod write;
 
 pub use connection::Database;
 pub use table::{PostgresTable, Target};

@@ -4,21 +4,20 @@ use std::sync::Arc;
 use millstream_ports::{CodecError, WholeRow};
 
 use crate::layout::{Layout, Layouts};
-
-type Texts = Vec<Option<String>>;
+use crate::text::Texts;
 
 /// What is to be written next: the last word on each key.
 pub(crate) struct Staging {
     keys: Layouts,
     values: Layouts,
-    places: HashMap<Vec<String>, usize>,
+    places: HashMap<Arc<Texts>, usize>,
     rows: Vec<Staged>,
 }
 
 /// What becomes of one key's row.
 pub(crate) struct Staged {
     pub(crate) key_layout: Arc<Layout>,
-    pub(crate) key: Vec<String>,
+    pub(crate) key: Arc<Texts>,
     /// `None` deletes it.
     pub(crate) value: Option<(Arc<Layout>, Texts)>,
 }
@@ -35,9 +34,10 @@ impl Staging {
 
     pub(crate) fn take(&mut self, key: &WholeRow, value: Option<&WholeRow>) -> Result<(), CodecError> {
         let key_layout = self.keys.of(&key.columns)?;
-        let texts = key_layout.texts(key)?;
-        let key: Option<Vec<String>> = texts.into_iter().collect();
-        let key = key.ok_or_else(|| CodecError::new("a column of the key is null"))?;
+        let key = Arc::new(key_layout.texts(key)?);
+        if !key.are_all() {
+            return Err(CodecError::new("a column of the key is null"));
+        }
         let value = match value {
             None => None,
             Some(row) => {
@@ -56,25 +56,26 @@ impl Staging {
         Ok(())
     }
 
-    pub(crate) fn clear(&mut self) {
+    /// What was staged, and is no more.
+    pub(crate) fn drain(&mut self) -> Vec<Staged> {
         self.places.clear();
-        self.rows.clear();
+        std::mem::take(&mut self.rows)
     }
+}
 
-    /// What is staged, in groups that one statement writes: of the same layouts, or deletions. In the order of their keys, so
-    /// that two writers never wait for each other.
-    pub(crate) fn groups(&self) -> Vec<Vec<&Staged>> {
-        let mut sorted: Vec<&Staged> = self.rows.iter().collect();
-        sorted.sort_by(|a, b| a.key.cmp(&b.key));
-        let mut groups: Vec<Vec<&Staged>> = Vec::new();
-        for staged in sorted {
-            match groups.iter_mut().find(|group| group.first().is_some_and(|first| is_alike(first, staged))) {
-                Some(group) => group.push(staged),
-                None => groups.push(vec![staged]),
-            }
+/// Rows in groups that one statement writes: of the same layouts, or deletions. In the order of their keys, so that two
+/// writers never wait for each other.
+pub(crate) fn groups(rows: &[Staged]) -> Vec<Vec<&Staged>> {
+    let mut sorted: Vec<&Staged> = rows.iter().collect();
+    sorted.sort_by(|a, b| a.key.cmp(&b.key));
+    let mut groups: Vec<Vec<&Staged>> = Vec::new();
+    for staged in sorted {
+        match groups.iter_mut().find(|group| group.first().is_some_and(|first| is_alike(first, staged))) {
+            Some(group) => group.push(staged),
+            None => groups.push(vec![staged]),
         }
-        groups
     }
+    groups
 }
 
 fn is_alike(a: &Staged, b: &Staged) -> bool {

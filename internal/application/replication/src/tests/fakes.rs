@@ -26,6 +26,7 @@ pub(super) enum Fault {
 }
 
 pub(super) struct Letter {
+    pub(super) partition: String,
     pub(super) offset: String,
     pub(super) reason: String,
 }
@@ -41,6 +42,8 @@ struct All {
     commits: usize,
     faults: VecDeque<Fault>,
     is_registry_down: bool,
+    /// Writes last until they are waited for.
+    is_slow: bool,
 }
 
 #[derive(Clone)]
@@ -135,6 +138,10 @@ impl Bench {
         self.with(|all| all.is_registry_down = is_down);
     }
 
+    pub(super) fn is_slow(&self, is_slow: bool) {
+        self.with(|all| all.is_slow = is_slow);
+    }
+
     pub(super) fn make_topic_anew(&self) {
         self.with(|all| all.log.iter_mut().for_each(Vec::clear));
     }
@@ -164,7 +171,11 @@ impl Outlet for Group {
     fn send(&mut self, record: &SendRecord<'_>) -> Result<(), PortError> {
         let headers = Headers::copy_of(record.headers);
         let of = |name| String::from_utf8(headers.last(name).unwrap().to_vec()).unwrap();
-        let letter = Letter { offset: of(header::OFFSET), reason: of(header::MESSAGE) };
+        let letter = Letter {
+            partition: of(header::PARTITION),
+            offset: of(header::OFFSET),
+            reason: of(header::MESSAGE),
+        };
         self.0.with(|all| all.letters.push(letter));
         Ok(())
     }
@@ -305,11 +316,12 @@ impl Tail for Reader {
 pub(super) struct Table {
     bench: Bench,
     staged: Vec<Record>,
+    begun: Option<(Vec<Record>, Vec<Advance>)>,
 }
 
 impl Table {
     fn of(bench: &Bench) -> Self {
-        Self { bench: bench.clone(), staged: Vec::new() }
+        Self { bench: bench.clone(), staged: Vec::new(), begun: None }
     }
 }
 
@@ -317,8 +329,34 @@ fn only(row: &WholeRow) -> String {
     row.values[0].as_text().unwrap().to_owned()
 }
 
+impl All {
+    fn write(&mut self, rows: &[Record], advances: &[Advance]) -> Result<Landed, PortError> {
+        if rows.iter().any(|(_, value)| value.as_deref() == Some("refused")) {
+            return Err(PortError::new(millstream_ports::Action::DeadLetter, "refused"));
+        }
+        let fault = self.faults.pop_front();
+        if matches!(fault, Some(Fault::Retry)) {
+            return Err(PortError::retry("no answer"));
+        }
+        if advances.iter().any(|advance| self.positions.get(&advance.partition).copied() != advance.from) {
+            return Ok(Landed::Elsewhere);
+        }
+        for (key, value) in rows {
+            match value {
+                Some(value) => self.rows.insert(key.clone(), value.clone()),
+                None => self.rows.remove(key),
+            };
+        }
+        self.applied += rows.len();
+        self.commits += 1;
+        self.positions.extend(advances.iter().map(|advance| (advance.partition, advance.to)));
+        if fault.is_some() { Err(PortError::retry("no answer")) } else { Ok(Landed::Yes) }
+    }
+}
+
 impl Replica for Table {
     fn positions(&mut self) -> Result<BTreeMap<Partition, Offset>, PortError> {
+        assert!(self.begun.is_none(), "a write is under way");
         Ok(self.bench.with(|all| all.positions.clone()))
     }
 
@@ -331,33 +369,18 @@ impl Replica for Table {
         Ok(())
     }
 
-    fn commit(&mut self, advances: &[Advance]) -> Result<Landed, PortError> {
-        if self.staged.iter().any(|(_, value)| value.as_deref() == Some("refused")) {
-            return Err(PortError::new(millstream_ports::Action::DeadLetter, "refused"));
-        }
-        let lands = self.bench.with(|all| {
-            let fault = all.faults.pop_front();
-            if matches!(fault, Some(Fault::Retry)) {
-                return Err(PortError::retry("no answer"));
-            }
-            if advances.iter().any(|advance| all.positions.get(&advance.partition).copied() != advance.from) {
-                return Ok(Landed::Elsewhere);
-            }
-            for (key, value) in &self.staged {
-                match value {
-                    Some(value) => all.rows.insert(key.clone(), value.clone()),
-                    None => all.rows.remove(key),
-                };
-            }
-            all.applied += self.staged.len();
-            all.commits += 1;
-            all.positions.extend(advances.iter().map(|advance| (advance.partition, advance.to)));
-            if fault.is_some() { Err(PortError::retry("no answer")) } else { Ok(Landed::Yes) }
-        })?;
-        if lands == Landed::Yes {
-            self.staged.clear();
-        }
-        Ok(lands)
+    fn begin(&mut self, advances: Vec<Advance>) {
+        let begun = self.begun.replace((std::mem::take(&mut self.staged), advances));
+        assert!(begun.is_none(), "a write is under way");
+    }
+
+    fn is_writing(&self) -> bool {
+        self.begun.is_some() && self.bench.with(|all| all.is_slow)
+    }
+
+    fn finish(&mut self) -> Result<Landed, PortError> {
+        let (rows, advances) = self.begun.take().expect("a write is under way");
+        self.bench.with(|all| all.write(&rows, &advances))
     }
 
     fn clear(&mut self) {

@@ -25,6 +25,7 @@ fn tables_follow_topics_in_a_real_postgresql() {
         ("what can't be held", rows::what_can_not_be_held),
         ("rows and positions land together", transactions::together),
         ("two members", transactions::two_members),
+        ("rows staged beside a write", transactions::beside_a_write),
         ("a refused row", transactions::a_refused_row),
         ("a server that goes and comes", transactions::a_server_that_goes_and_comes),
         ("a wrong password", transactions::a_wrong_password),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use millstream_model::{Column, Offset, Partition, TopicName, Type, Value};
-use millstream_ports::{Advance, Landed, Replica, WholeRow};
+use millstream_ports::{Advance, Landed, PortError, Replica, WholeRow};
 use millstream_postgres_sink::{Database, PostgresTable, Target};
 use tempfile::TempDir;
 
@@ -89,5 +89,11 @@ pub fn advance(from: Option<i64>, to: i64) -> Advance {
 }
 
 pub fn land(replica: &mut impl Replica, from: Option<i64>, to: i64) {
-    assert_eq!(replica.commit(&[advance(from, to)]).unwrap(), Landed::Yes);
+    assert_eq!(commit(replica, &[advance(from, to)]).unwrap(), Landed::Yes);
+}
+
+/// Writes what is staged, and waits for it.
+pub fn commit(replica: &mut impl Replica, advances: &[Advance]) -> Result<Landed, PortError> {
+    replica.begin(advances.to_vec());
+    replica.finish()
 }

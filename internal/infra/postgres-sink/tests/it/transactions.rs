@@ -4,7 +4,7 @@ use millstream_model::{Column, Offset, Partition, Type, Value};
 use millstream_ports::{Action, Advance, Landed, Replica};
 use millstream_postgres_sink::{Database, PostgresTable, Target};
 
-use crate::server::{Server, advance, key, land, row};
+use crate::server::{Server, advance, commit, key, land, row};
 
 fn number() -> Arc<[Column]> {
     [Column::new("N", Type::Int)].into()
@@ -20,7 +20,7 @@ pub fn together(server: &Server) {
     assert!(replica.positions().unwrap().is_empty());
     stage(&mut replica, "a", 1);
     let both = [advance(None, 5), Advance { partition: Partition::new(3), from: None, to: Offset(9) }];
-    assert_eq!(replica.commit(&both).unwrap(), Landed::Yes);
+    assert_eq!(commit(&mut replica, &both).unwrap(), Landed::Yes);
     let positions = replica.positions().unwrap();
     assert_eq!(positions.into_iter().map(|(p, o)| (p.index(), o.0)).collect::<Vec<_>>(), [(0, 5), (3, 9)]);
     // One partition is not where it should be: neither moves, and no row is written.
@@ -29,10 +29,10 @@ pub fn together(server: &Server) {
         advance(Some(5), 6),
         Advance { partition: Partition::new(3), from: Some(Offset(8)), to: Offset(10) },
     ];
-    assert_eq!(replica.commit(&wrong).unwrap(), Landed::Elsewhere);
+    assert_eq!(commit(&mut replica, &wrong).unwrap(), Landed::Elsewhere);
     assert_eq!(server.query(&format!("select n from {table}")), "1");
     assert_eq!(replica.positions().unwrap()[&Partition::new(0)], Offset(5));
-    // What was staged is still there, for a commit that begins at the right place.
+    stage(&mut replica, "a", 2);
     land(&mut replica, Some(5), 6);
     assert_eq!(server.query(&format!("select n from {table}")), "2");
 }
@@ -44,7 +44,9 @@ pub fn two_members(server: &Server) {
     stage(&mut one, "a", 1);
     stage(&mut other, "a", 1);
     let threads = [one, other].map(|mut replica| {
-        std::thread::spawn(move || replica.commit(&[advance(None, 1)]).map(|landed| landed == Landed::Yes))
+        std::thread::spawn(move || {
+            commit(&mut replica, &[advance(None, 1)]).map(|landed| landed == Landed::Yes)
+        })
     });
     let landed = threads.map(|thread| thread.join().unwrap().unwrap_or(false));
     assert_eq!(landed.iter().filter(|landed| **landed).count(), 1, "{landed:?}");
@@ -57,14 +59,35 @@ pub fn a_refused_row(server: &Server) {
     let mut replica = server.replica(&table);
     stage(&mut replica, "fine", 1);
     stage(&mut replica, "bad", 100);
-    let error = replica.commit(&[advance(None, 2)]).unwrap_err();
+    let error = commit(&mut replica, &[advance(None, 2)]).unwrap_err();
     assert_eq!(error.action(), Action::DeadLetter, "{error}");
     assert!(error.to_string().contains(&table) && error.to_string().contains("23514"), "{error}");
     assert!(replica.positions().unwrap().is_empty());
     assert_eq!(server.query(&format!("select count(*) from {table}")), "0");
-    replica.clear();
     stage(&mut replica, "fine", 1);
     land(&mut replica, None, 1);
+}
+
+/// Rows are staged while others are written, and belong to the next write.
+pub fn beside_a_write(server: &Server) {
+    let table = server.new_table();
+    let mut replica = server.replica(&table);
+    let mut next = 0_i32;
+    for _ in 0..20 {
+        for _ in 0..500 {
+            stage(&mut replica, &format!("k{}", next % 700), next);
+            next += 1;
+        }
+        if next > 500 {
+            assert_eq!(replica.finish().unwrap(), Landed::Yes);
+        }
+        let from = (next > 500).then(|| i64::from(next) - 500);
+        replica.begin(vec![advance(from, i64::from(next))]);
+    }
+    assert_eq!(replica.finish().unwrap(), Landed::Yes);
+    assert!(!replica.is_writing());
+    assert_eq!(server.query(&format!("select count(*), min(n), max(n) from {table}")), "700|9300|9999");
+    assert_eq!(replica.finish().unwrap_err().action(), Action::Stop, "nothing was begun");
 }
 
 pub fn a_server_that_goes_and_comes(server: &Server) {
@@ -75,11 +98,13 @@ pub fn a_server_that_goes_and_comes(server: &Server) {
     stage(&mut replica, "a", 2);
     server.script("down");
     for _ in 0..3 {
-        let error = replica.commit(&[advance(Some(1), 2)]).unwrap_err();
+        stage(&mut replica, "a", 2);
+        let error = commit(&mut replica, &[advance(Some(1), 2)]).unwrap_err();
         assert_eq!(error.action(), Action::Retry, "{error}");
         assert!(!error.to_string().contains("millstream:"), "no password is told: {error}");
     }
     server.script("up");
+    stage(&mut replica, "a", 2);
     land(&mut replica, Some(1), 2);
     assert_eq!(server.query(&format!("select n from {table}")), "2");
 }
