@@ -188,7 +188,7 @@ impl Bench {
             .spawn()
             .unwrap();
         let program = Program(rules);
-        let said = line(&log, "are running");
+        let said = line(&log, " running");
         println!(
             "{}: '{said}' after {:.2} s",
             file.file_stem().unwrap().display(),

@@ -71,7 +71,7 @@ P
   "$bin/rules" run "$home/rules.sql" --brokers "$brokers" --registry "$registry" --state-dir "$home/state" --workers 1 --http off \
     >"$home/rules.log" 2>&1 &
   rules=$!
-  until grep -q 'are running' "$home/rules.log"; do
+  until grep -qE '(is|are) running' "$home/rules.log"; do
     kill -0 $rules 2>/dev/null || { cat "$home/rules.log"; exit 1; }
     sleep 0.05
   done

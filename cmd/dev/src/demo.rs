@@ -37,7 +37,7 @@ fn play(demo: &Demo, programs: &mut Programs) -> anyhow::Result<()> {
     programs.start("stream", &["--no-repl", "--http", "127.0.0.1:0"])?;
     let rules = demo.rules.display().to_string();
     programs.start("rules", &["run", &rules, "--http", "127.0.0.1:0"])?;
-    programs.wait_for("rules", "are running")?;
+    programs.wait_for("rules", " running")?;
     let emitted = Emitted::of(&demo.up.data);
     if emitted.is_done() {
         say("the products of the last demo are still there");
