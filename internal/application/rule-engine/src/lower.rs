@@ -2,7 +2,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use millstream_model::{Timestamp, Value, decode_value};
+use millstream_model::{Timestamp, Value, ValueError, ValueReader, decode_value};
 use millstream_ports::{Bytes, Nullable, PortError};
 use millstream_runtime::{CallbackResult, Context, ContextError, GroupGraph, Loop, Policies, Policy, Table};
 use millstream_sql::{Emission, Entry, Intake, OnError, Rule, SinkRow, SourceKind, State, StepError};
@@ -105,9 +105,22 @@ pub(crate) fn keeps_key(rule: &Rule, side: usize) -> bool {
 /// What chooses the partition of a state's key: a single value as Kafka's own serializers write it, so that a row whose
 /// topic is keyed by that value is where its state is; anything else as it is.
 fn route(key: &[u8]) -> Cow<'_, [u8]> {
+    text_alone(key).map_or_else(|_| route_of_other(key), |text| Cow::Borrowed(text.as_bytes()))
+}
+
+/// The text of a key that is nothing else, where it lies: of all keys these are the most.
+fn text_alone(key: &[u8]) -> Result<&str, ValueError> {
+    let mut reader = ValueReader::new(key)?;
+    if reader.fields()? != 1 {
+        return Err(ValueError::Damaged("it has several parts"));
+    }
+    let text = reader.text()?;
+    reader.end(text)
+}
+
+fn route_of_other(key: &[u8]) -> Cow<'_, [u8]> {
     let Ok(Value::Struct(values)) = decode_value(key) else { return Cow::Borrowed(key) };
     match values.as_slice() {
-        [Value::String(text)] => Cow::Owned(text.as_bytes().to_vec()),
         [Value::Int(number)] => Cow::Owned(number.to_be_bytes().to_vec()),
         [Value::Bigint(number)] => Cow::Owned(number.to_be_bytes().to_vec()),
         [Value::Double(number)] => Cow::Owned(number.to_be_bytes().to_vec()),
@@ -219,12 +232,6 @@ pub(crate) fn emit(
     Ok(())
 }
 
-/// The value of an entry of a rule's state.
-pub(crate) fn read_entry(bytes: Option<&[u8]>) -> Result<Option<Value>, StepError> {
-    let read = |bytes| decode_value(bytes).map_err(|_| StepError::Damaged("an entry of the state"));
-    bytes.map(read).transpose()
-}
-
 /// The group table's partition at hand, as a rule's state.
 struct TableState<'t, 'c, 'r> {
     table: &'t Table<Bytes>,
@@ -234,15 +241,14 @@ struct TableState<'t, 'c, 'r> {
 }
 
 impl State for TableState<'_, '_, '_> {
-    fn get(&mut self, key: &[u8]) -> Result<Option<Value>, StepError> {
-        let bytes = self.context.get_at(self.table, key).map_err(|error| StepError::State(error.into()))?;
-        read_entry(bytes)
+    fn get(&mut self, key: &[u8]) -> Result<Option<&[u8]>, StepError> {
+        self.context.get_at(self.table, key).map_err(|error| StepError::State(error.into()))
     }
 
-    fn put(&mut self, key: &[u8], value: Option<&Value>) -> Result<(), StepError> {
+    fn put(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), StepError> {
         let put = match value {
             None => self.context.delete_at(self.table, key),
-            Some(value) => self.context.set_at(self.table, key, &value.to_bytes().as_slice()),
+            Some(value) => self.context.set_at(self.table, key, &value),
         };
         put.map_err(|error| StepError::State(error.into()))
     }

@@ -80,16 +80,16 @@ struct Query {
 
 /// A state in memory.
 #[derive(Default)]
-pub(crate) struct Memory(BTreeMap<Vec<u8>, Value>);
+pub(crate) struct Memory(BTreeMap<Vec<u8>, Vec<u8>>);
 
 impl State for Memory {
-    fn get(&mut self, key: &[u8]) -> Result<Option<Value>, StepError> {
-        Ok(self.0.get(key).cloned())
+    fn get(&mut self, key: &[u8]) -> Result<Option<&[u8]>, StepError> {
+        Ok(self.0.get(key).map(Vec::as_slice))
     }
 
-    fn put(&mut self, key: &[u8], value: Option<&Value>) -> Result<(), StepError> {
+    fn put(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), StepError> {
         match value {
-            Some(value) => self.0.insert(key.to_vec(), value.clone()),
+            Some(value) => self.0.insert(key.to_vec(), value.to_vec()),
             None => self.0.remove(key),
         };
         Ok(())

@@ -23,5 +23,6 @@ pub use record::{HeaderSource, Headers, NoHeaders, RecordView};
 pub use schema::{Column, Row, RowSchema, Type};
 pub use topic::{TopicName, TopicNameError};
 pub use value::{
-    Decimal, DecimalError, Value, ValueError, decode_row, decode_value, encode_row, encode_value, row_bytes,
+    Decimal, DecimalError, Value, ValueError, ValueReader, ValueWriter, decode_row, decode_value, encode_row,
+    encode_value, row_bytes,
 };

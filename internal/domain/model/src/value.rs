@@ -4,7 +4,9 @@ use std::hash::{Hash, Hasher};
 use std::mem;
 
 pub use decimal::{Decimal, DecimalError};
-pub use encoding::{ValueError, decode_row, decode_value, encode_row, encode_value, row_bytes};
+pub use encoding::{
+    ValueError, ValueReader, ValueWriter, decode_row, decode_value, encode_row, encode_value, row_bytes,
+};
 
 mod decimal;
 mod encoding;

@@ -3,6 +3,7 @@
 mod agenda;
 mod aggregate;
 mod chain;
+mod entry;
 mod event;
 mod foreign;
 mod idle;
@@ -10,6 +11,7 @@ mod intake;
 mod meet;
 mod screen;
 mod session;
+mod sum;
 mod table_join;
 mod uses;
 mod windows;
@@ -90,19 +92,19 @@ pub enum StepError {
     Value(String),
 }
 
-/// The state of the partition at hand.
+/// The state of the partition at hand. What is kept is encoded values; see [`Value::decode`].
 pub trait State {
     /// The value of `key`.
     ///
     /// # Errors
     /// When the state can't be read.
-    fn get(&mut self, key: &[u8]) -> Result<Option<Value>, StepError>;
+    fn get(&mut self, key: &[u8]) -> Result<Option<&[u8]>, StepError>;
 
     /// Sets or, with `None`, deletes the value of `key`.
     ///
     /// # Errors
     /// When the state can't be written.
-    fn put(&mut self, key: &[u8], value: Option<&Value>) -> Result<(), StepError>;
+    fn put(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), StepError>;
 
     /// Whether what belongs to `key` is kept in this state, so that a row need not be sent there. The answer is the same
     /// for every row of one source's partition that has this key.
@@ -220,7 +222,7 @@ impl<'a> Run<'a> {
             Act::Merge { .. } => self.merge(wire, key, &event),
             Act::Meet { .. } => self.meet(wire, key, event),
             Act::Refer { .. } => self.refer(wire, key, event),
-            Act::Aggregate { .. } => self.aggregate(wire, key, &event),
+            Act::Aggregate { .. } => self.aggregate(wire, key, event),
             _ => Err(StepError::Damaged("a row that went where nothing is kept")),
         }
     }
@@ -278,7 +280,12 @@ impl<'a> Run<'a> {
         if kind == SourceKind::Table && event.key.iter().all(Value::is_null) {
             return;
         }
-        let value = event.row.map(|row| moved(value, row, &mut self.out));
+        let out = &mut self.out;
+        let value = event.row.map(|row| {
+            let mut made = Vec::with_capacity(value.len());
+            move_to(&mut made, value, row, |failure| out.push(Emission::Failed(failure)));
+            made
+        });
         let mut timestamp = event.time;
         if let (Some(time), Some(value)) = (time, &value) {
             let row = [value.as_slice(), &event.key].concat();
@@ -299,20 +306,16 @@ impl<'a> Run<'a> {
     /// The latest time that a step has seen, brought up to this one; times are those of the partition at hand.
     fn stream_time(&mut self, wire: Wire, time: i64) -> Result<i64, StepError> {
         let place = Self::place(wire, b't', &[]);
-        let before = match self.state.get(&place)? {
-            Some(Value::Bigint(before)) => before,
-            None => i64::MIN,
-            Some(_) => return Err(StepError::Damaged("a step's time")),
-        };
+        let before = entry::number(self.state, &place)?.unwrap_or(i64::MIN);
         if time > before {
-            self.state.put(&place, Some(&Value::Bigint(time)))?;
+            entry::put_number(self.state, &place, time)?;
         }
         Ok(before.max(time))
     }
 
     /// The entries of a list in the state; none where there is no list.
     fn list(&mut self, place: &[u8]) -> Result<Vec<Value>, StepError> {
-        match self.state.get(place)? {
+        match entry::get(self.state, place)? {
             None => Ok(Vec::new()),
             Some(Value::Array(entries)) => Ok(entries),
             Some(_) => Err(StepError::Damaged("a list in the state")),
@@ -321,7 +324,7 @@ impl<'a> Run<'a> {
 
     fn put_list(&mut self, place: &[u8], entries: Vec<Value>) -> Done {
         let value = if entries.is_empty() { None } else { Some(Value::Array(entries)) };
-        self.state.put(place, value.as_ref())
+        entry::put(self.state, place, value.as_ref())
     }
 }
 
@@ -341,29 +344,55 @@ fn key_values(key: &[u8]) -> Result<Vec<Value>, StepError> {
 
 /// The values of expressions in a row: null, and told, where one fails.
 fn evaluated(of: &[Bound], row: &[Value], out: &mut Emissions) -> Vec<Value> {
-    let value =
-        |bound: &Bound| bound.try_eval(row).unwrap_or_else(|failure| failed(failure, Value::Null, out));
-    of.iter().map(value).collect()
+    let mut values = Vec::with_capacity(of.len());
+    append(of, row, &mut values, out);
+    values
 }
 
-/// As [`evaluated`], of a row that nobody wants any more: its columns are not copied.
-fn moved(of: &[Bound], mut row: Vec<Value>, out: &mut Emissions) -> Vec<Value> {
-    let made = |bound: &Bound| match bound {
-        Bound::Column(_) => Value::Null,
-        other => other.try_eval(&row).unwrap_or_else(|failure| failed(failure, Value::Null, out)),
-    };
-    let mut values: Vec<_> = of.iter().map(made).collect();
+/// Appends them. Columns and constants, as most are, are copied to where they are to be and nowhere else.
+fn append(of: &[Bound], row: &[Value], values: &mut Vec<Value>, out: &mut Emissions) {
+    for bound in of {
+        match bound {
+            Bound::Column(column) => match row.get(*column) {
+                Some(value) => values.push(value.clone()),
+                None => values.push(Value::Null),
+            },
+            Bound::Literal(value) => values.push(value.clone()),
+            other => match other.try_eval(row) {
+                Ok(value) => values.push(value),
+                Err(failure) => values.push(failed(failure, Value::Null, out)),
+            },
+        }
+    }
+}
+
+/// As [`append`], of a row that nobody wants any more: a column is not copied where it is wanted once. Failures are told.
+fn move_to(values: &mut Vec<Value>, of: &[Bound], mut row: Vec<Value>, mut told: impl FnMut(Failure)) {
+    let from = values.len();
+    for bound in of {
+        match bound {
+            // Moved below, once nothing looks at it any more.
+            Bound::Column(_) => values.push(Value::Null),
+            Bound::Literal(value) => values.push(value.clone()),
+            other => match other.try_eval(&row) {
+                Ok(value) => values.push(value),
+                Err(failure) => {
+                    told(failure);
+                    values.push(Value::Null);
+                }
+            },
+        }
+    }
     let mut rest = of;
-    for value in &mut values {
+    for value in values.iter_mut().skip(from) {
         let Some((bound, behind)) = rest.split_first() else { break };
         rest = behind;
         let Bound::Column(column) = bound else { continue };
         let Some(slot) = row.get_mut(*column) else { continue };
         let is_wanted_again =
             behind.iter().any(|later| matches!(later, Bound::Column(other) if other == column));
-        *value = if is_wanted_again { slot.clone() } else { std::mem::replace(slot, Value::Null) };
+        if is_wanted_again { value.clone_from(slot) } else { std::mem::swap(value, slot) }
     }
-    values
 }
 
 /// Whether a row passes a condition: it does not, and it is told, where that fails.

@@ -5,7 +5,7 @@ use millstream_ports::Bytes;
 use millstream_runtime::{CallbackResult, Context, Loop, Table};
 use millstream_sql::{State, StepError};
 
-use crate::lower::{is_home, read_entry, repartition};
+use crate::lower::{is_home, repartition};
 
 /// Where a rule of a group keeps what it keeps: in the group's table, under keys that begin with the rule's number.
 #[derive(Clone)]
@@ -69,19 +69,18 @@ impl<'m, 'c, 'r> MemberState<'m, 'c, 'r> {
 const NO_STATE: StepError = StepError::Damaged("a state that the rule does not have");
 
 impl State for MemberState<'_, '_, '_> {
-    fn get(&mut self, key: &[u8]) -> Result<Option<Value>, StepError> {
+    fn get(&mut self, key: &[u8]) -> Result<Option<&[u8]>, StepError> {
         let kept = self.kept.ok_or(NO_STATE)?;
         let key = kept.key(key);
-        let bytes = match self.puts.get(&key) {
-            Some(put) => put.as_deref(),
-            None => self.context.get_at(&kept.table, &key).map_err(|error| StepError::State(error.into()))?,
-        };
-        read_entry(bytes)
+        match self.puts.get(&key) {
+            Some(put) => Ok(put.as_deref()),
+            None => self.context.get_at(&kept.table, &key).map_err(|error| StepError::State(error.into())),
+        }
     }
 
-    fn put(&mut self, key: &[u8], value: Option<&Value>) -> Result<(), StepError> {
+    fn put(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), StepError> {
         let kept = self.kept.ok_or(NO_STATE)?;
-        self.puts.insert(kept.key(key), value.map(Value::to_bytes));
+        self.puts.insert(kept.key(key), value.map(<[u8]>::to_vec));
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 use millstream_model::Value;
 
 use super::chain::Chain;
-use super::{Done, State, StepError};
+use super::{Done, State, StepError, entry};
 
 /// Entries that are each to be told at a time of their own, over a state that can only get and put.
 ///
@@ -46,7 +46,7 @@ impl Agenda {
             self.put_buckets(state, &buckets)?;
         }
         if self.earliest(state)?.is_none_or(|earliest| due < earliest) {
-            state.put(&self.place(EARLIEST), Some(&Value::Bigint(due)))?;
+            entry::put_number(state, &self.place(EARLIEST), due)?;
         }
         let owner = self.owner(bucket);
         let entry = Value::Struct(vec![Value::Bigint(due), order.clone(), content]);
@@ -90,17 +90,13 @@ impl Agenda {
             buckets.remove(0);
         }
         self.put_buckets(state, &buckets)?;
-        state.put(&self.place(EARLIEST), earliest.map(Value::Bigint).as_ref())?;
+        entry::put(state, &self.place(EARLIEST), earliest.map(Value::Bigint).as_ref())?;
         taken.sort_by(|(one, _), (other, _)| one.cmp(other));
         Ok(taken)
     }
 
     fn earliest(&self, state: &mut dyn State) -> Result<Option<i64>, StepError> {
-        match state.get(&self.place(EARLIEST))? {
-            None => Ok(None),
-            Some(Value::Bigint(due)) => Ok(Some(due)),
-            Some(_) => Err(DAMAGED),
-        }
+        entry::number(state, &self.place(EARLIEST))
     }
 
     fn buckets(&self, state: &mut dyn State) -> Result<Vec<i64>, StepError> {
@@ -108,7 +104,7 @@ impl Agenda {
             Value::Bigint(bucket) => Ok(bucket),
             _ => Err(DAMAGED),
         };
-        match state.get(&self.place(BUCKETS))? {
+        match entry::get(state, &self.place(BUCKETS))? {
             None => Ok(Vec::new()),
             Some(Value::Array(buckets)) => buckets.into_iter().map(number).collect(),
             Some(_) => Err(DAMAGED),
@@ -117,7 +113,7 @@ impl Agenda {
 
     fn put_buckets(&self, state: &mut dyn State, buckets: &[i64]) -> Done {
         let list = (!buckets.is_empty()).then(|| buckets.iter().copied().map(Value::Bigint).collect());
-        state.put(&self.place(BUCKETS), list.map(Value::Array).as_ref())
+        entry::put(state, &self.place(BUCKETS), list.map(Value::Array).as_ref())
     }
 }
 

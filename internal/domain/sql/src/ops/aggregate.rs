@@ -1,89 +1,15 @@
 use std::collections::BTreeSet;
 
-use millstream_model::{Headers, Value};
+use millstream_model::{Headers, Value, ValueError, ValueReader, ValueWriter};
 
 use super::agenda::Agenda;
 use super::chain::Chain;
-use super::event::{Before, Bounds, Event, headers_of, headers_value};
-use super::{Done, Run, StepError, evaluated, key_values};
+use super::event::{Before, Bounds, Event, struct_bytes};
+use super::sum::Sum;
+use super::{Done, Run, StepError, entry, evaluated, key_values};
 use crate::aggregate::Aggregate;
 use crate::ast::{SourceKind, WindowShape};
 use crate::plan::{Act, Windows, Wire};
-
-/// What a group has come to: the aggregates' states, the time of its latest row, and up to which record of each partition it
-/// counts.
-pub(super) struct Sum {
-    pub(super) states: Vec<Value>,
-    pub(super) time: i64,
-    pub(super) seen: Vec<Value>,
-    /// Those of the latest record, where the group's row is told later.
-    headers: Headers,
-}
-
-impl Sum {
-    pub(super) fn begin(calls: &[Aggregate]) -> Self {
-        let states = calls.iter().map(Aggregate::begin).collect();
-        Self { states, time: i64::MIN, seen: Vec::new(), headers: Headers::default() }
-    }
-
-    pub(super) fn value(self) -> Value {
-        let mut parts = vec![Value::Bigint(self.time), Value::Struct(self.states), Value::Array(self.seen)];
-        if !self.headers.is_empty() {
-            parts.push(headers_value(self.headers));
-        }
-        Value::Struct(parts)
-    }
-
-    pub(super) fn of(value: Value) -> Result<Self, StepError> {
-        let damaged = || StepError::Damaged("a group's state");
-        let Value::Struct(mut parts) = value else { return Err(damaged()) };
-        let headers = if parts.len() > 3 { parts.pop() } else { None };
-        let headers = headers.map_or_else(|| Some(Headers::default()), headers_of).ok_or_else(damaged)?;
-        match <[Value; 3]>::try_from(parts).map_err(|_| damaged())? {
-            [Value::Bigint(time), Value::Struct(states), Value::Array(seen)] => {
-                Ok(Self { states, time, seen, headers })
-            }
-            _ => Err(damaged()),
-        }
-    }
-
-    /// Counts an event in, unless it was counted before.
-    pub(super) fn add(&mut self, calls: &[Aggregate], event: &Event) -> Result<bool, StepError> {
-        if event.origin.is_some_and(|origin| !origin.advance(&mut self.seen)) {
-            return Ok(false);
-        }
-        self.fold(calls, event.row.as_deref().unwrap_or_default())?;
-        self.time = self.time.max(event.time);
-        Ok(true)
-    }
-
-    fn fold(&mut self, calls: &[Aggregate], arguments: &[Value]) -> Done {
-        self.each(calls, arguments, Aggregate::add)
-    }
-
-    /// Takes a row out that was counted in.
-    fn unfold(&mut self, calls: &[Aggregate], arguments: &[Value]) -> Done {
-        self.each(calls, arguments, Aggregate::undo)
-    }
-
-    fn each(
-        &mut self,
-        calls: &[Aggregate],
-        arguments: &[Value],
-        change: impl Fn(&Aggregate, Value, &[Value]) -> Value,
-    ) -> Done {
-        if self.states.len() != calls.len() || arguments.len() != calls.len() {
-            return Err(StepError::Damaged("a group's state"));
-        }
-        for ((call, state), arguments) in calls.iter().zip(&mut self.states).zip(arguments) {
-            let Value::Struct(arguments) = arguments else {
-                return Err(StepError::Damaged("an aggregate's arguments"));
-            };
-            *state = change(call, std::mem::replace(state, Value::Null), arguments);
-        }
-        Ok(())
-    }
-}
 
 impl Run<'_> {
     /// Sends a row's arguments to its group. A table's row also leaves the group that it was in, to come back as it is now.
@@ -97,52 +23,53 @@ impl Run<'_> {
             .as_deref()
             .map(|row| evaluated(group, row, &mut self.out))
             .filter(|group| group.iter().all(|value| !value.is_null()));
-        let now = now.map(|group| Value::Struct(group).to_bytes());
+        let now = now.map(|group| (struct_bytes(&group), group));
         let (row, out) = (row.as_deref().unwrap_or_default(), &mut self.out);
         let argument = |of: &Vec<crate::eval::Bound>| Value::Struct(evaluated(of, row, out));
         let counted = Some(arguments.iter().map(argument).collect());
         event.before = Before::Unknown;
         if *kind == SourceKind::Table {
             let place = Self::place(wire, b'g', &event.place(true));
-            let before = match self.state.get(&place)? {
+            let before = match entry::get(self.state, &place)? {
                 Some(Value::Bytes(before)) => Some(before.into_vec()),
                 _ => None,
             };
-            self.state.put(&place, now.as_ref().map(|now| Value::Bytes(now.as_slice().into())).as_ref())?;
-            if let Some(before) = before.filter(|before| Some(before) != now.as_ref()) {
+            let noted = now.as_ref().map(|(now, _)| Value::Bytes(now.as_slice().into()));
+            entry::put(self.state, &place, noted.as_ref())?;
+            if let Some(before) = before.filter(|before| Some(before) != now.as_ref().map(|(now, _)| now)) {
                 self.send(next, before, event.clone())?;
             }
         }
-        if let Some(now) = now {
-            self.send(next, now, Event { row: counted, ..event })?;
+        if let Some((now, group)) = now {
+            self.send(next, now, Event { row: counted, group: Some(group), ..event })?;
         }
         Ok(())
     }
 
     /// Brings a group up to date, and tells its row.
-    pub(super) fn aggregate(&mut self, wire: Wire, key: &[u8], event: &Event) -> Done {
+    pub(super) fn aggregate(&mut self, wire: Wire, key: &[u8], mut event: Event) -> Done {
         let Act::Aggregate { kind, calls, window } = self.act(wire)? else {
             return Err(StepError::Damaged("an aggregation"));
         };
         match (kind, window) {
             (SourceKind::Table, _) if calls.iter().all(Aggregate::undoes_exactly) => {
-                self.replace(wire, calls, key, event)
+                self.replace(wire, calls, key, &event)
             }
-            (SourceKind::Table, _) => self.recount(wire, calls, key, event),
+            (SourceKind::Table, _) => self.recount(wire, calls, key, &event),
             (SourceKind::Stream, None) => {
                 let place = Self::place(wire, b'a', key);
                 let known = self.state.get(&place)?.map(Sum::of).transpose()?;
-                let of = key_values(key)?;
+                let of = event.group.take().map_or_else(|| key_values(key), Ok)?;
                 let before = self.before(wire, known.as_ref(), |sum| row_of(calls, sum, &of, None));
                 let mut sum = known.unwrap_or_else(|| Sum::begin(calls));
-                if !sum.add(calls, event)? {
+                if !sum.add(calls, &event)? {
                     return Ok(());
                 }
                 let told = Event { before, ..told(calls, &sum, of, None, &event.headers) };
-                self.state.put(&place, Some(&sum.value()))?;
+                self.state.put(&place, Some(&sum.to_bytes()))?;
                 self.push(self.behind(wire), told)
             }
-            (SourceKind::Stream, Some(windows)) => self.in_windows(wire, (calls, *windows), key, event),
+            (SourceKind::Stream, Some(windows)) => self.in_windows(wire, (calls, *windows), key, &event),
         }
     }
 
@@ -183,7 +110,7 @@ impl Run<'_> {
         if first_end(&all).is_some_and(|first| first_before.is_none_or(|before| first < before)) {
             self.note_windows(wire, windows, key, &all)?;
         }
-        self.put_windows(&place, all)
+        self.put_windows(&place, &all)
     }
 
     /// Counts an event into a window, whose row is told at once, or when the window is closed.
@@ -272,7 +199,7 @@ impl Run<'_> {
                 rows.push(told(calls, sum, key_values(&key)?, Some(*bounds), &sum.headers));
             }
             self.note_windows(wire, windows, &key, &all)?;
-            self.put_windows(&place, all)?;
+            self.put_windows(&place, &all)?;
         }
         rows.sort_by(|one, other| (one.window, &one.key).cmp(&(other.window, &other.key)));
         // They were never told before.
@@ -307,35 +234,36 @@ impl Run<'_> {
     }
 
     pub(super) fn windows(&mut self, place: &[u8]) -> Result<Vec<(Bounds, Sum)>, StepError> {
-        let damaged = || StepError::Damaged("a group's windows");
-        let read = |entry: Value| {
-            let Value::Struct(parts) = entry else { return Err(damaged()) };
-            match <[Value; 3]>::try_from(parts).map_err(|_| damaged())? {
-                [Value::Bigint(start), Value::Bigint(end), sum] => Ok((Bounds { start, end }, Sum::of(sum)?)),
-                _ => Err(damaged()),
-            }
-        };
-        self.list(place)?.into_iter().map(read).collect()
+        let Some(bytes) = self.state.get(place)? else { return Ok(Vec::new()) };
+        read_windows(bytes).map_err(|_| StepError::Damaged("a group's windows"))
     }
 
-    pub(super) fn put_windows(&mut self, place: &[u8], all: Vec<(Bounds, Sum)>) -> Done {
-        let entry = |(bounds, sum): (Bounds, Sum)| {
-            Value::Struct(vec![Value::Bigint(bounds.start), Value::Bigint(bounds.end), sum.value()])
-        };
-        self.put_list(place, all.into_iter().map(entry).collect())
+    pub(super) fn put_windows(&mut self, place: &[u8], all: &[(Bounds, Sum)]) -> Done {
+        if all.is_empty() {
+            return self.state.put(place, None);
+        }
+        let mut writer = ValueWriter::with_capacity(WINDOWS_BYTES);
+        writer.elements(all.len());
+        for (bounds, sum) in all {
+            writer.fields(3);
+            writer.bigint(bounds.start);
+            writer.bigint(bounds.end);
+            sum.write(&mut writer);
+        }
+        self.state.put(place, Some(&writer.into_bytes()))
     }
 
     /// A table's group keeps what each row gives, by the row's key: what a row gave before is taken out, and what it gives
     /// now is counted in. A record that is delivered twice replaces itself.
     fn replace(&mut self, wire: Wire, calls: &[Aggregate], key: &[u8], event: &Event) -> Done {
-        let id = Value::Struct(event.key.clone()).to_bytes();
+        let id = struct_bytes(&event.key);
         let member = Self::place(wire, b'm', &[key, &id].concat());
         let place = Self::place(wire, b'a', key);
         let known = self.state.get(&place)?.map(Sum::of).transpose()?;
         let of = key_values(key)?;
         let before = self.before(wire, known.as_ref(), |sum| row_of(calls, sum, &of, None));
         let mut sum = known.unwrap_or_else(|| Sum::begin(calls));
-        match self.state.get(&member)? {
+        match entry::get(self.state, &member)? {
             Some(Value::Struct(arguments)) => sum.unfold(calls, &arguments)?,
             Some(_) => return Err(StepError::Damaged("a group's state")),
             None => {}
@@ -343,24 +271,21 @@ impl Run<'_> {
         if let Some(arguments) = &event.row {
             sum.fold(calls, arguments)?;
         }
-        self.state.put(&member, event.row.clone().map(Value::Struct).as_ref())?;
+        self.state.put(&member, event.row.as_deref().map(struct_bytes).as_deref())?;
         sum.time = sum.time.max(event.time);
         let row = told(calls, &sum, of, None, &event.headers);
-        self.state.put(&place, Some(&sum.value()))?;
+        self.state.put(&place, Some(&sum.to_bytes()))?;
         self.push(self.behind(wire), Event { before, ..row })
     }
 
     /// A table's group keeps what each row gives, by the row's key, in the order in which each last came. A row that comes
     /// again replaces itself, so that a record delivered twice counts once.
     fn recount(&mut self, wire: Wire, calls: &[Aggregate], key: &[u8], event: &Event) -> Done {
-        let id = Value::Struct(event.key.clone()).to_bytes();
+        let id = struct_bytes(&event.key);
         let time_place = Self::place(wire, b'a', key);
         let owner = Self::place(wire, b'm', key);
         let members = Chain::new(b'm', &owner);
-        let time_before = match self.state.get(&time_place)? {
-            Some(Value::Bigint(before)) => Some(before),
-            _ => None,
-        };
+        let time_before = entry::number(self.state, &time_place)?;
         let of = key_values(key)?;
         let mut sum = self.counted(&members, calls)?;
         let known = time_before.map(|_| &sum);
@@ -376,7 +301,7 @@ impl Run<'_> {
             sum.fold(calls, arguments)?;
         }
         sum.time = time_before.unwrap_or(i64::MIN).max(event.time);
-        self.state.put(&time_place, Some(&Value::Bigint(sum.time)))?;
+        entry::put_number(self.state, &time_place, sum.time)?;
         let row = told(calls, &sum, of, None, &event.headers);
         self.push(self.behind(wire), Event { before, ..row })
     }
@@ -389,6 +314,22 @@ impl Run<'_> {
         }
         Ok(sum)
     }
+}
+
+/// What most groups' windows take, in bytes.
+const WINDOWS_BYTES: usize = 96;
+
+fn read_windows(bytes: &[u8]) -> Result<Vec<(Bounds, Sum)>, ValueError> {
+    let mut reader = ValueReader::new(bytes)?;
+    let mut all = Vec::new();
+    for _ in 0..reader.elements()? {
+        if reader.fields()? != 3 {
+            return Err(ValueError::Damaged("no window is so"));
+        }
+        let bounds = Bounds { start: reader.bigint()?, end: reader.bigint()? };
+        all.push((bounds, Sum::read(&mut reader)?));
+    }
+    reader.end(all)
 }
 
 /// When the first of a group's windows ends.
@@ -406,7 +347,7 @@ pub(super) fn told(
 ) -> Event {
     let row = Some(row_of(calls, sum, &key, window));
     let headers = headers.clone();
-    Event { key, row, before: Before::Unknown, time: sum.time, window, headers, origin: None }
+    Event { key, row, before: Before::Unknown, time: sum.time, window, headers, origin: None, group: None }
 }
 
 /// The row alone.

@@ -1,6 +1,6 @@
 use millstream_model::Value;
 
-use super::{State, StepError};
+use super::{State, StepError, entry};
 
 /// Entries that belong together, in the order in which each last came, over a state that can only get and put.
 ///
@@ -46,7 +46,7 @@ impl<'k> Chain<'k> {
 
     /// Takes an entry out; answers whether there was one.
     pub(super) fn remove(&self, state: &mut dyn State, id: &[u8]) -> Result<bool, StepError> {
-        let Some(entry) = state.get(&self.place(ENTRY, id))? else { return Ok(false) };
+        let Some(entry) = entry::get(state, &self.place(ENTRY, id))? else { return Ok(false) };
         let link = read(entry)?;
         let (mut first, mut last) = self.ends(state)?;
         match &link.before {
@@ -93,7 +93,7 @@ impl<'k> Chain<'k> {
     }
 
     fn ends(&self, state: &mut dyn State) -> Result<(Value, Value), StepError> {
-        match state.get(&self.place(HEAD, &[]))? {
+        match entry::get(state, &self.place(HEAD, &[]))? {
             None => Ok((Value::Null, Value::Null)),
             Some(Value::Struct(ends)) => {
                 let [first, last] = <[Value; 2]>::try_from(ends).map_err(|_| DAMAGED)?;
@@ -105,16 +105,16 @@ impl<'k> Chain<'k> {
 
     fn set_ends(&self, state: &mut dyn State, first: Value, last: Value) -> Result<(), StepError> {
         let ends = (!first.is_null()).then(|| Value::Struct(vec![first, last]));
-        state.put(&self.place(HEAD, &[]), ends.as_ref())
+        entry::put(state, &self.place(HEAD, &[]), ends.as_ref())
     }
 
     fn link(&self, state: &mut dyn State, id: &[u8]) -> Result<Link, StepError> {
-        state.get(&self.place(ENTRY, id))?.ok_or(DAMAGED).and_then(read)
+        entry::get(state, &self.place(ENTRY, id))?.ok_or(DAMAGED).and_then(read)
     }
 
     fn write(&self, state: &mut dyn State, id: &[u8], link: Link) -> Result<(), StepError> {
         let entry = Value::Struct(vec![link.before, link.behind, link.content]);
-        state.put(&self.place(ENTRY, id), Some(&entry))
+        entry::put(state, &self.place(ENTRY, id), Some(&entry))
     }
 }
 

@@ -1,6 +1,6 @@
-use millstream_model::{Headers, Value};
+use millstream_model::{Headers, Value, ValueError, ValueReader, ValueWriter};
 
-use super::{SourceRecord, StepError};
+use super::{SourceRecord, StepError, move_to};
 use crate::eval::Bound;
 use crate::plan::{QueryPlan, Wire};
 
@@ -60,7 +60,19 @@ pub(super) struct Event {
     pub(super) before: Before,
     /// Where the row came from, as long as it came from one record alone.
     pub(super) origin: Option<Origin>,
+    /// What the row is grouped by, while that is at hand: where it is sent on, the key that it is sent under says it.
+    pub(super) group: Option<Vec<Value>>,
 }
+
+/// The encoding of a struct of `fields`.
+pub(super) fn struct_bytes(fields: &[Value]) -> Vec<u8> {
+    let mut writer = ValueWriter::with_capacity(ROW_BYTES);
+    writer.row(fields);
+    writer.into_bytes()
+}
+
+/// What most keys take, in bytes.
+const ROW_BYTES: usize = 64;
 
 /// A moment in milliseconds; a time before 1970 is none.
 pub(super) fn moment(of: &Bound, row: &[Value]) -> Result<i64, StepError> {
@@ -73,28 +85,32 @@ pub(super) fn moment(of: &Bound, row: &[Value]) -> Result<i64, StepError> {
 impl Event {
     /// Makes its row anew, and the one before it too.
     pub(super) fn select(&mut self, values: &[Bound]) {
-        let bounds = self.window.iter().flat_map(|bounds| [bounds.start, bounds.end]).map(Value::Bigint);
-        let behind: Vec<_> = std::iter::once(Value::Bigint(self.time)).chain(bounds).collect();
-        for row in self.row.as_mut().into_iter().chain(self.before.row_mut()) {
-            let made = values.iter().map(|value| value.eval(row));
-            *row = self.key.iter().cloned().chain(made).chain(behind.iter().cloned()).collect();
+        let Self { key, row, before, window, time, .. } = self;
+        for row in row.as_mut().into_iter().chain(before.row_mut()) {
+            let mut made = Vec::with_capacity(key.len() + values.len() + 3);
+            made.extend_from_slice(key);
+            move_to(&mut made, values, std::mem::take(row), |_| {});
+            made.push(Value::Bigint(*time));
+            for Bounds { start, end } in window.iter() {
+                made.extend([Value::Bigint(*start), Value::Bigint(*end)]);
+            }
+            *row = made;
         }
     }
 
     /// Where its key belongs; a key in a window belongs apart from the same in another.
-    pub(super) fn place(&mut self, by_end: bool) -> Vec<u8> {
-        let bounds = self.window.iter().flat_map(|bounds| [Some(bounds.start), by_end.then_some(bounds.end)]);
-        // The key is borrowed into a value for as long as that is written.
-        let mut parts = std::mem::take(&mut self.key);
-        let width = parts.len();
-        parts.extend(bounds.flatten().map(Value::Bigint));
-        let parts = Value::Struct(parts);
-        let bytes = parts.to_bytes();
-        if let Value::Struct(mut parts) = parts {
-            parts.truncate(width);
-            self.key = parts;
+    pub(super) fn place(&self, by_end: bool) -> Vec<u8> {
+        let Some(bounds) = self.window else { return struct_bytes(&self.key) };
+        let mut writer = ValueWriter::with_capacity(ROW_BYTES);
+        writer.fields(self.key.len() + if by_end { 2 } else { 1 });
+        for part in &self.key {
+            writer.value(part);
         }
-        bytes
+        writer.bigint(bounds.start);
+        if by_end {
+            writer.bigint(bounds.end);
+        }
+        writer.into_bytes()
     }
 
     /// The message that takes it to a step.
@@ -141,7 +157,7 @@ impl Event {
         let origin = Origin::of(&origin);
         Ok((
             query.keeper(place(step)?, place(side)?).ok_or_else(damaged)?,
-            Self { key, row, before: Before::Unknown, time, window, headers, origin },
+            Self { key, row, before: Before::Unknown, time, window, headers, origin, group: None },
         ))
     }
 }
@@ -211,23 +227,33 @@ impl Origin {
         }
     }
 
-    /// Whether it is ahead of all seen of its partition; it is then noted.
-    pub(super) fn advance(self, seen: &mut Vec<Value>) -> bool {
-        for known in &mut *seen {
-            let Some(before) =
-                Self::of(known).filter(|known| (known.side, known.partition) == (self.side, self.partition))
-            else {
-                continue;
-            };
-            let is_ahead = (self.offset, self.place) > (before.offset, before.place);
-            if let (true, Value::Struct(parts)) = (is_ahead, known)
-                && let [_, _, offset, place] = parts.as_mut_slice()
-            {
-                (*offset, *place) = (Value::Bigint(self.offset), Value::Int(self.place));
-            }
-            return is_ahead;
+    pub(super) fn write(self, writer: &mut ValueWriter) {
+        writer.fields(4);
+        writer.int(self.side);
+        writer.int(self.partition);
+        writer.bigint(self.offset);
+        writer.int(self.place);
+    }
+
+    pub(super) fn read(reader: &mut ValueReader<'_>) -> Result<Self, ValueError> {
+        if reader.fields()? != 4 {
+            return Err(ValueError::Damaged("no place of a record is so"));
         }
-        seen.push(self.value());
-        true
+        let (side, partition) = (reader.int()?, reader.int()?);
+        Ok(Self { side, partition, offset: reader.bigint()?, place: reader.int()? })
+    }
+
+    /// Whether it is ahead of all seen of its partition; it is then noted.
+    pub(super) fn advance(self, seen: &mut Vec<Self>) -> bool {
+        let is_of_it = |known: &&mut Self| (known.side, known.partition) == (self.side, self.partition);
+        let Some(known) = seen.iter_mut().find(is_of_it) else {
+            seen.push(self);
+            return true;
+        };
+        let is_ahead = (self.offset, self.place) > (known.offset, known.place);
+        if is_ahead {
+            *known = self;
+        }
+        is_ahead
     }
 }

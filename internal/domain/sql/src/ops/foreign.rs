@@ -1,26 +1,27 @@
 use millstream_model::{Headers, Value};
 
-use super::event::{Before, Event};
-use super::table_join::{kept, side_by_side, taken};
-use super::{Done, Run, StepError, evaluated};
+use super::event::{Before, Event, struct_bytes};
+use super::table_join::{kept, kept_bytes, side_by_side, taken};
+use super::{Done, Run, StepError, entry, evaluated};
 use crate::plan::{Act, Wire};
 
 impl Run<'_> {
     /// A left table's row goes to where its foreign key belongs, and leaves where it belonged before.
-    pub(super) fn subscribe(&mut self, wire: Wire, mut event: Event) -> Done {
+    pub(super) fn subscribe(&mut self, wire: Wire, event: Event) -> Done {
         let Act::Subscribe { foreign, is_outer, right_width } = self.act(wire)? else {
             return Err(StepError::Damaged("a foreign key"));
         };
         let Some(refer) = self.behind(wire) else { return Ok(()) };
         let place = Self::place(wire, b'f', &event.place(true));
-        let before = match self.state.get(&place)? {
+        let before = match entry::get(self.state, &place)? {
             Some(Value::Bytes(before)) => Some(before.into_vec()),
             _ => None,
         };
         let key = event.row.as_ref().map(|row| evaluated(foreign, row, &mut self.out));
         let key = key.filter(|key| key.iter().all(|value| !value.is_null()));
-        let now = key.map(|key| Value::Struct(key).to_bytes());
-        self.state.put(&place, now.as_ref().map(|now| Value::Bytes(now.as_slice().into())).as_ref())?;
+        let now = key.map(|key| struct_bytes(&key));
+        let noted = now.as_ref().map(|now| Value::Bytes(now.as_slice().into()));
+        entry::put(self.state, &place, noted.as_ref())?;
         let has_moved = before.is_some() && before != now;
         if let Some(before) = before.filter(|_| has_moved) {
             // The last that is heard of the row from there is that it is gone, unless it is told from elsewhere now.
@@ -50,8 +51,8 @@ impl Run<'_> {
         let lefts_place = Self::place(wire, b'l', key);
         let mut lefts = self.list(&lefts_place)?;
         if wire.side == 1 {
-            let right = event.row.clone().map(|row| kept(row, event.time));
-            self.state.put(&right_place, right.as_ref())?;
+            let right = event.row.as_deref().map(|row| kept_bytes(row, event.time));
+            self.state.put(&right_place, right.as_deref())?;
             for left in lefts {
                 self.tell(wire, left, (Some(&event), &event.headers), true)?;
             }
@@ -70,7 +71,7 @@ impl Run<'_> {
         lefts.push(left.clone());
         lefts.sort();
         self.put_list(&lefts_place, lefts)?;
-        let right = self.state.get(&right_place)?.map(taken).transpose()?;
+        let right = self.kept_row(&right_place)?;
         let right = right.map(|(row, time)| Event { row: Some(row), time, ..event.clone() });
         self.tell(wire, left, (right.as_ref(), &event.headers), is_told)
     }
@@ -102,7 +103,16 @@ impl Run<'_> {
         let headers = headers.clone();
         self.push(
             self.behind(wire),
-            Event { key, row, before: Before::Unknown, time, window: None, headers, origin: None },
+            Event {
+                key,
+                row,
+                before: Before::Unknown,
+                time,
+                window: None,
+                headers,
+                origin: None,
+                group: None,
+            },
         )
     }
 }

@@ -62,6 +62,7 @@ impl Intake {
             window: record.window,
             headers: record.headers,
             origin: Some(Origin { side, partition: record.partition, offset: record.offset, place: 0 }),
+            group: None,
         })
     }
 }

@@ -3,7 +3,7 @@ use millstream_model::{Headers, Value};
 use super::agenda::Agenda;
 use super::event::{Before, Event};
 use super::table_join::{kept, side_by_side, taken};
-use super::{Done, Run, StepError, key_values};
+use super::{Done, Run, StepError, entry, key_values};
 use crate::ast::JoinKind;
 use crate::plan::{Act, Wire};
 
@@ -122,15 +122,10 @@ impl Run<'_> {
     /// The latest times that this side and the other have seen.
     fn side_times(&mut self, wire: Wire, time: i64) -> Result<(i64, i64), StepError> {
         let side = |side: usize| Self::place(wire, b's', &[u8::from(side == 0)]);
-        let read = |value: Option<Value>| match value {
-            Some(Value::Bigint(time)) => Ok(time),
-            None => Ok(i64::MIN),
-            Some(_) => Err(StepError::Damaged("a side's time")),
-        };
-        let own = read(self.state.get(&side(wire.side))?)?;
-        let other = read(self.state.get(&side(1 - wire.side.min(1)))?)?;
+        let own = entry::number(self.state, &side(wire.side))?.unwrap_or(i64::MIN);
+        let other = entry::number(self.state, &side(1 - wire.side.min(1)))?.unwrap_or(i64::MIN);
         if time > own {
-            self.state.put(&side(wire.side), Some(&Value::Bigint(time)))?;
+            entry::put_number(self.state, &side(wire.side), time)?;
         }
         Ok((own.max(time), other))
     }
@@ -245,6 +240,7 @@ impl Run<'_> {
                 window: None,
                 headers: Headers::default(),
                 origin: None,
+                group: None,
             };
             self.push(self.behind(wire), event)?;
         }

@@ -1,5 +1,6 @@
-use super::aggregate::{Sum, row_of, told};
-use super::event::{Before, Bounds, Event, Origin};
+use super::aggregate::{row_of, told};
+use super::event::{Before, Bounds, Event};
+use super::sum::Sum;
 use super::{Done, Run, key_values};
 use crate::aggregate::Aggregate;
 use crate::plan::{Windows, Wire};
@@ -64,7 +65,7 @@ impl Run<'_> {
         if !was_known {
             self.note_windows(wire, windows, key, &apart)?;
         }
-        self.put_windows(&place, apart)
+        self.put_windows(&place, &apart)
     }
 }
 
@@ -74,10 +75,8 @@ impl Sum {
         let states = self.states.into_iter().zip(other.states).zip(calls);
         self.states = states.map(|((one, two), call)| call.merge(one, two)).collect();
         self.time = self.time.max(other.time);
-        for seen in other.seen {
-            if let Some(origin) = Origin::of(&seen) {
-                origin.advance(&mut self.seen);
-            }
+        for origin in other.seen {
+            origin.advance(&mut self.seen);
         }
         self
     }

@@ -1,4 +1,4 @@
-use millstream_model::{Headers, Value};
+use millstream_model::{Headers, Value, ValueError, ValueReader, ValueWriter};
 
 use super::event::{Before, Event};
 use super::{Done, Run, StepError, key_values};
@@ -9,6 +9,31 @@ use crate::plan::{Act, Wire};
 pub(super) fn kept(row: Vec<Value>, time: i64) -> Value {
     Value::Struct(vec![Value::Bigint(time), Value::Struct(row)])
 }
+
+/// The same as an entry of the state.
+pub(super) fn kept_bytes(row: &[Value], time: i64) -> Vec<u8> {
+    let mut writer = ValueWriter::with_capacity(ROW_BYTES);
+    writer.fields(2);
+    writer.bigint(time);
+    writer.row(row);
+    writer.into_bytes()
+}
+
+/// What most rows take, in bytes.
+const ROW_BYTES: usize = 64;
+
+/// Appends a row from an entry of the state, and answers its time.
+fn append_kept(bytes: &[u8], row: &mut Vec<Value>) -> Result<i64, ValueError> {
+    let mut reader = ValueReader::new(bytes)?;
+    if reader.fields()? != 2 {
+        return Err(ValueError::Damaged("no row is kept so"));
+    }
+    let time = reader.bigint()?;
+    reader.append_row(row)?;
+    reader.end(time)
+}
+
+const DAMAGED: StepError = StepError::Damaged("a row that was kept");
 
 /// A row that was kept, and its time.
 pub(super) fn taken(value: Value) -> Result<(Vec<Value>, i64), StepError> {
@@ -39,15 +64,18 @@ pub(super) fn side_by_side(
 }
 
 impl Run<'_> {
-    fn kept_row(&mut self, place: &[u8]) -> Result<Option<(Vec<Value>, i64)>, StepError> {
-        self.state.get(place)?.map(taken).transpose()
+    pub(super) fn kept_row(&mut self, place: &[u8]) -> Result<Option<(Vec<Value>, i64)>, StepError> {
+        let Some(bytes) = self.state.get(place)? else { return Ok(None) };
+        let mut row = Vec::new();
+        let time = append_kept(bytes, &mut row).map_err(|_| DAMAGED)?;
+        Ok(Some((row, time)))
     }
 
     /// Keeps a row in place of the one before, which is answered.
     fn keep_row(&mut self, place: &[u8], event: &Event) -> Result<Option<(Vec<Value>, i64)>, StepError> {
         let before = self.kept_row(place)?;
-        let value = event.row.clone().map(|row| kept(row, event.time));
-        self.state.put(place, value.as_ref())?;
+        let value = event.row.as_deref().map(|row| kept_bytes(row, event.time));
+        self.state.put(place, value.as_deref())?;
         Ok(before)
     }
 
@@ -60,15 +88,15 @@ impl Run<'_> {
         if wire.side == 1 {
             return self.keep_row(&place, &event).map(drop);
         }
-        let right = self.kept_row(&place)?.map(|(row, _)| row);
-        if event.row.is_none() || (right.is_none() && !is_outer) {
+        let Some(mut row) = event.row.take() else { return Ok(()) };
+        let right = self.state.get(&place)?;
+        if right.is_none() && !is_outer {
             return Ok(());
         }
-        let mut row = event.row.take().unwrap_or_default();
         row.reserve_exact(*right_width + event.key.len());
         debug_assert_eq!(row.len(), *left_width, "a row has all of its columns");
         match right {
-            Some(right) => row.extend(right),
+            Some(right) => drop(append_kept(right, &mut row).map_err(|_| DAMAGED)?),
             None => row.extend(std::iter::repeat_n(Value::Null, *right_width)),
         }
         row.extend_from_slice(&event.key);
@@ -131,6 +159,7 @@ impl Run<'_> {
                 window: event.window,
                 headers,
                 origin: None,
+                group: None,
             },
         )
     }

@@ -1,6 +1,8 @@
 use proptest::prelude::*;
 
+use super::reading::WIDE;
 use super::*;
+use crate::Decimal;
 
 fn scalar() -> impl Strategy<Value = Value> {
     prop_oneof![
@@ -80,4 +82,35 @@ fn damage_is_told() {
     assert_eq!(decode_value(&[1, 3, 0x80, 0]), Err(WIDE));
     let deep: Vec<u8> = std::iter::once(1).chain([12, 1].repeat(200)).collect();
     assert_eq!(decode_value(&deep), Err(ValueError::Damaged("it is nested too deeply")));
+}
+
+/// What is written and read part by part is what is written and read as a tree.
+#[test]
+fn parts_are_as_the_whole() {
+    let row = vec![Value::Double(0.5), Value::Map([(Value::text("k"), Value::Null)].into())];
+    let whole = Value::Struct(vec![
+        Value::Bigint(i64::MIN),
+        Value::Int(i32::MAX),
+        Value::Array(vec![Value::text("a"), Value::Bytes([0, 1].into())]),
+        Value::Struct(row.clone()),
+    ]);
+    let mut writer = ValueWriter::with_capacity(8);
+    writer.fields(4);
+    writer.bigint(i64::MIN);
+    writer.int(i32::MAX);
+    writer.elements(2);
+    writer.value(&Value::text("a"));
+    writer.value(&Value::Bytes([0, 1].into()));
+    writer.row(&row);
+    let bytes = writer.into_bytes();
+    assert_eq!(bytes, whole.to_bytes());
+    let mut reader = ValueReader::new(&bytes).unwrap();
+    assert_eq!((reader.fields(), reader.bigint(), reader.int()), (Ok(4), Ok(i64::MIN), Ok(i32::MAX)));
+    assert_eq!((reader.elements(), reader.text()), (Ok(2), Ok("a")));
+    assert_eq!(reader.value(), Ok(Value::Bytes([0, 1].into())));
+    assert_eq!(reader.row(), Ok(row));
+    assert_eq!(reader.end(()), Ok(()));
+    let mut reader = ValueReader::new(&bytes).unwrap();
+    assert!(reader.bigint().is_err(), "it is a struct");
+    assert_eq!(ValueReader::new(&bytes).unwrap().end(()), Err(ValueError::Long(bytes.len() - 1)));
 }

@@ -104,6 +104,7 @@ fn windows_that_the_version_before_left_open_are_told_once() {
                 window,
                 headers: Headers::default(),
                 origin: None,
+                group: None,
             };
             run.tell_window(wire, *windows, row).unwrap();
         }

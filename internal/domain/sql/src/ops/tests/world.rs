@@ -25,7 +25,7 @@ impl SchemaSource for Schemas {
 
 #[derive(Default)]
 pub(in crate::ops) struct Memory {
-    entries: BTreeMap<Vec<u8>, Value>,
+    entries: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Everything is kept here, so that nothing is sent.
     is_all: bool,
 }
@@ -37,13 +37,13 @@ impl Memory {
 }
 
 impl State for Memory {
-    fn get(&mut self, key: &[u8]) -> Result<Option<Value>, StepError> {
-        Ok(self.entries.get(key).cloned())
+    fn get(&mut self, key: &[u8]) -> Result<Option<&[u8]>, StepError> {
+        Ok(self.entries.get(key).map(Vec::as_slice))
     }
 
-    fn put(&mut self, key: &[u8], value: Option<&Value>) -> Result<(), StepError> {
+    fn put(&mut self, key: &[u8], value: Option<&[u8]>) -> Result<(), StepError> {
         match value {
-            Some(value) => self.entries.insert(key.to_vec(), value.clone()),
+            Some(value) => self.entries.insert(key.to_vec(), value.to_vec()),
             None => self.entries.remove(key),
         };
         Ok(())
