@@ -95,6 +95,8 @@ pub(crate) struct Names {
     pub(crate) places: HashMap<TopicName, usize, foldhash::fast::RandomState>,
     /// The topic of the group's own records, if it has any.
     pub(crate) loopback: String,
+    /// Its place among the destinations.
+    pub(crate) loop_place: Option<usize>,
     pub(crate) joins: Vec<TopicName>,
     pub(crate) lookups: Vec<TopicName>,
     pub(crate) has_table: bool,

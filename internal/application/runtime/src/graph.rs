@@ -396,6 +396,7 @@ fn names(spec: &GroupSpec) -> Names {
         group: spec.group.clone(),
         places: destinations.iter().cloned().zip(0..).collect(),
         loopback: format!("{}-loop", spec.group),
+        loop_place: spec.loopback.as_ref().map(|_| outputs_count),
         destinations,
         joins: spec.joins.clone(),
         lookups: spec.lookups.clone(),

@@ -164,55 +164,58 @@ impl<'a> Run<'a> {
         false
     }
 
-    /// Hands a row to a step, where its source's or the step's before it stands.
-    fn push(&mut self, wire: Option<Wire>, mut event: Event) -> Done {
-        let Some(wire) = wire else { return Ok(()) };
-        let next = self.behind(wire);
-        match self.act(wire)? {
-            Act::Filter { condition, kind } => {
-                if matches!(&event.before, Before::Row(row) if !passes(condition, row, &mut self.out)) {
-                    event.before = Before::Nothing;
-                }
-                if !event.row.as_ref().is_some_and(|row| passes(condition, row, &mut self.out)) {
-                    // What was not there before is not gone now.
-                    if *kind == SourceKind::Stream || event.before == Before::Nothing {
+    /// Hands a row to a step, where its source's or the step's before it stands, and on through those that need nothing else.
+    fn push(&mut self, mut wire: Option<Wire>, mut event: Event) -> Done {
+        while let Some(at) = wire {
+            let next = self.behind(at);
+            match self.act(at)? {
+                Act::Filter { condition, kind } => {
+                    if !self.filter(condition, *kind, &mut event) {
                         return Ok(());
                     }
-                    event.row = None;
                 }
-                self.push(next, event)
-            }
-            Act::Extend { values } => {
-                for row in event.row.as_mut().into_iter().chain(event.before.row_mut()) {
-                    let more = evaluated(values, row, &mut self.out);
-                    row.extend(more);
+                Act::Extend { values } => {
+                    for row in event.row.as_mut().into_iter().chain(event.before.row_mut()) {
+                        let more = evaluated(values, row, &mut self.out);
+                        row.extend(more);
+                    }
                 }
-                self.push(next, event)
+                Act::Select { values } => event.select(values),
+                Act::Rekey { key } => {
+                    // An event without a value still has its key, which stands before the rest in its row.
+                    event.key = match &event.row {
+                        Some(row) => evaluated(key, row, &mut self.out),
+                        None => key.iter().map(|of| of_key(of, &event.key)).collect(),
+                    };
+                }
+                Act::Explode { lists } => return self.explode(lists, &event, next),
+                Act::Exchange { key, on_null, by_end } => {
+                    return self.exchange(key.as_deref(), *on_null, *by_end, event, next);
+                }
+                Act::Subscribe { .. } => return self.subscribe(at, event),
+                Act::Group { .. } => return self.group(at, event),
+                Act::Sink { value, time, kind } => {
+                    self.sink(value, time.as_ref(), *kind, event);
+                    return Ok(());
+                }
+                _ => return Err(StepError::Damaged("a row that did not go to where its key belongs")),
             }
-            Act::Select { values } => {
-                event.select(values);
-                self.push(next, event)
-            }
-            Act::Explode { lists } => self.explode(lists, &event, next),
-            Act::Rekey { key } => {
-                // An event without a value still has its key, which stands before the rest in its row.
-                event.key = match &event.row {
-                    Some(row) => evaluated(key, row, &mut self.out),
-                    None => key.iter().map(|of| of_key(of, &event.key)).collect(),
-                };
-                self.push(next, event)
-            }
-            Act::Exchange { key, on_null, by_end } => {
-                self.exchange(key.as_deref(), *on_null, *by_end, event, next)
-            }
-            Act::Subscribe { .. } => self.subscribe(wire, event),
-            Act::Group { .. } => self.group(wire, event),
-            Act::Sink { value, time, kind } => {
-                self.sink(value, time.as_ref(), *kind, event);
-                Ok(())
-            }
-            _ => Err(StepError::Damaged("a row that did not go to where its key belongs")),
+            wire = next;
         }
+        Ok(())
+    }
+
+    /// Whether a row goes on: also where it does not pass, if the one before it did, which is gone by that.
+    fn filter(&mut self, condition: &Bound, kind: SourceKind, event: &mut Event) -> bool {
+        if matches!(&event.before, Before::Row(row) if !passes(condition, row, &mut self.out)) {
+            event.before = Before::Nothing;
+        }
+        if event.row.as_ref().is_some_and(|row| passes(condition, row, &mut self.out)) {
+            return true;
+        }
+        event.row = None;
+        // What was not there before is not gone now.
+        kind == SourceKind::Table && event.before != Before::Nothing
     }
 
     /// Hands a row to a step that keeps something, where the row's key belongs.

@@ -132,8 +132,7 @@ impl Context<'_> {
 
     /// How many partitions the group's loop has; none where it has no loop.
     pub fn loop_width(&self) -> Option<u32> {
-        let place = *self.names.places.get(self.names.loopback.as_str())?;
-        self.widths.get(place).copied()
+        self.widths.get(self.names.loop_place?).copied()
     }
 
     fn send_back<K: Codec, V: Codec>(

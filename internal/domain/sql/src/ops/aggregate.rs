@@ -352,9 +352,14 @@ pub(super) fn told(
 
 /// The row alone.
 pub(super) fn row_of(calls: &[Aggregate], sum: &Sum, key: &[Value], window: Option<Bounds>) -> Vec<Value> {
-    let bounds = window.map(|bounds| [Value::Bigint(bounds.start), Value::Bigint(bounds.end)]);
-    let results = calls.iter().zip(&sum.states).map(|(call, state)| call.result(state));
     let mut row = Vec::with_capacity(key.len() + calls.len() + 2);
-    row.extend(key.iter().cloned().chain(bounds.into_iter().flatten()).chain(results));
+    row.extend_from_slice(key);
+    if let Some(Bounds { start, end }) = window {
+        row.push(Value::Bigint(start));
+        row.push(Value::Bigint(end));
+    }
+    for (call, state) in calls.iter().zip(&sum.states) {
+        row.push(call.result(state));
+    }
     row
 }

@@ -22,15 +22,18 @@ pub struct Admission(Option<Wire>);
 impl Intake {
     /// A record's row; none where its time can't be told, which leaves the record out.
     pub fn of(entry: &Entry, mut record: SourceRecord) -> Option<Self> {
-        let mut row = record.value.take().map(|value| {
+        let mut row = record.value.take().map(|mut value| {
             let headers = entry.source.headers.iter();
             let headers = headers.map(|header| header_value(header.header.as_deref(), &record));
             let bounds = record.window.filter(|_| entry.source.window.is_some());
             let bounds = bounds.map(|Bounds { start, end }| [Value::Bigint(start), Value::Bigint(end)]);
-            let pseudo =
-                [Value::Bigint(record.timestamp), Value::Int(record.partition), Value::Bigint(record.offset)];
-            let mut row = Vec::with_capacity(record.key.len() + value.len() + pseudo.len() + 2);
-            row.extend(record.key.iter().cloned().chain(value).chain(headers).chain(pseudo));
+            let mut row = Vec::with_capacity(record.key.len() + value.len() + headers.len() + 5);
+            row.extend_from_slice(&record.key);
+            row.append(&mut value);
+            row.extend(headers);
+            row.push(Value::Bigint(record.timestamp));
+            row.push(Value::Int(record.partition));
+            row.push(Value::Bigint(record.offset));
             row.extend(bounds.into_iter().flatten());
             row
         });

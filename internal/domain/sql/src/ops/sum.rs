@@ -56,7 +56,10 @@ impl Sum {
         let damaged = || ValueError::Damaged("no group is so");
         let parts = reader.fields()?;
         let (time, states) = (reader.bigint()?, reader.row()?);
-        let seen = (0..reader.elements()?).map(|_| Origin::read(reader)).collect::<Result<_, _>>()?;
+        let mut seen = Vec::new();
+        for _ in 0..reader.elements()? {
+            seen.push(Origin::read(reader)?);
+        }
         let headers = match parts {
             3 => Headers::default(),
             4 => headers_of(reader.value()?).ok_or_else(damaged)?,

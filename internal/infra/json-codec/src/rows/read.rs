@@ -57,17 +57,17 @@ pub(super) fn fields(lexer: &mut Lexer<'_>, fields: &Fields, depth: usize) -> Re
             }
             lexer.back_to(start);
             is_read = true;
-            match value(lexer, &field.layout, depth + 1) {
-                Err(fault @ Fault::Text(_)) => return Err(fault),
+            match row.slot(place).map_or(Ok(()), |slot| read(lexer, &field.layout, depth + 1, slot)) {
+                Ok(()) => Ok(()),
+                Err(fault @ Fault::Text(_)) => Err(fault),
                 // Another entry may yet take its place, and what stands behind it is to be JSON in any case.
                 Err(fault) => {
                     lexer.back_to(start);
                     lexer.skip(depth + 1)?;
-                    row.put(place, Err(fault.at(&field.name)));
+                    row.wrong.push((place, fault.at(&field.name)));
+                    Ok(())
                 }
-                Ok(value) => row.put(place, Ok(value)),
             }
-            Ok(())
         })?;
         if !is_read {
             lexer.skip(depth + 1)?;
@@ -88,7 +88,8 @@ struct Row {
 
 impl Row {
     fn of(width: usize) -> Self {
-        let values = vec![Value::Null; width];
+        let mut values = Vec::with_capacity(width);
+        values.resize_with(width, || Value::Null);
         Self { values, found: 0, found_beyond: BTreeSet::new(), wrong: Vec::new() }
     }
 
@@ -98,18 +99,17 @@ impl Row {
             || if place < 128 { self.found >> place & 1 == 0 } else { !self.found_beyond.contains(&place) }
     }
 
-    fn put(&mut self, place: usize, read: Read<Value>) {
+    /// Where a column's value is to be; what was found for it before counts no more.
+    fn slot(&mut self, place: usize) -> Option<&mut Value> {
         if place < 128 {
             self.found |= 1 << place;
         } else {
             self.found_beyond.insert(place);
         }
-        self.wrong.retain(|(wrong, _)| *wrong != place);
-        match (read, self.values.get_mut(place)) {
-            (Ok(value), Some(slot)) => *slot = value,
-            (Ok(_), None) => {}
-            (Err(fault), _) => self.wrong.push((place, fault)),
+        if !self.wrong.is_empty() {
+            self.wrong.retain(|(wrong, _)| *wrong != place);
         }
+        self.values.get_mut(place)
     }
 
     fn end(self) -> Read<Vec<Value>> {
@@ -118,6 +118,27 @@ impl Row {
             Some((_, fault)) => Err(fault),
         }
     }
+}
+
+/// The value ahead, of a type, to where it is to be: whole numbers and plain texts, as most are, are made nowhere else.
+fn read(lexer: &mut Lexer<'_>, layout: &Layout, depth: usize, slot: &mut Value) -> Read<()> {
+    match (&layout.ty, lexer.kind(depth)?) {
+        (Type::String, Kind::Text) => match lexer.string()? {
+            Cow::Borrowed(text) => *slot = Value::String(text.into()),
+            Cow::Owned(text) => *slot = Value::String(text.into()),
+        },
+        (ty @ Type::Int, Kind::Number) => {
+            let digits = lexer.number()?;
+            let number = whole(digits).and_then(|number| i32::try_from(number).ok());
+            *slot = Value::Int(number.ok_or_else(|| wrong(digits, ty))?);
+        }
+        (ty @ Type::Bigint, Kind::Number) => {
+            let digits = lexer.number()?;
+            *slot = Value::Bigint(whole(digits).ok_or_else(|| wrong(digits, ty))?);
+        }
+        _ => *slot = value(lexer, layout, depth)?,
+    }
+    Ok(())
 }
 
 /// The value ahead, of a type.
