@@ -37,16 +37,23 @@ pub(crate) fn send<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result<(
             timestamp: effect.timestamp,
             tag: Tag::NONE,
         };
-        if let Err(error) = desk.suspects.send(log, &plan, &record) {
-            let refused = Refused { record: &record, destination: effect.destination, error };
-            let (status, suspects) = (&mut desk.status, &mut desk.suspects);
-            refusal = refused.goes_by(log, &plan, refusal, (status, suspects))?;
-            if refusal.is_some() {
+        match desk.suspects.offer(log, &plan, &record) {
+            Ok(true) => {
+                desk.status.sent(effect.destination);
+                desk.status.measures.sent(effect.destination, key, value);
+            }
+            Ok(false) => {
+                refusal = Some(refusal.unwrap_or_else(Refusal::by_full_queue));
                 break;
             }
-        } else {
-            desk.status.sent(effect.destination);
-            desk.status.measures.sent(effect.destination, key, value);
+            Err(error) => {
+                let refused = Refused { record: &record, destination: effect.destination, error };
+                let (status, suspects) = (&mut desk.status, &mut desk.suspects);
+                refusal = refused.goes_by(log, &plan, refusal, (status, suspects))?;
+                if refusal.is_some() {
+                    break;
+                }
+            }
         }
         (refusal, sent) = (None, sent + 1);
     }

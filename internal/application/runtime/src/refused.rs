@@ -18,6 +18,14 @@ pub(crate) struct Refusal {
     pub(crate) reason: String,
 }
 
+impl Refusal {
+    /// There was no room for it: the brokers do not keep up, or are not there.
+    pub(crate) fn by_full_queue() -> Self {
+        let reason = "the queue to the brokers is full".to_owned();
+        Self { tried: 0, wait: Duration::ZERO, due: Duration::ZERO, reason }
+    }
+}
+
 /// An emitted record that the log did not take.
 pub(crate) struct Refused<'a> {
     pub(crate) record: &'a SendRecord<'a>,

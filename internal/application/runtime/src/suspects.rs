@@ -11,6 +11,9 @@ use crate::policy::{AfterRetries, Policy, Verdict};
 /// Records given up, none of which comes again: what makes them makes others each time.
 const STRANGERS_MAX: usize = 50;
 
+/// How long a record waits for room in the queue, before the worker looks after other things.
+const PATIENCE: Duration = Duration::from_millis(500);
+
 /// What the brokers refused for what it is, and how the records at fault are found among those that came with them.
 ///
 /// Brokers refuse batches, and tell it after all was sent. So what was done since the last commit is taken back and done
@@ -85,14 +88,14 @@ impl Suspects {
     ///
     /// # Errors
     /// [`Action::DeadLetter`] when it is the one at fault; otherwise the log's own.
-    pub(crate) fn send<L: Outlet>(
+    pub(crate) fn offer<L: Outlet>(
         &mut self,
         log: &mut L,
         plan: &Plan,
         record: &SendRecord<'_>,
-    ) -> Result<(), PortError> {
+    ) -> Result<bool, PortError> {
         if !self.topics.contains(record.topic) {
-            return log.send(record);
+            return log.offer(record, PATIENCE);
         }
         let name = self.name(record);
         if let Some(known) = self.records.get(&name).filter(|known| known.is_given_up) {
@@ -103,7 +106,7 @@ impl Suspects {
             return Err(self.others(log, plan, error));
         }
         log.send(record)?;
-        let Err(error) = log.settle() else { return Ok(()) };
+        let Err(error) = log.settle() else { return Ok(true) };
         let rejections = log.rejections();
         let Some(own) = rejections.into_iter().find(|rejection| rejection.topic == *record.topic) else {
             return Err(error);
@@ -113,6 +116,17 @@ impl Suspects {
         }
         self.note(name, own.reason, policy(plan, record.topic).unwrap_or(Policy::Fail))?;
         Err(error)
+    }
+
+    /// As [`Suspects::offer`], for as long as there is no room.
+    pub(crate) fn send<L: Outlet>(
+        &mut self,
+        log: &mut L,
+        plan: &Plan,
+        record: &SendRecord<'_>,
+    ) -> Result<(), PortError> {
+        while !self.offer(log, plan, record)? {}
+        Ok(())
     }
 
     /// What was sent before the record at hand was refused.

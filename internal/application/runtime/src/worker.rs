@@ -21,6 +21,9 @@ const BATCH_RECORDS_MAX: usize = 2_000;
 /// How long a worker that is to stop waits for records that are deferred. Those it leaves are processed again elsewhere.
 const STOP_WAIT: Duration = Duration::from_secs(10);
 
+/// How long a worker that is to stop waits for brokers to acknowledge what it did. What they do not is done again elsewhere.
+const COMMIT_WAIT: Duration = Duration::from_secs(5);
+
 /// Waiting for a record while completions are awaited, or what comes of a commit.
 const DEFERRED_WAIT: Duration = Duration::from_millis(1);
 
@@ -29,6 +32,16 @@ const BUSY_WAIT: Duration = Duration::from_millis(5);
 
 /// Damaged tables that a worker repairs before it takes the disk to be broken.
 const REPAIRS_MAX: u64 = 100;
+
+/// Where a worker is on its way.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Course {
+    Working,
+    /// It is to stop, and brings to an end what it has begun.
+    Stopping,
+    /// The brokers have not acknowledged what was done last, and are not waited for any more.
+    Late,
+}
 
 /// A member of the group, and the owner of its partitions' state. It works step by step, on one thread.
 pub(crate) struct Worker<W: World> {
@@ -42,7 +55,7 @@ pub(crate) struct Worker<W: World> {
     committed_at: Duration,
     /// Whether no record is read until those are done that a commit waits for.
     is_settling: bool,
-    is_stopping: bool,
+    course: Course,
     is_paused: bool,
 }
 
@@ -67,7 +80,7 @@ impl<W: World> Worker<W> {
         let recovery = Recovery::new(&desk, instance)?;
         let committed_at = world.elapsed();
         let (asking, is_paused) = (Asking::default(), false);
-        let (is_settling, is_stopping) = (false, false);
+        let is_settling = false;
         Ok(Self {
             instance,
             log,
@@ -78,7 +91,7 @@ impl<W: World> Worker<W> {
             asking,
             committed_at,
             is_settling,
-            is_stopping,
+            course: Course::Working,
             is_paused,
         })
     }
@@ -93,12 +106,23 @@ impl<W: World> Worker<W> {
         while !stop.is_set() {
             self.step(status)?;
         }
-        self.is_stopping = true;
+        self.course = Course::Stopping;
         let begun = self.desk.world.elapsed();
-        while self.desk.deferred() > 0 && self.desk.world.elapsed().saturating_sub(begun) < STOP_WAIT {
+        let waits = |worker: &Self, most| worker.desk.world.elapsed().saturating_sub(begun) < most;
+        while self.desk.deferred() > 0 && waits(self, STOP_WAIT)
+            || self.is_unacknowledged() && waits(self, COMMIT_WAIT)
+        {
             self.step(status)?;
         }
+        if self.is_unacknowledged() {
+            self.course = Course::Late;
+        }
         Ok(())
+    }
+
+    /// Whether what was done is not committed yet, and may be waited for in steps.
+    fn is_unacknowledged(&self) -> bool {
+        !self.desk.is_exact() && (self.desk.under_way.is_some() || self.desk.has_uncommitted())
     }
 
     /// Commits what was processed unless it ended badly, leaves the group, and tells how all of it went.
@@ -215,7 +239,7 @@ impl<W: World> Worker<W> {
             return Ok(false);
         }
         let rang = self.desk.ring_all()?;
-        let went_on = self.desk.go_on(self.is_settling || self.is_stopping)?;
+        let went_on = self.desk.go_on(self.is_settling || self.course != Course::Working)?;
         let told = self.desk.tell_idle()?;
         Ok(self.desk.visit_some()? || rang || went_on || told)
     }
@@ -223,7 +247,7 @@ impl<W: World> Worker<W> {
     /// Reads no records while enough of them wait; the member stays in the group, and hears of rebalances.
     fn pause_or_resume(&mut self) -> Result<(), PortError> {
         let pauses = self.is_settling
-            || self.is_stopping
+            || self.course != Course::Working
             || self.desk.refusal.is_some()
             || self.desk.is_set_back()
             || self.desk.is_full();
@@ -294,7 +318,8 @@ impl<W: World> Worker<W> {
     }
 
     fn begin_commit(&mut self, is_full: bool) -> Result<bool, PortError> {
-        if self.since_commit() < self.desk.plan.settings.commit_interval() && !is_full {
+        let is_due = self.since_commit() >= self.desk.plan.settings.commit_interval();
+        if !is_due && !is_full && self.course == Course::Working {
             return Ok(false);
         }
         self.is_settling = (self.desk.is_exact() && self.desk.has_gaps()) || self.desk.refusal.is_some();
@@ -326,7 +351,12 @@ impl<W: World> Worker<W> {
     fn close(&mut self, is_healthy: bool) -> Result<(), PortError> {
         // What is deferred and can't be waited for is left to the next owner, with all since the last commit.
         let is_whole = is_healthy && !(self.desk.is_exact() && self.desk.has_gaps());
-        let committed = if is_whole { self.commit_last() } else { Ok(()) };
+        let committed = if is_whole && self.course != Course::Late { self.commit_last() } else { Ok(()) };
+        if self.course == Course::Late {
+            tracing::warn!(
+                "the brokers do not answer: what was done last is not committed, and is done again at the next start"
+            );
+        }
         if self.desk.is_exact() && (committed.is_err() || !is_whole) {
             // Spares readers the wait for a transaction that nobody will end.
             if let Err(error) = take_back(&mut self.log, &mut self.desk) {

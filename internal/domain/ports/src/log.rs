@@ -67,6 +67,15 @@ pub trait Outlet: Send + 'static {
     /// When the record can't be queued: too large, no such topic, or an earlier send failed for good.
     fn send(&mut self, record: &SendRecord<'_>) -> Result<(), PortError>;
 
+    /// As [`Outlet::send`], but waits no longer than `patience` while the queue is full, where that can be helped. Answers
+    /// whether the record is queued.
+    ///
+    /// # Errors
+    /// As [`Outlet::send`].
+    fn offer(&mut self, record: &SendRecord<'_>, _patience: Duration) -> Result<bool, PortError> {
+        self.send(record).map(|()| true)
+    }
+
     /// Waits until every queued record is acknowledged.
     ///
     /// # Errors

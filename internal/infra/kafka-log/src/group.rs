@@ -443,6 +443,10 @@ impl Outlet for KafkaGroup {
         self.sender.send(record)
     }
 
+    fn offer(&mut self, record: &SendRecord<'_>, patience: Duration) -> Result<bool, PortError> {
+        self.sender.offer(record, patience)
+    }
+
     fn settle(&mut self) -> Result<(), PortError> {
         self.sender.settle()
     }

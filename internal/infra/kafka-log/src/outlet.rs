@@ -2,7 +2,7 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use millstream_model::{HeaderSource, Offset, Partition, TopicName};
 use millstream_ports::{Action, Outlet, PortError, Rejection, SendRecord, Tag, Tally};
@@ -288,8 +288,10 @@ impl KafkaOutlet {
     }
 }
 
-impl Outlet for KafkaOutlet {
-    fn send(&mut self, record: &SendRecord<'_>) -> Result<(), PortError> {
+impl KafkaOutlet {
+    /// Queues a record, once there is room, or not at all where that takes longer than it `may`.
+    fn queue(&mut self, record: &SendRecord<'_>, may: Option<Duration>) -> Result<bool, PortError> {
+        let mut full_since = None;
         self.unpolled += 1;
         if self.unpolled >= SENDS_PER_POLL {
             self.unpolled = 0;
@@ -301,6 +303,10 @@ impl Outlet for KafkaOutlet {
             if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) {
                 return Err(self.not_queued(record.topic, &error));
             }
+            let full_since = *full_since.get_or_insert_with(Instant::now);
+            if may.is_some_and(|may| full_since.elapsed() >= may) {
+                return Ok(false);
+            }
             next = back;
             self.take_in();
             self.check()?;
@@ -308,7 +314,17 @@ impl Outlet for KafkaOutlet {
         if let Some(count) = self.context().on_their_way.get(self.side) {
             count.fetch_add(1, Ordering::Relaxed);
         }
-        Ok(())
+        Ok(true)
+    }
+}
+
+impl Outlet for KafkaOutlet {
+    fn send(&mut self, record: &SendRecord<'_>) -> Result<(), PortError> {
+        self.queue(record, None).map(drop)
+    }
+
+    fn offer(&mut self, record: &SendRecord<'_>, patience: Duration) -> Result<bool, PortError> {
+        self.queue(record, Some(patience))
     }
 
     fn settle(&mut self) -> Result<(), PortError> {
@@ -371,4 +387,36 @@ fn owned_headers(source: &dyn HeaderSource) -> Option<OwnedHeaders> {
         owned = Some(headers.insert(Header { key, value }));
     });
     owned
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use millstream_model::{NoHeaders, TopicName};
+
+    use super::*;
+
+    /// With nobody there, the queue fills and stays full.
+    #[test]
+    fn an_offer_ends_where_there_is_no_room() {
+        let few = BTreeMap::from([("queue.buffering.max.messages".to_owned(), "10".to_owned())]);
+        let log = KafkaLog::new("127.0.0.1:1").with_properties(few).unwrap();
+        let mut outlet = KafkaOutlet::open(&log, "offers").unwrap();
+        let topic = TopicName::new("nowhere").unwrap();
+        let record = SendRecord {
+            topic: &topic,
+            partition: None,
+            key: None,
+            value: Some(b"x"),
+            headers: &NoHeaders,
+            timestamp: None,
+            tag: Tag::NONE,
+        };
+        let begun = Instant::now();
+        let taken = (0..12).map(|_| outlet.offer(&record, Duration::from_millis(20)).unwrap());
+        assert_eq!(taken.filter(|is_taken| *is_taken).count(), 10);
+        assert!(begun.elapsed() >= Duration::from_millis(40), "each that found no room waited for it");
+        assert_eq!(outlet.producer.in_flight_count(), 10, "what was not taken is not queued");
+    }
 }

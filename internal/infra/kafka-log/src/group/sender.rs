@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use millstream_model::{Offset, Partition};
 use millstream_ports::{Delivery, Outlet, PortError, Rejection, SendRecord, Tag, Tally};
 
@@ -86,6 +88,14 @@ impl Sender {
         match self {
             Self::Plain(outlet) => outlet.send(record),
             Self::Transactional(transactor) => transactor.send(record),
+        }
+    }
+
+    pub(super) fn offer(&mut self, record: &SendRecord<'_>, patience: Duration) -> Result<bool, PortError> {
+        match self {
+            Self::Plain(outlet) => outlet.offer(record, patience),
+            // What is left out would be missing in the transaction.
+            Self::Transactional(transactor) => transactor.send(record).map(|()| true),
         }
     }
 
