@@ -21,7 +21,7 @@ pub struct ValueReader<'a> {
 }
 
 impl<'a> ValueReader<'a> {
-    /// At the beginning of what [`encode_value`] or [`ValueWriter`] wrote.
+    /// At the beginning of what [`crate::encode_value`] or [`crate::ValueWriter`] wrote.
     ///
     /// # Errors
     /// When the bytes are of another version, or nothing of the kind.

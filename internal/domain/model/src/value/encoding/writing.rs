@@ -1,7 +1,7 @@
 use super::{ARRAY, BIGINT, INT, STRING, STRUCT, VERSION};
 use crate::Value;
 
-/// Writes a value of a known shape part by part: what [`encode_value`] writes of the same value as a tree.
+/// Writes a value of a known shape part by part: what [`crate::encode_value`] writes of the same value as a tree.
 ///
 /// **Invariant:** as many parts follow as [`ValueWriter::fields`] and [`ValueWriter::elements`] were told; the caller's duty.
 pub struct ValueWriter {
