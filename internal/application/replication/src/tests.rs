@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use millstream_model::{Offset, Partition};
 
-use fakes::{Bench, Fault};
+use crate::replicator::Replicator;
+use fakes::{Bench, Fault, Group, Reader, Table};
 
 fn rows(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
@@ -190,13 +191,19 @@ fn large_records_make_small_transactions() {
     assert_eq!(bench.commits(), 3, "two of nine million bytes in each");
 }
 
-#[test]
-fn records_are_read_while_the_replica_writes() {
-    let bench = Bench::new(1);
+/// A replicator whose replica writes the first record, for as long as the bench is slow.
+fn writing(bench: &Bench) -> Replicator<Group, Reader, Table> {
     bench.is_slow(true);
     let mut replicator = bench.replicator();
     bench.write(0, &[("a", Some("1"))]);
     bench.turn(&mut replicator, 3);
+    replicator
+}
+
+#[test]
+fn records_are_read_while_the_replica_writes() {
+    let bench = Bench::new(1);
+    let mut replicator = writing(&bench);
     bench.write(0, &[("b", Some("2")), ("a", None)]);
     bench.turn(&mut replicator, 3);
     assert_eq!((bench.position(0), bench.applied()), (None, 0), "the first write lasts");
@@ -214,10 +221,7 @@ fn records_are_read_while_the_replica_writes() {
 fn what_was_read_ahead_of_a_write_that_failed_is_read_again() {
     for fault in [Fault::Retry, Fault::LandsUnseen] {
         let bench = Bench::new(2);
-        bench.is_slow(true);
-        let mut replicator = bench.replicator();
-        bench.write(0, &[("a", Some("1"))]);
-        bench.turn(&mut replicator, 3);
+        let mut replicator = writing(&bench);
         bench.write(0, &[("a", Some("2"))]);
         bench.write(1, &[("b", Some("3"))]);
         bench.turn(&mut replicator, 3);
@@ -231,10 +235,7 @@ fn what_was_read_ahead_of_a_write_that_failed_is_read_again() {
 #[test]
 fn partitions_are_given_up_behind_the_write_that_is_under_way() {
     let bench = Bench::new(1);
-    bench.is_slow(true);
-    let mut replicator = bench.replicator();
-    bench.write(0, &[("a", Some("1"))]);
-    bench.turn(&mut replicator, 3);
+    let mut replicator = writing(&bench);
     bench.write(0, &[("a", Some("2"))]);
     bench.turn(&mut replicator, 3);
     bench.revoke(&[0]);
@@ -246,10 +247,7 @@ fn partitions_are_given_up_behind_the_write_that_is_under_way() {
 #[test]
 fn what_is_under_way_lands_before_it_ends() {
     let bench = Bench::new(1);
-    bench.is_slow(true);
-    let mut replicator = bench.replicator();
-    bench.write(0, &[("a", Some("1"))]);
-    bench.turn(&mut replicator, 3);
+    let replicator = writing(&bench);
     let stop = millstream_runtime::Stop::new();
     stop.set();
     replicator.run(&stop).unwrap();

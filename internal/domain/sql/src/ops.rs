@@ -345,15 +345,10 @@ fn key_values(key: &[u8]) -> Result<Vec<Value>, StepError> {
     }
 }
 
-/// The values of expressions in a row: null, and told, where one fails.
+/// The values of expressions in a row: null, and told, where one fails. Columns and constants, as most are, are copied to where
+/// they are to be and nowhere else.
 fn evaluated(of: &[Bound], row: &[Value], out: &mut Emissions) -> Vec<Value> {
     let mut values = Vec::with_capacity(of.len());
-    append(of, row, &mut values, out);
-    values
-}
-
-/// Appends them. Columns and constants, as most are, are copied to where they are to be and nowhere else.
-fn append(of: &[Bound], row: &[Value], values: &mut Vec<Value>, out: &mut Emissions) {
     for bound in of {
         match bound {
             Bound::Column(column) => match row.get(*column) {
@@ -367,9 +362,11 @@ fn append(of: &[Bound], row: &[Value], values: &mut Vec<Value>, out: &mut Emissi
             },
         }
     }
+    values
 }
 
-/// As [`append`], of a row that nobody wants any more: a column is not copied where it is wanted once. Failures are told.
+/// Appends what [`evaluated`] gives, of a row that nobody wants any more: a column is not copied where it is wanted once.
+/// Failures are told.
 fn move_to(values: &mut Vec<Value>, of: &[Bound], mut row: Vec<Value>, mut told: impl FnMut(Failure)) {
     let from = values.len();
     for bound in of {

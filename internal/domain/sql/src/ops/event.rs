@@ -71,8 +71,8 @@ pub(super) fn struct_bytes(fields: &[Value]) -> Vec<u8> {
     writer.into_bytes()
 }
 
-/// What most keys take, in bytes.
-const ROW_BYTES: usize = 64;
+/// What most keys and rows take, in bytes.
+pub(super) const ROW_BYTES: usize = 64;
 
 /// A moment in milliseconds; a time before 1970 is none.
 pub(super) fn moment(of: &Bound, row: &[Value]) -> Result<i64, StepError> {

@@ -1,6 +1,6 @@
 use millstream_model::{Headers, Value, ValueError, ValueReader, ValueWriter};
 
-use super::event::{Before, Event};
+use super::event::{Before, Event, ROW_BYTES};
 use super::{Done, Run, StepError, key_values};
 use crate::ast::JoinKind;
 use crate::plan::{Act, Wire};
@@ -19,9 +19,6 @@ pub(super) fn kept_bytes(row: &[Value], time: i64) -> Vec<u8> {
     writer.into_bytes()
 }
 
-/// What most rows take, in bytes.
-const ROW_BYTES: usize = 64;
-
 /// Appends a row from an entry of the state, and answers its time.
 fn append_kept(bytes: &[u8], row: &mut Vec<Value>) -> Result<i64, ValueError> {
     let mut reader = ValueReader::new(bytes)?;
@@ -37,11 +34,10 @@ const DAMAGED: StepError = StepError::Damaged("a row that was kept");
 
 /// A row that was kept, and its time.
 pub(super) fn taken(value: Value) -> Result<(Vec<Value>, i64), StepError> {
-    let damaged = || StepError::Damaged("a row that was kept");
-    let Value::Struct(parts) = value else { return Err(damaged()) };
-    match <[Value; 2]>::try_from(parts).map_err(|_| damaged())? {
+    let Value::Struct(parts) = value else { return Err(DAMAGED) };
+    match <[Value; 2]>::try_from(parts).map_err(|_| DAMAGED)? {
         [Value::Bigint(time), Value::Struct(row)] => Ok((row, time)),
-        _ => Err(damaged()),
+        _ => Err(DAMAGED),
     }
 }
 

@@ -100,8 +100,9 @@ impl<'a> ValueReader<'a> {
     /// # Errors
     /// When no struct is next.
     pub fn row(&mut self) -> Result<Vec<Value>, ValueError> {
-        self.tag(STRUCT)?;
-        self.values(1)
+        let mut row = Vec::new();
+        self.append_row(&mut row)?;
+        Ok(row)
     }
 
     /// Reads a value of whatever type.
