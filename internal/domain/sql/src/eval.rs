@@ -4,6 +4,7 @@ mod arithmetic;
 mod cast;
 mod compare;
 mod failure;
+mod flat;
 mod lambda;
 mod like;
 mod look;
@@ -22,6 +23,7 @@ pub use compare::{Comparison, Order};
 pub(crate) use compare::{compare, exact};
 pub use failure::Failure;
 pub(crate) use failure::Outcome;
+pub(crate) use flat::Condition;
 pub(crate) use lambda::{Frame, Lambda};
 pub use like::Pattern;
 

@@ -91,7 +91,18 @@ impl Kind {
         sides: &(Bound, Bound),
         frame: Frame<'_>,
     ) -> Result<Option<i64>, Failure> {
-        let (Some(left), Some(right)) = (sides.0.long(frame)?, sides.1.long(frame)?) else { return Ok(None) };
+        let (left, right) = (sides.0.long(frame)?, sides.1.long(frame)?);
+        self.on_longs(operation, left, right)
+    }
+
+    #[inline]
+    pub(super) fn on_longs(
+        self,
+        operation: Operation,
+        left: Option<i64>,
+        right: Option<i64>,
+    ) -> Result<Option<i64>, Failure> {
+        let (Some(left), Some(right)) = (left, right) else { return Ok(None) };
         let result = match operation {
             Operation::Add => left.checked_add(right),
             Operation::Subtract => left.checked_sub(right),
@@ -115,14 +126,19 @@ pub(super) fn double(
     sides: &(Bound, Bound),
     frame: Frame<'_>,
 ) -> Result<Option<f64>, Failure> {
-    let (Some(left), Some(right)) = (sides.0.double(frame)?, sides.1.double(frame)?) else { return Ok(None) };
-    Ok(Some(match operation {
+    Ok(doubles(operation, sides.0.double(frame)?, sides.1.double(frame)?))
+}
+
+#[inline]
+pub(super) fn doubles(operation: Operation, left: Option<f64>, right: Option<f64>) -> Option<f64> {
+    let (left, right) = (left?, right?);
+    Some(match operation {
         Operation::Add => left + right,
         Operation::Subtract => left - right,
         Operation::Multiply => left * right,
         Operation::Divide => left / right,
         Operation::Modulo => left % right,
-    }))
+    })
 }
 
 /// The result at `scale`, rounded half away from zero where it has more digits.

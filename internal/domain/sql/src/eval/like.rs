@@ -1,20 +1,28 @@
+use memchr::memmem::Finder;
+
 use super::Failure;
 
 /// What LIKE looks for: `%` stands for any characters, `_` for one, and what stands behind the escape for itself.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Pattern {
     wants: Vec<Want>,
     /// The same where it is but a text at a place.
-    plain: Option<(Place, String)>,
+    plain: Option<Plain>,
 }
 
-/// Where a text is to stand in another.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Place {
-    Whole,
-    Front,
-    End,
-    Anywhere,
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.wants == other.wants
+    }
+}
+
+/// A text, and where it is to stand in another.
+#[derive(Clone, Debug)]
+enum Plain {
+    Whole(String),
+    Front(String),
+    End(String),
+    Anywhere(Box<Finder<'static>>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -53,10 +61,10 @@ impl Pattern {
 
     pub(super) fn matches(&self, text: &str) -> bool {
         match &self.plain {
-            Some((Place::Whole, wanted)) => text == wanted,
-            Some((Place::Front, wanted)) => text.starts_with(wanted.as_str()),
-            Some((Place::End, wanted)) => text.ends_with(wanted.as_str()),
-            Some((Place::Anywhere, wanted)) => text.contains(wanted.as_str()),
+            Some(Plain::Whole(wanted)) => text == wanted,
+            Some(Plain::Front(wanted)) => text.starts_with(wanted.as_str()),
+            Some(Plain::End(wanted)) => text.ends_with(wanted.as_str()),
+            Some(Plain::Anywhere(wanted)) => wanted.find(text.as_bytes()).is_some(),
             None => self.walks(text),
         }
     }
@@ -91,15 +99,16 @@ fn text_of(wants: &[Want]) -> String {
     wants.iter().filter_map(character).collect()
 }
 
-fn plain(wants: &[Want]) -> Option<(Place, String)> {
-    let (place, wants) = match wants {
-        [Want::Any, wants @ .., Want::Any] => (Place::Anywhere, wants),
-        [Want::Any, wants @ ..] => (Place::End, wants),
-        [wants @ .., Want::Any] => (Place::Front, wants),
-        wants => (Place::Whole, wants),
+fn plain(wants: &[Want]) -> Option<Plain> {
+    let anywhere = |text: String| Plain::Anywhere(Box::new(Finder::new(&text).into_owned()));
+    let (place, wants): (fn(String) -> Plain, _) = match wants {
+        [Want::Any, wants @ .., Want::Any] => (anywhere, wants),
+        [Want::Any, wants @ ..] => (Plain::End, wants),
+        [wants @ .., Want::Any] => (Plain::Front, wants),
+        wants => (Plain::Whole, wants),
     };
     let is_text = wants.iter().all(|want| matches!(want, Want::Character(_)));
-    is_text.then(|| (place, text_of(wants)))
+    is_text.then(|| place(text_of(wants)))
 }
 
 #[cfg(test)]

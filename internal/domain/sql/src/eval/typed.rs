@@ -80,7 +80,7 @@ impl Bound {
     }
 }
 
-fn both(left: Option<bool>, right: Option<bool>) -> Option<bool> {
+pub(super) fn both(left: Option<bool>, right: Option<bool>) -> Option<bool> {
     match (left, right) {
         (_, Some(false)) => Some(false),
         (Some(left), Some(right)) => Some(left && right),
@@ -88,7 +88,7 @@ fn both(left: Option<bool>, right: Option<bool>) -> Option<bool> {
     }
 }
 
-fn either(left: Option<bool>, right: Option<bool>) -> Option<bool> {
+pub(super) fn either(left: Option<bool>, right: Option<bool>) -> Option<bool> {
     match (left, right) {
         (_, Some(true)) => Some(true),
         (Some(left), Some(right)) => Some(left || right),

@@ -130,8 +130,14 @@ pub(super) const FUNCTIONS: &[Definition] = &[
 ];
 
 fn joined(values: &[&Value], separator: &str) -> Value {
-    let known: Vec<_> = values.iter().filter_map(|value| value.as_text()).collect();
-    Value::from(known.join(separator))
+    let known = || values.iter().filter_map(|value| value.as_text());
+    let length: usize = known().map(|text| text.len() + separator.len()).sum();
+    let mut all = String::with_capacity(length.saturating_sub(separator.len()));
+    for (place, text) in known().enumerate() {
+        all.push_str(if place == 0 { "" } else { separator });
+        all.push_str(text);
+    }
+    Value::from(all)
 }
 
 fn joined_bytes(values: &[&Value], separator: &[u8]) -> Outcome {

@@ -4,27 +4,33 @@ mod asked;
 mod thresholds;
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use aho_corasick::AhoCorasick;
 use millstream_model::Value;
 
 use super::Intake;
 use crate::ast::SourceKind;
-use crate::eval::{Bound, double_of, long_of};
+use crate::eval::{Bound, Condition, double_of, long_of};
 use crate::plan::{Act, Rule};
-use asked::{Test, asked};
+use asked::{Test, asked, is_volatile};
 use thresholds::Thresholds;
 
 /// The rules that read one source, by what their conditions ask: an expression that equals a constant, is one of several, is
 /// above or below one, or is like a pattern. The expression is worked out once for all rules that ask the same of it, and a
-/// thousand constants cost a look-up and not a thousand comparisons.
+/// thousand constants cost a look-up and not a thousand comparisons. Conditions that have nothing in common are asked one by
+/// one, each written out in one piece.
 ///
 /// **Invariant:** a rule that admits a record is among the record's candidates, and so is one whose condition fails in it.
 #[derive(Clone, Debug, Default)]
 pub struct Screen {
-    /// Rules whose condition asks for something else, or that have none.
+    /// Rules that have no condition, or one that may come to something else each time.
     always: Vec<usize>,
+    /// Rules whose conditions have nothing in common with others.
+    each: Vec<usize>,
     expressions: Vec<(Bound, Tests)>,
+    /// By rule; none where it is not to be asked beforehand.
+    conditions: Vec<Option<Condition>>,
 }
 
 /// What is asked of one expression, and by which rules.
@@ -44,17 +50,29 @@ struct Tests {
 impl Screen {
     /// A screen over rules and the number of the source that each reads here; they are then known by their places here.
     pub fn of<'r>(rules: impl IntoIterator<Item = (&'r Rule, usize)>) -> Self {
+        let conditions = rules.into_iter().map(|(rule, side)| first_condition(rule, side));
+        let conditions: Vec<_> =
+            conditions.map(|condition| condition.filter(|condition| !is_volatile(condition))).collect();
+        let asked: Vec<_> = conditions.iter().map(|condition| asked((*condition)?)).collect();
+        let mut askers: HashMap<String, usize> = HashMap::new();
+        for (expression, _) in asked.iter().flatten().flatten() {
+            *askers.entry(name_of(expression)).or_default() += 1;
+        }
+        let is_common = |expression: &Bound| {
+            matches!(expression, Bound::Column(_)) || askers.get(&name_of(expression)) > Some(&1)
+        };
         let (mut screen, mut places) = (Self::default(), HashMap::new());
-        for (place, (rule, side)) in rules.into_iter().enumerate() {
-            match first_condition(rule, side).and_then(asked) {
+        for (place, tests) in asked.into_iter().enumerate() {
+            let condition = conditions.get(place).copied().flatten();
+            screen.conditions.push(condition.map(Condition::of));
+            match tests.filter(|tests| tests.iter().all(|(expression, _)| is_common(expression))) {
                 Some(tests) => {
                     for (expression, test) in tests {
-                        // Equal expressions are printed the same.
-                        let known =
-                            *places.entry(format!("{expression:?}")).or_insert(screen.expressions.len());
+                        let known = *places.entry(name_of(expression)).or_insert(screen.expressions.len());
                         screen.add(known, expression, test, place);
                     }
                 }
+                None if condition.is_some() => screen.each.push(place),
                 None => screen.always.push(place),
             }
         }
@@ -74,27 +92,46 @@ impl Screen {
         }
     }
 
-    /// The places of the rules that may admit a record, in order.
+    /// The places of the rules that may admit a record, in order. Where a function panics, it may be any.
     pub fn candidates(&self, intake: &Intake) -> Vec<usize> {
-        let mut found = self.always.clone();
-        // A condition of a stream is met by no tombstone.
-        if let Some(row) = intake.row() {
-            for (expression, tests) in &self.expressions {
-                match expression {
-                    Bound::Column(column) => {
-                        row.get(*column).into_iter().for_each(|value| tests.met(value, &mut found));
-                    }
-                    made => match made.try_eval(row) {
-                        Ok(value) => tests.met(&value, &mut found),
-                        Err(_) => found.extend(&tests.rules),
-                    },
+        let found = || match intake.row() {
+            Some(row) => self.met(row),
+            // A condition of a stream is met by no tombstone.
+            None => self.always.clone(),
+        };
+        catch_unwind(AssertUnwindSafe(found)).unwrap_or_else(|_| (0..self.conditions.len()).collect())
+    }
+
+    fn met(&self, row: &[Value]) -> Vec<usize> {
+        let mut found = Vec::new();
+        for (expression, tests) in &self.expressions {
+            match expression {
+                Bound::Column(column) => {
+                    row.get(*column).into_iter().for_each(|value| tests.met(value, &mut found));
                 }
+                made => match made.try_eval(row) {
+                    Ok(value) => tests.met(&value, &mut found),
+                    Err(_) => found.extend(&tests.rules),
+                },
             }
         }
         found.sort_unstable();
         found.dedup();
+        found.retain(|rule| self.may_hold(*rule, row));
+        found.extend(self.each.iter().filter(|rule| self.may_hold(**rule, row)));
+        found.extend(&self.always);
+        found.sort_unstable();
         found
     }
+
+    fn may_hold(&self, rule: usize, row: &[Value]) -> bool {
+        self.conditions.get(rule).and_then(Option::as_ref).is_none_or(|condition| condition.may_hold(row))
+    }
+}
+
+/// Equal expressions have the same.
+fn name_of(expression: &Bound) -> String {
+    format!("{expression:?}")
 }
 
 impl Tests {

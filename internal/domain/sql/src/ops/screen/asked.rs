@@ -28,6 +28,7 @@ impl Test {
 type Tests<'b> = Vec<(&'b Bound, Test)>;
 
 /// Tests of which a record meets one or more if it meets the condition or fails in it; none where nothing can be looked up.
+/// The condition is the same each time.
 pub(super) fn asked(condition: &Bound) -> Option<Tests<'_>> {
     match condition {
         Bound::And(_) => {
@@ -43,7 +44,7 @@ pub(super) fn asked(condition: &Bound) -> Option<Tests<'_>> {
             tests.extend(asked(&sides.1)?);
             Some(tests)
         }
-        simple => test(simple).filter(|(of, _)| !is_volatile(of)).map(|test| vec![test]),
+        simple => test(simple).map(|test| vec![test]),
     }
 }
 
@@ -74,7 +75,7 @@ fn may_fail(of: &Bound) -> bool {
 }
 
 /// Whether an expression worked out twice may come to something else.
-fn is_volatile(of: &Bound) -> bool {
+pub(super) fn is_volatile(of: &Bound) -> bool {
     matches!(of, Bound::Call(called, ..) if called.is_volatile()) || of.parts().into_iter().any(is_volatile)
 }
 
