@@ -141,7 +141,7 @@ impl KafkaGroup {
             return Ok(());
         }
         Err(PortError::stop(format!(
-            "input '{name}' of group '{}' does not exist any more; create it and start again, and what comes is read from its first record",
+            "input '{name}' of group '{}' does not exist any more; create it and start again",
             self.name
         )))
     }
