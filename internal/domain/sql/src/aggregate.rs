@@ -140,7 +140,7 @@ impl Aggregate {
             Does::Variance | Does::Deviation => statistics::add(state, first),
             Does::Histogram => counts::histogram(state, first),
             Does::Attr => counts::attribute(state, first, 1),
-            Does::CollectList => collect::list(state, first, self.count),
+            Does::CollectList => collect::list(state, first.clone(), self.count),
             Does::CollectSet => collect::set(state, first, self.count),
             Does::CountDistinct => sketch::add(state, first),
             Does::Earliest => offsets::earliest(state, first, self.ignores_nulls),
@@ -149,6 +149,16 @@ impl Aggregate {
             Does::LatestOf => offsets::latest_of(state, first, self.ignores_nulls, self.count),
             Does::Top => top::add(state, arguments, self.count),
             Does::TopDistinct => top::add_distinct(state, first, self.count),
+        }
+    }
+
+    /// As [`Aggregate::add`], of arguments that nobody wants any more.
+    pub(crate) fn add_owned(&self, state: Value, arguments: Vec<Value>) -> Value {
+        match self.does {
+            Does::CollectList => {
+                collect::list(state, arguments.into_iter().next().unwrap_or(Value::Null), self.count)
+            }
+            _ => self.add(state, &arguments),
         }
     }
 
@@ -181,7 +191,9 @@ impl Aggregate {
             Does::Variance | Does::Deviation => statistics::merge(&first, &second),
             Does::Histogram => counts::merge_histograms(first, second),
             Does::Attr => counts::merge_attributes(first, second),
-            Does::CollectList => collect::merge(first, second, self.count, collect::list),
+            Does::CollectList => collect::merge(first, second, self.count, |state, value, limit| {
+                collect::list(state, value.clone(), limit)
+            }),
             Does::CollectSet => collect::merge(first, second, self.count, collect::set),
             Does::CountDistinct => sketch::merge(first, second),
             Does::Earliest => offsets::keep(first, second),
@@ -229,6 +241,14 @@ impl Aggregate {
             Does::CountDistinct => sketch::count(state),
             Does::Earliest | Does::Latest => offsets::kept(state),
             _ => state.clone(),
+        }
+    }
+
+    /// As [`Aggregate::result`], of a state that nobody wants any more.
+    pub(crate) fn result_of(&self, state: Value) -> Value {
+        match self.does {
+            Does::CollectList | Does::CollectSet => state,
+            _ => self.result(&state),
         }
     }
 

@@ -164,6 +164,18 @@ impl<'a> Run<'a> {
         false
     }
 
+    /// As [`Run::wants_before`], where this is the row now: one that passes a condition that nothing behind looks back from
+    /// need not know what was before.
+    fn looks_before(&self, wire: Wire, row: &[Value]) -> bool {
+        let filter = self.behind(wire).map(|next| (next, self.act(next)));
+        match filter {
+            Some((next, Ok(Act::Filter { condition, .. }))) if !self.wants_before(next) => {
+                condition.try_holds(row) != Ok(true)
+            }
+            _ => self.wants_before(wire),
+        }
+    }
+
     /// Hands a row to a step, where its source's or the step's before it stands, and on through those that need nothing else.
     fn push(&mut self, mut wire: Option<Wire>, mut event: Event) -> Done {
         while let Some(at) = wire {

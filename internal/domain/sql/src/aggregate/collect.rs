@@ -4,10 +4,10 @@ use millstream_model::Value;
 
 use super::elements;
 
-pub(super) fn list(state: Value, value: &Value, limit: usize) -> Value {
+pub(super) fn list(state: Value, value: Value, limit: usize) -> Value {
     let mut all = elements(state);
     if all.len() < limit {
-        all.push(value.clone());
+        all.push(value);
     }
     Value::Array(all)
 }

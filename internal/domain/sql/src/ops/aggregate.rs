@@ -269,7 +269,7 @@ impl Run<'_> {
             None => {}
         }
         if let Some(arguments) = &event.row {
-            sum.fold(calls, arguments)?;
+            sum.fold(calls, arguments.clone())?;
         }
         self.state.put(&member, event.row.as_deref().map(struct_bytes).as_deref())?;
         sum.time = sum.time.max(event.time);
@@ -287,30 +287,55 @@ impl Run<'_> {
         let members = Chain::new(b'm', &owner);
         let time_before = entry::number(self.state, &time_place)?;
         let of = key_values(key)?;
-        let mut sum = self.counted(&members, calls)?;
-        let known = time_before.map(|_| &sum);
-        let before = self.before(wire, known, |sum| row_of(calls, sum, &of, None));
-        let was_there = match &event.row {
-            Some(arguments) => members.push(self.state, &id, Value::Struct(arguments.clone()))?,
-            None => members.remove(self.state, &id)?,
+        let was_there = time_before.is_some();
+        let (row, before) = match &event.row {
+            Some(arguments) if !members.has(self.state, &id)? => {
+                // It stands behind all others.
+                let mut sum = self.counted(&members, calls)?;
+                sum.fold(calls, arguments.clone())?;
+                let row = row_into(calls, sum, &of);
+                let looks = self.looks_before(wire, &row);
+                let before =
+                    if looks { self.member_row(&members, calls, (was_there, &of))? } else { Before::Unknown };
+                members.push(self.state, &id, Value::Struct(arguments.clone()))?;
+                (row, before)
+            }
+            changed => {
+                let looks = self.wants_before(wire);
+                let before =
+                    if looks { self.member_row(&members, calls, (was_there, &of))? } else { Before::Unknown };
+                match changed {
+                    Some(arguments) => members.push(self.state, &id, Value::Struct(arguments.clone()))?,
+                    None => members.remove(self.state, &id)?,
+                };
+                (row_into(calls, self.counted(&members, calls)?, &of), before)
+            }
         };
-        if was_there {
-            sum = self.counted(&members, calls)?;
-        } else if let Some(arguments) = &event.row {
-            // It stands behind all others.
-            sum.fold(calls, arguments)?;
+        let time = time_before.unwrap_or(i64::MIN).max(event.time);
+        entry::put_number(self.state, &time_place, time)?;
+        let (row, headers) = (Some(row), event.headers.clone());
+        let told = Event { key: of, row, before, time, window: None, headers, origin: None, group: None };
+        self.push(self.behind(wire), told)
+    }
+
+    /// The row that a group's members make as they are now, where it `was_there`.
+    fn member_row(
+        &mut self,
+        members: &Chain<'_>,
+        calls: &[Aggregate],
+        (was_there, of): (bool, &[Value]),
+    ) -> Result<Before, StepError> {
+        if !was_there {
+            return Ok(Before::Nothing);
         }
-        sum.time = time_before.unwrap_or(i64::MIN).max(event.time);
-        entry::put_number(self.state, &time_place, sum.time)?;
-        let row = told(calls, &sum, of, None, &event.headers);
-        self.push(self.behind(wire), Event { before, ..row })
+        Ok(Before::Row(row_into(calls, self.counted(members, calls)?, of)))
     }
 
     fn counted(&mut self, members: &Chain<'_>, calls: &[Aggregate]) -> Result<Sum, StepError> {
         let mut sum = Sum::begin(calls);
         for member in members.contents(self.state)? {
             let Value::Struct(arguments) = member else { return Err(StepError::Damaged("a group's state")) };
-            sum.fold(calls, &arguments)?;
+            sum.fold(calls, arguments)?;
         }
         Ok(sum)
     }
@@ -348,6 +373,14 @@ pub(super) fn told(
     let row = Some(row_of(calls, sum, &key, window));
     let headers = headers.clone();
     Event { key, row, before: Before::Unknown, time: sum.time, window, headers, origin: None, group: None }
+}
+
+/// The row alone, of a group that nobody wants any more.
+fn row_into(calls: &[Aggregate], sum: Sum, key: &[Value]) -> Vec<Value> {
+    let mut row = Vec::with_capacity(key.len() + calls.len());
+    row.extend_from_slice(key);
+    row.extend(calls.iter().zip(sum.states).map(|(call, state)| call.result_of(state)));
+    row
 }
 
 /// The row alone.

@@ -44,6 +44,11 @@ impl<'k> Chain<'k> {
         Ok(known)
     }
 
+    /// Whether there is an entry of this `id`.
+    pub(super) fn has(&self, state: &mut dyn State, id: &[u8]) -> Result<bool, StepError> {
+        Ok(state.get(&self.place(ENTRY, id))?.is_some())
+    }
+
     /// Takes an entry out; answers whether there was one.
     pub(super) fn remove(&self, state: &mut dyn State, id: &[u8]) -> Result<bool, StepError> {
         let Some(entry) = entry::get(state, &self.place(ENTRY, id))? else { return Ok(false) };

@@ -7,6 +7,8 @@ use crate::aggregate::Aggregate;
 /// What most groups take, in bytes.
 const SUM_BYTES: usize = 64;
 
+const NO_ARGUMENTS: StepError = StepError::Damaged("an aggregate's arguments");
+
 /// What a group has come to: the aggregates' states, the time of its latest row, and up to which record of each partition it
 /// counts.
 pub(super) struct Sum {
@@ -73,13 +75,21 @@ impl Sum {
         if event.origin.is_some_and(|origin| !origin.advance(&mut self.seen)) {
             return Ok(false);
         }
-        self.fold(calls, event.row.as_deref().unwrap_or_default())?;
+        self.each(calls, event.row.as_deref().unwrap_or_default(), Aggregate::add)?;
         self.time = self.time.max(event.time);
         Ok(true)
     }
 
-    pub(super) fn fold(&mut self, calls: &[Aggregate], arguments: &[Value]) -> Done {
-        self.each(calls, arguments, Aggregate::add)
+    /// Counts a row in, whose arguments go into the states as they are.
+    pub(super) fn fold(&mut self, calls: &[Aggregate], arguments: Vec<Value>) -> Done {
+        if self.states.len() != calls.len() || arguments.len() != calls.len() {
+            return Err(StepError::Damaged("a group's state"));
+        }
+        for ((call, state), arguments) in calls.iter().zip(&mut self.states).zip(arguments) {
+            let Value::Struct(arguments) = arguments else { return Err(NO_ARGUMENTS) };
+            *state = call.add_owned(std::mem::replace(state, Value::Null), arguments);
+        }
+        Ok(())
     }
 
     /// Takes a row out that was counted in.
@@ -97,9 +107,7 @@ impl Sum {
             return Err(StepError::Damaged("a group's state"));
         }
         for ((call, state), arguments) in calls.iter().zip(&mut self.states).zip(arguments) {
-            let Value::Struct(arguments) = arguments else {
-                return Err(StepError::Damaged("an aggregate's arguments"));
-            };
+            let Value::Struct(arguments) = arguments else { return Err(NO_ARGUMENTS) };
             *state = change(call, std::mem::replace(state, Value::Null), arguments);
         }
         Ok(())

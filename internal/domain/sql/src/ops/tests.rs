@@ -1,5 +1,6 @@
 mod beyond;
 mod forgetting;
+mod having;
 mod joins;
 mod recommendations;
 mod screen;
