@@ -1,6 +1,6 @@
 //! The topics and their partitions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -53,7 +53,27 @@ struct TopicFile {
 pub(crate) struct Topics {
     dir: PathBuf,
     flush: bool,
-    all: RwLock<BTreeMap<String, Arc<Topic>>>,
+    all: RwLock<Known>,
+}
+
+/// The topics by their names and, as clients ask for each whenever they fetch, by their ids.
+#[derive(Debug, Default)]
+struct Known {
+    by_name: BTreeMap<String, Arc<Topic>>,
+    by_id: HashMap<Uuid, Arc<Topic>>,
+}
+
+impl Known {
+    fn add(&mut self, topic: Arc<Topic>) {
+        self.by_id.insert(topic.id, Arc::clone(&topic));
+        self.by_name.insert(topic.name.clone(), topic);
+    }
+
+    fn remove(&mut self, name: &str) -> Option<Arc<Topic>> {
+        let topic = self.by_name.remove(name)?;
+        self.by_id.remove(&topic.id);
+        Some(topic)
+    }
 }
 
 fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
@@ -124,7 +144,7 @@ impl Topics {
     /// Opens all that are there, and removes what was left of those that were being removed.
     pub(crate) fn open(dir: &Path, flush: bool) -> io::Result<Self> {
         fs::create_dir_all(dir)?;
-        let mut all = BTreeMap::new();
+        let mut all = Known::default();
         for entry in fs::read_dir(dir)? {
             let dir = entry?.path();
             let id = dir.file_name().and_then(|name| Uuid::parse_str(name.to_str()?).ok());
@@ -133,18 +153,17 @@ impl Topics {
                 fs::remove_dir_all(&dir)?;
                 continue;
             };
-            let topic = open_topic(dir, id, serde_json::from_slice(&bytes)?, flush)?;
-            all.insert(topic.name.clone(), Arc::new(topic));
+            all.add(Arc::new(open_topic(dir, id, serde_json::from_slice(&bytes)?, flush)?));
         }
         Ok(Self { dir: dir.to_path_buf(), flush, all: RwLock::new(all) })
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<Arc<Topic>> {
-        read(&self.all).get(name).cloned()
+        read(&self.all).by_name.get(name).cloned()
     }
 
     pub(crate) fn find_id(&self, id: Uuid) -> Option<Arc<Topic>> {
-        read(&self.all).values().find(|topic| topic.id == id).cloned()
+        read(&self.all).by_id.get(&id).cloned()
     }
 
     pub(crate) fn partition(&self, topic: &str, number: i32) -> Option<Arc<Partition>> {
@@ -152,12 +171,12 @@ impl Topics {
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<Topic>> {
-        read(&self.all).values().cloned().collect()
+        read(&self.all).by_name.values().cloned().collect()
     }
 
     /// Partitions of all topics.
     pub(crate) fn partition_count(&self) -> usize {
-        read(&self.all).values().map(|topic| read(&topic.partitions).len()).sum()
+        read(&self.all).by_name.values().map(|topic| read(&topic.partitions).len()).sum()
     }
 
     /// Makes a topic; `None` when there is one of this name.
@@ -168,13 +187,13 @@ impl Topics {
         settings: BTreeMap<String, String>,
     ) -> io::Result<Option<Arc<Topic>>> {
         let mut all = write(&self.all);
-        if all.contains_key(name) {
+        if all.by_name.contains_key(name) {
             return Ok(None);
         }
         let id = Uuid::new_v4();
         let file = TopicFile { name: name.to_owned(), partitions, settings };
         let topic = Arc::new(open_topic(self.dir.join(id.to_string()), id, file, self.flush)?);
-        all.insert(name.to_owned(), Arc::clone(&topic));
+        all.add(Arc::clone(&topic));
         Ok(Some(topic))
     }
 
