@@ -20,6 +20,9 @@ const EXPIRY_KEYS_MAX: usize = 256;
 /// committed for longer asks before it writes to changelogs.
 const STANDING_MAX: Duration = Duration::from_secs(5);
 
+/// Time between two looks whether a worker that waits for acknowledgements is to stop.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
 /// Sends what callbacks emitted. It is in doubt until it is committed.
 pub(crate) fn send<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result<(), PortError> {
     if desk.refusal.as_ref().is_some_and(|refusal| refusal.due > desk.world.elapsed()) {
@@ -138,7 +141,7 @@ pub(crate) fn go_on<W: World>(
 ) -> Result<Progress, PortError> {
     let is_exact = desk.is_exact();
     if desk.is_at(Step::Outputs) {
-        if !is_exact && !is_settled(log, waits)? {
+        if !is_exact && !is_settled(log, desk, waits)? {
             return Ok(Progress::UnderWay);
         }
         if !is_exact && let Err(error) = ask_for_standing(log, desk) {
@@ -153,7 +156,7 @@ pub(crate) fn go_on<W: World>(
     }
     if desk.is_at(Step::Changelogs) {
         if !is_exact {
-            if !is_settled(log, waits)? {
+            if !is_settled(log, desk, waits)? {
                 return Ok(Progress::UnderWay);
             }
             hand_to_stores(log, desk)?;
@@ -183,9 +186,18 @@ pub(crate) fn commit<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result
     Ok([before, last].contains(&Progress::Committed))
 }
 
-fn is_settled<L: Outlet>(log: &mut L, waits: bool) -> Result<bool, PortError> {
-    let settled = if waits { log.settle().map(|()| true) } else { log.has_settled() };
-    settled.map_err(undelivered)
+/// A worker that is to stop waits so long and no longer; what is not acknowledged by then is not committed.
+fn is_settled<W: World>(log: &mut W::Group, desk: &mut Desk<W>, waits: bool) -> Result<bool, PortError> {
+    if !waits {
+        return log.has_settled().map_err(undelivered);
+    }
+    while !log.rests(LOOK_AGAIN) {
+        if desk.is_late() {
+            desk.under_way = None;
+            return Err(PortError::retry("the brokers do not answer, and the worker is to stop"));
+        }
+    }
+    log.settle().map(|()| true).map_err(undelivered)
 }
 
 /// What callbacks have sent is not kept to be sent again, so it can't be made good by a later commit.

@@ -18,6 +18,7 @@ use crate::policy::{Policy, Retry, Verdict};
 use crate::processor::ProcessorError;
 use crate::refused::Refusal;
 use crate::status::WorkerStatus;
+use crate::stop::Stop;
 use crate::suspects::Suspects;
 use crate::visit::Visit;
 
@@ -31,6 +32,9 @@ mod waiting;
 /// Waiting after what was done is taken back: half of the first wait, and the longest.
 const FIRST_SETBACK: Duration = Duration::from_millis(10);
 const SETBACK_MAX: Duration = Duration::from_millis(200);
+
+/// How long a worker that is to stop waits for brokers to acknowledge what it did. What they do not is done again elsewhere.
+pub(crate) const COMMIT_WAIT: Duration = Duration::from_secs(5);
 
 /// Where records are worked on: everything a worker owns but its log, so that the log can lend records to it.
 pub(crate) struct Desk<W: World> {
@@ -56,6 +60,9 @@ pub(crate) struct Desk<W: World> {
     pub(crate) refusal: Option<Refusal>,
     pub(crate) setback: Option<Setback>,
     pub(crate) suspects: Suspects,
+    /// Whether the worker is to stop, and when it heard of that.
+    pub(crate) stop: Stop,
+    stop_heard: Option<Duration>,
 }
 
 /// What was not committed was taken back, and is done again after a moment.
@@ -100,7 +107,21 @@ impl<W: World> Desk<W> {
             refusal: None,
             setback: None,
             suspects: Suspects::default(),
+            stop: Stop::new(),
+            stop_heard: None,
         }
+    }
+
+    /// How long the worker is to stop already; none where it is not.
+    pub(crate) fn stopping_since(&mut self) -> Option<Duration> {
+        let now = self.world.elapsed();
+        let heard = self.stop.is_set().then(|| *self.stop_heard.get_or_insert(now));
+        heard.map(|heard| now.saturating_sub(heard))
+    }
+
+    /// Whether a worker that is to stop has waited for the brokers for as long as it may.
+    pub(crate) fn is_late(&mut self) -> bool {
+        self.stopping_since().is_some_and(|since| since >= COMMIT_WAIT)
     }
 
     pub(crate) fn owned(&mut self) -> impl Iterator<Item = &mut PartitionTask<W::Store>> {

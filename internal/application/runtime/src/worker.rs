@@ -5,7 +5,7 @@ use std::time::Duration;
 use millstream_ports::{Action, Delivery, GroupLog, Outlet, Polled, PortError, World};
 
 use crate::commit::{Progress, begin, commit, expire, go_on, send, settle_stores, take_back, write_behind};
-use crate::desk::Desk;
+use crate::desk::{COMMIT_WAIT, Desk};
 use crate::partition::{Phase, Plan};
 use crate::processor::ProcessorError;
 use crate::query::{self, Asking, Query};
@@ -20,9 +20,6 @@ const BATCH_RECORDS_MAX: usize = 2_000;
 
 /// How long a worker that is to stop waits for records that are deferred. Those it leaves are processed again elsewhere.
 const STOP_WAIT: Duration = Duration::from_secs(10);
-
-/// How long a worker that is to stop waits for brokers to acknowledge what it did. What they do not is done again elsewhere.
-const COMMIT_WAIT: Duration = Duration::from_secs(5);
 
 /// Waiting for a record while completions are awaited, or what comes of a commit.
 const DEFERRED_WAIT: Duration = Duration::from_millis(1);
@@ -98,6 +95,7 @@ impl<W: World> Worker<W> {
 
     /// Works until told to stop or until it can't go on; then commits what was processed and leaves the group.
     pub(crate) fn run(mut self, stop: &Stop, status: &Status) -> Result<(), ProcessorError> {
+        self.desk.stop = stop.clone();
         let outcome = self.work(stop, status);
         self.end(outcome, status)
     }
@@ -107,8 +105,7 @@ impl<W: World> Worker<W> {
             self.step(status)?;
         }
         self.course = Course::Stopping;
-        let begun = self.desk.world.elapsed();
-        let waits = |worker: &Self, most| worker.desk.world.elapsed().saturating_sub(begun) < most;
+        let waits = |worker: &mut Self, most| worker.desk.stopping_since() < Some(most);
         while self.desk.deferred() > 0 && waits(self, STOP_WAIT)
             || self.is_unacknowledged() && waits(self, COMMIT_WAIT)
         {
@@ -193,6 +190,7 @@ impl<W: World> Worker<W> {
         self.log = join(&desk.world, &desk.plan, *instance)?;
         let mut fresh = Desk::new(desk.world.clone(), desk.plan.clone());
         std::mem::swap(&mut fresh.status, &mut desk.status);
+        fresh.stop = desk.stop.clone();
         fresh.status.repairs += 1;
         self.desk = fresh;
         self.recovery = Recovery::new(&self.desk, self.instance)?;
@@ -341,6 +339,10 @@ impl<W: World> Worker<W> {
     /// What the brokers refuse now is left to the next owner, who does by the policies with it.
     fn commit_last(&mut self) -> Result<(), PortError> {
         let Err(error) = commit(&mut self.log, &mut self.desk) else { return Ok(()) };
+        if error.action() == Action::Retry && self.desk.is_late() {
+            self.course = Course::Late;
+            return Ok(());
+        }
         if self.desk.suspects.hear(self.log.rejections(), &self.desk.plan)?.is_none() {
             return Err(error);
         }

@@ -447,6 +447,10 @@ impl Outlet for KafkaGroup {
         self.sender.offer(record, patience)
     }
 
+    fn rests(&mut self, patience: Duration) -> bool {
+        self.sender.rests(patience)
+    }
+
     fn settle(&mut self) -> Result<(), PortError> {
         self.sender.settle()
     }

@@ -335,6 +335,17 @@ impl Outlet for KafkaOutlet {
         self.outcome()
     }
 
+    fn rests(&mut self, patience: Duration) -> bool {
+        let deadline = Instant::now() + patience;
+        while self.producer.in_flight_count() > 0 && !self.is_undone() {
+            if Instant::now() >= deadline {
+                return false;
+            }
+            self.take_in();
+        }
+        true
+    }
+
     fn draw_line(&mut self) {
         self.side ^= 1;
     }

@@ -99,6 +99,14 @@ impl Sender {
         }
     }
 
+    /// A transaction is waited for in any case.
+    pub(super) fn rests(&mut self, patience: Duration) -> bool {
+        match self {
+            Self::Plain(outlet) => outlet.rests(patience),
+            Self::Transactional(_) => true,
+        }
+    }
+
     pub(super) fn settle(&mut self) -> Result<(), PortError> {
         match self {
             Self::Plain(outlet) => outlet.settle(),
