@@ -328,7 +328,7 @@ impl Outlet for KafkaOutlet {
     }
 
     fn settle(&mut self) -> Result<(), PortError> {
-        while self.producer.in_flight_count() > 0 && !self.is_undone() {
+        while !self.is_settled() {
             self.take_in();
         }
         self.unpolled = 0;
@@ -337,7 +337,7 @@ impl Outlet for KafkaOutlet {
 
     fn rests(&mut self, patience: Duration) -> bool {
         let deadline = Instant::now() + patience;
-        while self.producer.in_flight_count() > 0 && !self.is_undone() {
+        while !self.is_settled() {
             if Instant::now() >= deadline {
                 return false;
             }

@@ -269,7 +269,7 @@ impl Run<'_> {
             None => {}
         }
         if let Some(arguments) = &event.row {
-            sum.fold(calls, arguments.clone())?;
+            sum.fold(calls, arguments)?;
         }
         self.state.put(&member, event.row.as_deref().map(struct_bytes).as_deref())?;
         sum.time = sum.time.max(event.time);
@@ -287,23 +287,21 @@ impl Run<'_> {
         let members = Chain::new(b'm', &owner);
         let time_before = entry::number(self.state, &time_place)?;
         let of = key_values(key)?;
-        let was_there = time_before.is_some();
+        let known = time_before.map(|_| of.as_slice());
         let (row, before) = match &event.row {
             Some(arguments) if !members.has(self.state, &id)? => {
                 // It stands behind all others.
                 let mut sum = self.counted(&members, calls)?;
-                sum.fold(calls, arguments.clone())?;
+                sum.fold(calls, arguments)?;
                 let row = row_into(calls, sum, &of);
                 let looks = self.looks_before(wire, &row);
-                let before =
-                    if looks { self.member_row(&members, calls, (was_there, &of))? } else { Before::Unknown };
+                let before = self.members_before(looks, &members, calls, known)?;
                 members.push(self.state, &id, Value::Struct(arguments.clone()))?;
                 (row, before)
             }
             changed => {
                 let looks = self.wants_before(wire);
-                let before =
-                    if looks { self.member_row(&members, calls, (was_there, &of))? } else { Before::Unknown };
+                let before = self.members_before(looks, &members, calls, known)?;
                 match changed {
                     Some(arguments) => members.push(self.state, &id, Value::Struct(arguments.clone()))?,
                     None => members.remove(self.state, &id)?,
@@ -318,24 +316,27 @@ impl Run<'_> {
         self.push(self.behind(wire), told)
     }
 
-    /// The row that a group's members make as they are now, where it `was_there`.
-    fn member_row(
+    /// The row that a group's members make as they are now, as far as any step behind looks at it; none of a group that was not
+    /// there, of which no key is `known`.
+    fn members_before(
         &mut self,
+        looks: bool,
         members: &Chain<'_>,
         calls: &[Aggregate],
-        (was_there, of): (bool, &[Value]),
+        known: Option<&[Value]>,
     ) -> Result<Before, StepError> {
-        if !was_there {
-            return Ok(Before::Nothing);
+        match known {
+            _ if !looks => Ok(Before::Unknown),
+            None => Ok(Before::Nothing),
+            Some(of) => Ok(Before::Row(row_into(calls, self.counted(members, calls)?, of))),
         }
-        Ok(Before::Row(row_into(calls, self.counted(members, calls)?, of)))
     }
 
     fn counted(&mut self, members: &Chain<'_>, calls: &[Aggregate]) -> Result<Sum, StepError> {
         let mut sum = Sum::begin(calls);
         for member in members.contents(self.state)? {
             let Value::Struct(arguments) = member else { return Err(StepError::Damaged("a group's state")) };
-            sum.fold(calls, arguments)?;
+            sum.fold_owned(calls, arguments)?;
         }
         Ok(sum)
     }

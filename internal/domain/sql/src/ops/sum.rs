@@ -75,41 +75,45 @@ impl Sum {
         if event.origin.is_some_and(|origin| !origin.advance(&mut self.seen)) {
             return Ok(false);
         }
-        self.each(calls, event.row.as_deref().unwrap_or_default(), Aggregate::add)?;
+        self.fold(calls, event.row.as_deref().unwrap_or_default())?;
         self.time = self.time.max(event.time);
         Ok(true)
     }
 
-    /// Counts a row in, whose arguments go into the states as they are.
-    pub(super) fn fold(&mut self, calls: &[Aggregate], arguments: Vec<Value>) -> Done {
-        if self.states.len() != calls.len() || arguments.len() != calls.len() {
-            return Err(StepError::Damaged("a group's state"));
-        }
-        for ((call, state), arguments) in calls.iter().zip(&mut self.states).zip(arguments) {
-            let Value::Struct(arguments) = arguments else { return Err(NO_ARGUMENTS) };
-            *state = call.add_owned(std::mem::replace(state, Value::Null), arguments);
-        }
-        Ok(())
+    pub(super) fn fold(&mut self, calls: &[Aggregate], arguments: &[Value]) -> Done {
+        self.each(calls, arguments, |call, state, arguments| Ok(call.add(state, fields_of(arguments)?)))
+    }
+
+    /// As [`Sum::fold`], of arguments that nobody wants any more.
+    pub(super) fn fold_owned(&mut self, calls: &[Aggregate], arguments: Vec<Value>) -> Done {
+        self.each(calls, arguments, |call, state, arguments| match arguments {
+            Value::Struct(arguments) => Ok(call.add_owned(state, arguments)),
+            _ => Err(NO_ARGUMENTS),
+        })
     }
 
     /// Takes a row out that was counted in.
     pub(super) fn unfold(&mut self, calls: &[Aggregate], arguments: &[Value]) -> Done {
-        self.each(calls, arguments, Aggregate::undo)
+        self.each(calls, arguments, |call, state, arguments| Ok(call.undo(state, fields_of(arguments)?)))
     }
 
-    fn each(
+    fn each<A, I: ExactSizeIterator<Item = A>>(
         &mut self,
         calls: &[Aggregate],
-        arguments: &[Value],
-        change: impl Fn(&Aggregate, Value, &[Value]) -> Value,
+        arguments: impl IntoIterator<Item = A, IntoIter = I>,
+        change: impl Fn(&Aggregate, Value, A) -> Result<Value, StepError>,
     ) -> Done {
+        let arguments = arguments.into_iter();
         if self.states.len() != calls.len() || arguments.len() != calls.len() {
             return Err(StepError::Damaged("a group's state"));
         }
         for ((call, state), arguments) in calls.iter().zip(&mut self.states).zip(arguments) {
-            let Value::Struct(arguments) = arguments else { return Err(NO_ARGUMENTS) };
-            *state = change(call, std::mem::replace(state, Value::Null), arguments);
+            *state = change(call, std::mem::replace(state, Value::Null), arguments)?;
         }
         Ok(())
     }
+}
+
+fn fields_of(arguments: &Value) -> Result<&[Value], StepError> {
+    if let Value::Struct(arguments) = arguments { Ok(arguments) } else { Err(NO_ARGUMENTS) }
 }
