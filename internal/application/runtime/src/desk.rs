@@ -18,7 +18,7 @@ use crate::policy::{Policy, Retry, Verdict};
 use crate::processor::ProcessorError;
 use crate::refused::Refusal;
 use crate::status::WorkerStatus;
-use crate::stop::Stop;
+use crate::stop::Heard;
 use crate::suspects::Suspects;
 use crate::visit::Visit;
 
@@ -61,8 +61,7 @@ pub(crate) struct Desk<W: World> {
     pub(crate) setback: Option<Setback>,
     pub(crate) suspects: Suspects,
     /// Whether the worker is to stop, and when it heard of that.
-    pub(crate) stop: Stop,
-    stop_heard: Option<Duration>,
+    pub(crate) stop: Heard,
 }
 
 /// What was not committed was taken back, and is done again after a moment.
@@ -107,20 +106,17 @@ impl<W: World> Desk<W> {
             refusal: None,
             setback: None,
             suspects: Suspects::default(),
-            stop: Stop::new(),
-            stop_heard: None,
+            stop: Heard::default(),
         }
     }
 
     /// How long the worker is to stop already; none where it is not.
-    pub(crate) fn stopping_since(&mut self) -> Option<Duration> {
-        let now = self.world.elapsed();
-        let heard = self.stop.is_set().then(|| *self.stop_heard.get_or_insert(now));
-        heard.map(|heard| now.saturating_sub(heard))
+    pub(crate) fn stopping_since(&self) -> Option<Duration> {
+        self.stop.since(self.world.elapsed())
     }
 
     /// Whether a worker that is to stop has waited for the brokers for as long as it may.
-    pub(crate) fn is_late(&mut self) -> bool {
+    pub(crate) fn is_late(&self) -> bool {
         self.stopping_since().is_some_and(|since| since >= COMMIT_WAIT)
     }
 

@@ -1,5 +1,6 @@
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 /// Asks threads to end what they are doing and come home. Clones share the request; it can't be taken back.
 #[derive(Clone, Debug, Default)]
@@ -19,5 +20,27 @@ impl Stop {
     /// Whether it was made.
     pub fn is_set(&self) -> bool {
         self.0.load(Ordering::Acquire)
+    }
+}
+
+/// A request to stop as a worker has heard of it, on its world's clock.
+#[derive(Clone, Default)]
+pub(crate) struct Heard {
+    stop: Stop,
+    at: Arc<OnceLock<Duration>>,
+}
+
+impl Heard {
+    pub(crate) fn of(stop: &Stop) -> Self {
+        Self { stop: stop.clone(), at: Arc::default() }
+    }
+
+    pub(crate) fn is_set(&self) -> bool {
+        self.stop.is_set()
+    }
+
+    /// How long it is known now; none where nobody has asked to stop.
+    pub(crate) fn since(&self, now: Duration) -> Option<Duration> {
+        self.is_set().then(|| now.saturating_sub(*self.at.get_or_init(|| now)))
     }
 }

@@ -13,7 +13,7 @@ use crate::rebalance::{self, Kept};
 use crate::recovery::Recovery;
 use crate::standby::SharedShelf;
 use crate::status::Status;
-use crate::stop::Stop;
+use crate::stop::{Heard, Stop};
 
 /// Records taken from the log at a time. Their effects are held in memory until all are processed.
 const BATCH_RECORDS_MAX: usize = 2_000;
@@ -95,17 +95,30 @@ impl<W: World> Worker<W> {
 
     /// Works until told to stop or until it can't go on; then commits what was processed and leaves the group.
     pub(crate) fn run(mut self, stop: &Stop, status: &Status) -> Result<(), ProcessorError> {
-        self.desk.stop = stop.clone();
-        let outcome = self.work(stop, status);
+        self.desk.stop = Heard::of(stop);
+        self.heed();
+        let outcome = self.work(status);
         self.end(outcome, status)
     }
 
-    fn work(&mut self, stop: &Stop, status: &Status) -> Result<(), ProcessorError> {
-        while !stop.is_set() {
+    /// Has the log wait no longer for the brokers than a worker may that is to stop.
+    fn heed(&mut self) {
+        let (stop, world) = (self.desk.stop.clone(), self.desk.world.clone());
+        self.log
+            .heed(Arc::new(move || stop.since(world.elapsed()).is_some_and(|since| since >= COMMIT_WAIT)));
+    }
+
+    fn work(&mut self, status: &Status) -> Result<(), ProcessorError> {
+        while !self.desk.stop.is_set() {
             self.step(status)?;
         }
-        self.course = Course::Stopping;
-        let waits = |worker: &mut Self, most| worker.desk.stopping_since() < Some(most);
+        if self.course == Course::Working {
+            self.course = Course::Stopping;
+        }
+        let waits = |worker: &Self, most| {
+            let since = worker.desk.stopping_since();
+            worker.course != Course::Late && since < Some(most)
+        };
         while self.desk.deferred() > 0 && waits(self, STOP_WAIT)
             || self.is_unacknowledged() && waits(self, COMMIT_WAIT)
         {
@@ -168,7 +181,12 @@ impl<W: World> Worker<W> {
 
     fn do_again(&mut self, error: &PortError) -> Result<(), PortError> {
         tracing::warn!(%error, "what was not committed is taken back and done again");
-        take_back(&mut self.log, &mut self.desk)?;
+        match take_back(&mut self.log, &mut self.desk) {
+            Err(error) if error.action() == Action::Retry && self.desk.is_late() => {
+                self.course = Course::Late;
+            }
+            outcome => outcome?,
+        }
         self.is_settling = false;
         self.desk.status.measures.aborts += 1;
         Ok(())
@@ -193,6 +211,7 @@ impl<W: World> Worker<W> {
         fresh.stop = desk.stop.clone();
         fresh.status.repairs += 1;
         self.desk = fresh;
+        self.heed();
         self.recovery = Recovery::new(&self.desk, self.instance)?;
         Ok(())
     }
@@ -359,7 +378,7 @@ impl<W: World> Worker<W> {
                 "the brokers do not answer: what was done last is not committed, and is done again at the next start"
             );
         }
-        if self.desk.is_exact() && (committed.is_err() || !is_whole) {
+        if self.desk.is_exact() && self.course != Course::Late && (committed.is_err() || !is_whole) {
             // Spares readers the wait for a transaction that nobody will end.
             if let Err(error) = take_back(&mut self.log, &mut self.desk) {
                 tracing::warn!(%error, "the open transaction is left to its time-out");

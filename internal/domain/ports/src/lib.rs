@@ -30,7 +30,9 @@ pub use codec::{Bytes, Codec, CodecError, DecimalText, Int64, Nullable, Owned, S
 pub use error::{Action, PortError};
 pub use groups::Groups;
 pub use key_range::KeyRange;
-pub use log::{Delivery, GroupLog, Outlet, Polled, Rejection, SendRecord, Start, Tag, Tail, Tally};
+pub use log::{
+    CalledOff, Delivery, GroupLog, Outlet, Polled, Rejection, SendRecord, Start, Tag, Tail, Tally,
+};
 pub use meter::{Buckets, Meter, Sample, SampleKind};
 pub use replica::{Advance, Landed, Replica, WholeRow, WholeRows};
 pub use rows::{

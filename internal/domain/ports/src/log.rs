@@ -1,4 +1,5 @@
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Duration;
 
 use millstream_model::{HeaderSource, Offset, Partition, RecordView, Timestamp, TopicName};
@@ -139,6 +140,9 @@ pub enum Delivery {
     ExactlyOnce,
 }
 
+/// Says whether nobody wants to wait any longer. It is asked often.
+pub type CalledOff = Arc<dyn Fn() -> bool + Send + Sync>;
+
 /// A member of a consumer group: reads the inputs of the partitions it owns, writes, and commits.
 ///
 /// **Invariant:** inputs are co-partitioned, and the member owns partition `p` of either all inputs or none.
@@ -206,6 +210,13 @@ pub trait GroupLog: Outlet {
     /// As [`GroupLog::commit`]; it is over then.
     fn has_committed(&mut self) -> Result<bool, PortError> {
         Ok(true)
+    }
+
+    /// Waits for the brokers, of [`GroupLog::commit`] and [`GroupLog::abort`] above all, are broken off with
+    /// [`crate::Action::Retry`] once `is_called_off` says so. A transaction that is open then stays so until its time is over,
+    /// or its partition's next owner ends it. An adapter whose waits are short may take no notice.
+    fn heed(&mut self, is_called_off: CalledOff) {
+        drop(is_called_off);
     }
 
     /// Takes back all that was sent since the last commit, and reads the partitions that were started again from what

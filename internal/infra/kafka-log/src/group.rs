@@ -7,7 +7,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use millstream_model::{Offset, Partition, RecordView, TopicName};
-use millstream_ports::{Delivery, GroupLog, Outlet, Polled, PortError, Rejection, SendRecord, Tag, Tally};
+use millstream_ports::{
+    CalledOff, Delivery, GroupLog, Outlet, Polled, PortError, Rejection, SendRecord, Tag, Tally,
+};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::{Message as _, TopicPartitionList};
@@ -72,6 +74,8 @@ pub struct KafkaGroup {
     watch: Watch,
     /// Of a group whose members are told by their heartbeats alone.
     asking: Option<Asking>,
+    /// Whether nobody waits for the brokers any more.
+    called_off: CalledOff,
     name: String,
 }
 
@@ -113,6 +117,7 @@ impl KafkaGroup {
             renewal: Renewal::every(log.renew_interval),
             watch: Watch::default(),
             asking: (!log.is_classic()).then(Asking::begin),
+            called_off: Arc::new(|| false),
             name: group.to_owned(),
         })
     }
@@ -329,6 +334,10 @@ impl GroupLog for KafkaGroup {
             self.begin_commit(positions)?;
         }
         while !self.has_committed()? {
+            if (self.called_off)() {
+                let said = format!("group '{}' could not commit: the brokers do not answer", self.name);
+                return Err(PortError::retry(said));
+            }
             thread::sleep(LOOK_AGAIN);
         }
         Ok(())
@@ -377,6 +386,11 @@ impl GroupLog for KafkaGroup {
             rdkafka::Offset::Offset(next) => Some(Offset(next)),
             _ => None,
         }))
+    }
+
+    fn heed(&mut self, is_called_off: CalledOff) {
+        self.sender.heed(&is_called_off);
+        self.called_off = is_called_off;
     }
 
     fn abort(&mut self) -> Result<(), PortError> {

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use millstream_model::{Offset, Partition};
-use millstream_ports::{Delivery, Outlet, PortError, Rejection, SendRecord, Tag, Tally};
+use millstream_ports::{CalledOff, Delivery, Outlet, PortError, Rejection, SendRecord, Tag, Tally};
 
 use crate::KafkaLog;
 use crate::group::transactor::Transactor;
@@ -73,6 +73,12 @@ impl Sender {
                 Ok(())
             }
             Self::Transactional(transactor) => transactor.tend(),
+        }
+    }
+
+    pub(super) fn heed(&mut self, is_called_off: &CalledOff) {
+        if let Self::Transactional(transactor) = self {
+            transactor.heed(is_called_off.clone());
         }
     }
 

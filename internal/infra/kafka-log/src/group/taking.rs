@@ -1,5 +1,5 @@
 use std::collections::BTreeSet;
-use std::sync::mpsc::{Receiver, TryRecvError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,6 +15,9 @@ use crate::outlet::KafkaOutlet;
 
 /// How long one request may take before it is made anew.
 const ANSWER_WAIT: Duration = Duration::from_secs(2);
+
+/// Time between two looks whether a taking that is waited for is still wanted.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// How long the brokers may be away before a transaction is given up for good.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -67,9 +70,20 @@ impl Taking {
         }
     }
 
-    /// Waits until it is over.
-    pub(super) fn finish(self) -> Taken {
-        self.answer.recv().unwrap_or_else(|_| Err(broken()))
+    /// Waits until it is over, or nobody wants it any more.
+    pub(super) fn finish(self, is_called_off: &dyn Fn() -> bool) -> Taken {
+        loop {
+            match self.answer.recv_timeout(LOOK_AGAIN) {
+                Ok(taken) => return taken,
+                Err(RecvTimeoutError::Timeout) if is_called_off() => {
+                    return Err(PortError::retry(
+                        "the brokers do not hand over the partitions' transactions",
+                    ));
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Err(broken()),
+            }
+        }
     }
 }
 

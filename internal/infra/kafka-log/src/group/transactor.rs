@@ -1,8 +1,9 @@
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use millstream_model::{Offset, Partition};
-use millstream_ports::{Action, PortError, Rejection, SendRecord, Tag, Tally};
+use millstream_ports::{Action, CalledOff, PortError, Rejection, SendRecord, Tag, Tally};
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
@@ -47,6 +48,8 @@ pub(super) struct Transactor {
     wanted: Option<(TopicPartitionList, ConsumerGroupMetadata)>,
     /// What earlier producers of this member have sent.
     before: Tally,
+    /// Whether nobody waits for the brokers any more.
+    called_off: CalledOff,
 }
 
 impl Transactor {
@@ -62,7 +65,12 @@ impl Transactor {
             ending: None,
             wanted: None,
             before: Tally::default(),
+            called_off: Arc::new(|| false),
         }
+    }
+
+    pub(super) fn heed(&mut self, is_called_off: CalledOff) {
+        self.called_off = is_called_off;
     }
 
     pub(super) fn is_fenced(&self) -> bool {
@@ -112,7 +120,7 @@ impl Transactor {
                 self.take_again()?;
             }
             let Some(taking) = self.takings.pop_front() else { break };
-            self.taken(taking.finish())?;
+            self.taken(taking.finish(&*self.called_off))?;
         }
         let group = &self.group;
         self.outlets.front_mut().map(|(_, outlet)| outlet).ok_or_else(|| {
@@ -259,7 +267,8 @@ impl Transactor {
         if !std::mem::take(&mut self.is_open) || self.is_fenced {
             return Ok(());
         }
-        let aborted = until_answered(|| true, || outlet.abort_transaction(ABORT_WAIT));
+        let called_off = &self.called_off;
+        let aborted = until_answered(|| !called_off(), || outlet.abort_transaction(ABORT_WAIT));
         outlet.forget_failure();
         match aborted.map_err(|error| self.judge("abort the transaction", &error)) {
             // Whoever fenced this member off has ended its transaction.

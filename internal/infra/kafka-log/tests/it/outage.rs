@@ -1,16 +1,48 @@
 //! A broker that goes away and comes back costs time, and nothing else.
 
 use std::ops::ControlFlow;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use millstream_model::{Offset, Partition};
-use millstream_ports::{Delivery, GroupLog, Outlet, Polled, World};
+use millstream_ports::{Action, Delivery, GroupLog, Outlet, Polled, World};
 
 use crate::broker::{Broker, fill, record, unique, until};
 
 const P0: Partition = Partition::new(0);
 
 pub fn run(broker: &Broker) {
+    is_waited_out(broker);
+    is_not_waited_out_by_who_is_called_off(broker);
+}
+
+fn is_not_waited_out_by_who_is_called_off(broker: &Broker) {
+    let topic = broker.topic("called-off", 1, &[]);
+    let world = broker.world(&[]);
+    let group = unique("called-off");
+    let mut member =
+        world.join_group(&group, 0, std::slice::from_ref(&topic), Delivery::ExactlyOnce).unwrap();
+    let mut seen = Vec::new();
+    until("it has its partition", || {
+        turn(&mut member, &mut seen);
+        member.send(&record(&topic, b"in the light")).is_ok()
+    });
+    member.commit(&[]).unwrap();
+    broker.interrupt(|| {
+        member.send(&record(&topic, b"in the dark")).unwrap();
+        let begun = Instant::now();
+        member.heed(Arc::new(move || begun.elapsed() > Duration::from_secs(1)));
+        let error = member.commit(&[]).unwrap_err();
+        assert_eq!(error.action(), Action::Retry, "{error}");
+        if let Err(error) = member.abort() {
+            assert_eq!(error.action(), Action::Retry, "{error}");
+        }
+        let took = begun.elapsed();
+        assert!(took > Duration::from_secs(1) && took < Duration::from_secs(10), "{took:?}");
+    });
+}
+
+fn is_waited_out(broker: &Broker) {
     let topic = broker.topic("outage", 1, &[]);
     let world = broker.world(&[("reconnect.backoff.max.ms", "500")]);
     let mut member =
