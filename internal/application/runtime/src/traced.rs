@@ -52,7 +52,7 @@ impl fmt::Debug for Traces {
     }
 }
 
-fn parent(headers: &dyn HeaderSource) -> Option<TraceParent> {
+pub(crate) fn parent(headers: &dyn HeaderSource) -> Option<TraceParent> {
     let mut found = None;
     headers.each(&mut |name, value| {
         if name == TRACE_HEADER {

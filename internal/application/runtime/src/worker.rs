@@ -234,6 +234,7 @@ impl<W: World> Worker<W> {
         let came_up = polled != Polled::Records(0);
         match polled {
             Polled::Records(_) => {
+                self.ring_for_now()?;
                 send(&mut self.log, &mut self.desk)?;
                 self.measure_batch();
                 expire(&mut self.desk)?;
@@ -248,6 +249,11 @@ impl<W: World> Worker<W> {
     fn measure_batch(&mut self) {
         let (elapsed, now) = (self.desk.world.elapsed(), self.desk.world.now());
         self.desk.status.measures.end(elapsed, now);
+    }
+
+    /// Calls the timers that the records at hand have set to a time that has passed, so that one commit has both.
+    fn ring_for_now(&mut self) -> Result<(), ProcessorError> {
+        if self.desk.is_set_back() { Ok(()) } else { self.desk.ring_all().map(drop) }
     }
 
     /// Does what is due without a record from the log: timers, what waited, visits.

@@ -163,6 +163,14 @@ impl Context<'_> {
         Ok(Draft { destination, partition: None, headers, timestamp: Some(self.record.timestamp) })
     }
 
+    /// What is emitted from now on belongs to the trace that these headers are of, where traces are told: those of a record
+    /// that was kept until a timer called.
+    pub fn follow(&mut self, headers: &Headers) {
+        if self.trace.is_some() {
+            self.trace = crate::traced::parent(headers).or(self.trace.take());
+        }
+    }
+
     /// Adds a header to all that this call emits from now on, such as the trace it belongs to. A header of the same name that
     /// is given with a record comes after it.
     pub fn carry(&mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) {

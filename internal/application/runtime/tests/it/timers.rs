@@ -32,6 +32,7 @@ fn closing() -> GroupGraph {
             match what {
                 "event" => context.schedule(&set, When::EventTime(Timestamp(context.timestamp().0 + 10)))?,
                 "wall" => context.schedule(&set, When::WallClock(Timestamp(context.now().0 + 10_000)))?,
+                "now" => context.schedule(&set, When::WallClock(Timestamp(0)))?,
                 "off" => context.cancel(&set)?,
                 "regret" => {
                     context.schedule(&set, When::EventTime(Timestamp(0)))?;
@@ -73,6 +74,20 @@ fn send(tester: &mut Tester, records: &[(&str, &str, i64)]) {
 
 fn taken(tester: &mut Tester) -> Vec<(String, i64)> {
     tester.take(&out(), |key, count| (key.to_owned(), count)).unwrap()
+}
+
+#[test]
+fn one_for_now_is_called_once_for_the_records_that_came_together_and_within_their_commit() {
+    for delivery in [Delivery::AtLeastOnce, Delivery::ExactlyOnce] {
+        let commit_interval = Some(Duration::ZERO);
+        let settings = Settings { delivery, commit_interval, workers: 1, ..Settings::default() };
+        let mut tester = Tester::new(closing()).partitions(1).settings(settings);
+        send(&mut tester, &[("a", "now", 1), ("b", "now", 2), ("a", "now", 3)]);
+        assert_eq!(taken(&mut tester), [("a".to_owned(), 2), ("b".to_owned(), 1)]);
+        let kept = tester.sim().read("g-table").into_iter().filter(|record| record.value.is_some());
+        let timers = kept.filter(|record| record.key.as_ref().unwrap().starts_with(b"\0millstream/timer/"));
+        assert_eq!(timers.count(), 0, "what was set and called is not kept between");
+    }
 }
 
 #[test]
