@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use millstream_model::{Timestamp, Value, ValueError, ValueReader, decode_value};
 use millstream_ports::{Bytes, Nullable, PortError};
-use millstream_runtime::{CallbackResult, Context, ContextError, GroupGraph, Loop, Policies, Policy, Table};
+use millstream_runtime::{
+    CallbackResult, Context, ContextError, GroupGraph, Loop, Policies, Policy, Table, Timer, When,
+};
 use millstream_sql::{Emission, Entry, Intake, OnError, Rule, SinkRow, SourceKind, State, StepError};
 
 use crate::figures::RuleFigures;
@@ -21,6 +23,17 @@ struct Lowered {
     figures: Arc<RuleFigures>,
     /// By source.
     keeps_key: Vec<bool>,
+    later: Option<Later>,
+}
+
+/// Calls back for a group whose row is told once for all that came together.
+pub(crate) type Later = Timer<Bytes>;
+
+/// A time that has passed: what is set to it is called as soon as what came together is done.
+pub(crate) const AT_ONCE: When = When::WallClock(Timestamp(0));
+
+pub(crate) fn later() -> Later {
+    Timer::new("later", Bytes)
 }
 
 /// Turns a rule into a group graph: its sources are the inputs, its repartitioned records go over the loop, its state is
@@ -48,6 +61,7 @@ pub(crate) fn lower(rule: Rule, formats: &Formats) -> Result<(GroupGraph, Arc<Ru
     let lowered = Arc::new(Lowered {
         figures: Arc::new(RuleFigures::of(&rule.name)),
         keeps_key: (0..topics.len()).map(|side| keeps_key(&rule, side)).collect(),
+        later: rule.tells_later().then(later),
         rule,
         sources,
         table: table.clone(),
@@ -76,9 +90,15 @@ pub(crate) fn lower(rule: Rule, formats: &Formats) -> Result<(GroupGraph, Arc<Ru
         graph = graph.idle(Duration::from_millis(after), move |context| lowered.on_idle(context, after));
     }
     if is_stateful {
+        let lowered = lowered.clone();
         graph = graph.persist(&table).loopback(&again, move |context, key: &[u8], message: &[u8]| {
             lowered.counted(lowered.on_repartitioned(context, key, message))
         });
+    }
+    if let Some(later) = lowered.later.clone() {
+        let lowered = lowered.clone();
+        graph = graph
+            .timer(&later, move |context, place: &[u8]| lowered.counted(lowered.on_later(context, place)));
     }
     let graph = graph.build().map_err(|error| PortError::stop("the rule makes no group").because(error))?;
     Ok((graph, figures))
@@ -179,7 +199,7 @@ impl Lowered {
             None => told,
             Some(admission) => {
                 let keeps_key = self.keeps_key.get(side).copied().unwrap_or_default();
-                let mut state = TableState { table: &self.table, context, keeps_key };
+                let mut state = self.state(context, keeps_key);
                 self.rule.on_intake(side, intake, admission, &mut state)?
             }
         };
@@ -189,18 +209,24 @@ impl Lowered {
     /// What has not come for so long may still be as old as that.
     fn on_idle(&self, context: &mut Context<'_>, after: u64) -> CallbackResult {
         let time = context.timestamp().0.saturating_sub_unsigned(after);
-        let mut state = TableState { table: &self.table, context, keeps_key: false };
-        let emissions = self.rule.on_idle(time, &mut state)?;
+        let emissions = self.rule.on_idle(time, &mut self.state(context, false))?;
         self.perform(context, emissions)
     }
 
     fn on_repartitioned(&self, context: &mut Context<'_>, key: &[u8], message: &[u8]) -> CallbackResult {
-        let emissions = self.rule.on_repartitioned(
-            key,
-            decode_value(message)?,
-            &mut TableState { table: &self.table, context, keeps_key: false },
-        )?;
+        let message = decode_value(message)?;
+        let emissions = self.rule.on_repartitioned(key, message, &mut self.state(context, false))?;
         self.perform(context, emissions)
+    }
+
+    fn on_later(&self, context: &mut Context<'_>, place: &[u8]) -> CallbackResult {
+        let emissions = self.rule.on_later(place, &mut self.state(context, false))?;
+        follow(context, &emissions);
+        self.perform(context, emissions)
+    }
+
+    fn state<'t, 'c, 'r>(&'t self, context: &'c mut Context<'r>, keeps_key: bool) -> TableState<'t, 'c, 'r> {
+        TableState { table: &self.table, later: self.later.as_ref(), context, keeps_key }
     }
 
     fn perform(&self, context: &mut Context<'_>, emissions: Vec<Emission>) -> CallbackResult {
@@ -214,6 +240,15 @@ impl Lowered {
             }
         }
         Ok(())
+    }
+}
+
+/// Rows that were put off go on in the trace of the record that they are told with.
+pub(crate) fn follow(context: &mut Context<'_>, emissions: &[Emission]) {
+    for emission in emissions {
+        if let Emission::Sink(row) = emission {
+            context.follow(&row.headers);
+        }
     }
 }
 
@@ -235,6 +270,7 @@ pub(crate) fn emit(
 /// The group table's partition at hand, as a rule's state.
 struct TableState<'t, 'c, 'r> {
     table: &'t Table<Bytes>,
+    later: Option<&'t Later>,
     context: &'c mut Context<'r>,
     /// Rows of a key come from where the key belongs, all of them or none.
     keeps_key: bool,
@@ -255,5 +291,11 @@ impl State for TableState<'_, '_, '_> {
 
     fn is_home(&self, key: &[u8]) -> bool {
         is_home(self.context, self.keeps_key, key)
+    }
+
+    fn tell_later(&mut self, place: &[u8]) -> Result<bool, StepError> {
+        let Some(later) = self.later else { return Ok(false) };
+        let noted = self.context.schedule_at(later, place, AT_ONCE);
+        noted.map(|()| true).map_err(|error| StepError::State(error.into()))
     }
 }

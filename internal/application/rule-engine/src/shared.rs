@@ -13,7 +13,7 @@ use millstream_sql::{Guarantee, OnError, Rule};
 
 use crate::figures::RuleFigures;
 use crate::formats::Formats;
-use crate::lower::read_first;
+use crate::lower::{later, read_first};
 use crate::members::{Group, Reads};
 use member::Member;
 pub(crate) use member::dead_letters_of;
@@ -53,13 +53,15 @@ type Shares = (GroupGraph, Vec<Arc<RuleFigures>>);
 
 /// Turns rules that can share one into a group graph.
 pub(crate) fn share(group: &Group, rules: Vec<Rule>, formats: &Formats) -> Result<Shares, PortError> {
-    let (table, again) = (Table::new(Bytes), Loop::new(Bytes, Bytes));
+    let (table, again, later) = (Table::new(Bytes), Loop::new(Bytes, Bytes), later());
+    let tells_later = group.reads.keeps && rules.iter().any(Rule::tells_later);
     let mut members = BTreeMap::new();
     for rule in rules {
         let number = group.rules.get(&rule.name).copied();
         let number =
             number.ok_or_else(|| PortError::stop(format!("{} is not of {}", rule.name, group.id)))?;
-        let kept = Kept { number, table: table.clone(), again: again.clone() };
+        let later = rule.tells_later().then(|| later.clone());
+        let kept = Kept { number, table: table.clone(), again: again.clone(), later };
         let member = Member::of(rule, group, group.reads.keeps.then_some(kept), formats)?;
         members.insert(number, Arc::new(member));
     }
@@ -81,9 +83,13 @@ pub(crate) fn share(group: &Group, rules: Vec<Rule>, formats: &Formats) -> Resul
     }
     graph = group.reads.first.iter().fold(graph, GroupBuilder::read_first);
     if group.reads.keeps {
+        let shared = shared.clone();
         graph = graph.persist(&table).loopback(&again, move |context, key: &[u8], message: &[u8]| {
             shared.on_repartitioned(context, key, message)
         });
+    }
+    if tells_later {
+        graph = graph.timer(&later, move |context, place: &[u8]| shared.on_later(context, place));
     }
     let graph = graph.build().map_err(|error| PortError::stop("the rules make no group").because(error))?;
     Ok((graph, figures))
@@ -120,5 +126,10 @@ impl Shared {
     fn on_repartitioned(&self, context: &mut Context<'_>, key: &[u8], message: &[u8]) -> CallbackResult {
         let addressed = numbered(key).and_then(|(number, key)| Some((self.members.get(&number)?, key)));
         addressed.map_or(Ok(()), |(member, key)| member.on_repartitioned(context, key, message))
+    }
+
+    fn on_later(&self, context: &mut Context<'_>, place: &[u8]) -> CallbackResult {
+        let addressed = numbered(place).and_then(|(number, place)| Some((self.members.get(&number)?, place)));
+        addressed.map_or(Ok(()), |(member, place)| member.on_later(context, place))
     }
 }

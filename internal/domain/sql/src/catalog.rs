@@ -7,7 +7,7 @@ use crate::eval::Failure;
 use crate::format::Half;
 use crate::functions::Functions;
 use crate::parse::Types;
-use crate::plan::{Guarantee, IDLE_MS, RESET};
+use crate::plan::{CACHE_BYTES, Guarantee, IDLE_MS, RESET};
 
 /// A stream or table: a topic, how its records are written, and what they hold.
 #[derive(Clone, Debug, PartialEq)]
@@ -219,6 +219,11 @@ impl Catalog {
     /// Whether the rules that follow begin where their streams end.
     pub(crate) fn is_from_end(&self) -> bool {
         self.setting(RESET) == Some("latest")
+    }
+
+    /// Whether each change of a group of the rules that follow is told, of those that came together too.
+    pub(crate) fn tells_each_change(&self) -> bool {
+        CACHE_BYTES.iter().any(|name| self.setting(name) == Some("0"))
     }
 
     /// What a setting was set to.

@@ -50,7 +50,7 @@ pub use functions::{Called, Function, Functions, Outside, plain_signature};
 pub use ops::{Admission, Bounds, Emission, Intake, Screen, SinkRow, SourceRecord, State, StepError};
 pub use plan::{
     Act, Asking, Entry, Guarantee, Insertion, OnNull, Plan, QueryPlan, Rule, Shape, Sided, Step, Verdict,
-    Windows, Wire, ask, explain, plan,
+    Windows, Wire, ask, explain, is_property, plan,
 };
 pub use script::{Piece, Script, pieces, substitute, with_variables};
 pub use tables::{TableCall, TableFunction, table_function, table_functions};

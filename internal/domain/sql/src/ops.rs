@@ -9,6 +9,7 @@ mod foreign;
 mod idle;
 mod intake;
 mod meet;
+mod recount;
 mod screen;
 mod session;
 mod sum;
@@ -111,6 +112,15 @@ pub trait State {
     fn is_home(&self, _key: &[u8]) -> bool {
         false
     }
+
+    /// Has [`Rule::on_later`] called with `place`, once, when all is done that came together with the record at hand: before
+    /// that is committed, or after a restart. Where it answers `false` nothing is put off.
+    ///
+    /// # Errors
+    /// When that can't be noted.
+    fn tell_later(&mut self, _place: &[u8]) -> Result<bool, StepError> {
+        Ok(false)
+    }
 }
 
 type Emissions = Vec<Emission>;
@@ -162,18 +172,6 @@ impl<'a> Run<'a> {
             };
         }
         false
-    }
-
-    /// As [`Run::wants_before`], where this is the row now: one that passes a condition that nothing behind looks back from
-    /// need not know what was before.
-    fn looks_before(&self, wire: Wire, row: &[Value]) -> bool {
-        let filter = self.behind(wire).map(|next| (next, self.act(next)));
-        match filter {
-            Some((next, Ok(Act::Filter { condition, .. }))) if !self.wants_before(next) => {
-                condition.try_holds(row) != Ok(true)
-            }
-            _ => self.wants_before(wire),
-        }
     }
 
     /// Hands a row to a step, where its source's or the step's before it stands, and on through those that need nothing else.

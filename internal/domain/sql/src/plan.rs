@@ -46,6 +46,8 @@ pub struct Rule {
     pub idle_ms: Option<u64>,
     /// Whether it begins where its streams end when it first runs, as a setting before it says.
     pub is_from_end: bool,
+    /// Whether each change of a group is told, of those that came together too, as a setting before it says.
+    pub tells_each_change: bool,
     /// Where its statement names what it fills.
     pub span: Span,
 }
@@ -205,7 +207,8 @@ impl Planner<'_> {
     fn as_set(&self, name: String, sink: Source, query: QueryPlan, span: Span) -> Rule {
         let (guarantee, idle_ms) = (self.catalog.guarantee(), self.catalog.idle_ms());
         let is_from_end = self.catalog.is_from_end();
-        Rule { name, sink, query, guarantee, idle_ms, is_from_end, span }
+        let tells_each_change = self.catalog.tells_each_change();
+        Rule { name, sink, query, guarantee, idle_ms, is_from_end, tells_each_change, span }
     }
 
     fn drop_source(&mut self, drop: &DropSource) -> Result<(), Diagnostic> {
@@ -348,8 +351,26 @@ impl Planner<'_> {
 /// The setting that closes windows whose input is idle.
 pub(crate) const IDLE_MS: &str = "windows.close.idle.ms";
 
+/// The settings that keep changes of a group back in ksqlDB until they come to so many bytes: of none, each is told.
+pub(crate) const CACHE_BYTES: [&str; 2] = ["cache.max.bytes.buffering", "statestore.cache.max.bytes"];
+
 /// The setting that has rules begin where their streams end.
 pub(crate) const RESET: &str = "auto.offset.reset";
+
+/// The properties that say how a rule runs.
+const PROPERTIES: [&str; 5] =
+    ["processing.guarantee", RESET, IDLE_MS, "cache.max.bytes.buffering", "statestore.cache.max.bytes"];
+
+/// Whether SET takes a property: one that says how a rule runs, or any of ksqlDB's own or of Kafka Streams behind it, most of
+/// which say nothing here.
+pub fn is_property(name: &str) -> bool {
+    PROPERTIES.contains(&name) || name.starts_with("ksql.")
+}
+
+fn quoted(names: &[&str]) -> String {
+    let quoted: Vec<_> = names.iter().map(|name| format!("'{name}'")).collect();
+    quoted.join(", ")
+}
 
 fn set(catalog: &mut Catalog, property: &At<String>, value: Option<&At<String>>) -> Result<(), Diagnostic> {
     let name = property.node.strip_prefix("ksql.streams.").unwrap_or(&property.node);
@@ -370,12 +391,14 @@ fn set(catalog: &mut Catalog, property: &At<String>, value: Option<&At<String>>)
     {
         return Err(Diagnostic::new(value.span, "this is a number of milliseconds"));
     }
-    let is_known = [RESET, "processing.guarantee", IDLE_MS].contains(&name) || name.starts_with("ksql.");
-    if !is_known && name.len() == property.node.len() {
+    if CACHE_BYTES.contains(&name)
+        && let Some(value) = value.filter(|value| value.node.parse::<u64>().is_err())
+    {
+        return Err(Diagnostic::new(value.span, "this is a number of bytes"));
+    }
+    if !is_property(&property.node) {
         let said = Diagnostic::new(property.span, format!("the property '{}' can't be set", property.node));
-        return Err(said.help(
-            "'processing.guarantee', 'auto.offset.reset' and 'windows.close.idle.ms' can, and those that begin with 'ksql.'",
-        ));
+        return Err(said.help(format!("{} can, and those that begin with 'ksql.'", quoted(&PROPERTIES))));
     }
     catalog.set(name, value.map(|value| value.node.as_str()));
     Ok(())

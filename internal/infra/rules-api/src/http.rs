@@ -147,8 +147,7 @@ async fn status(State(desk): State<Desk>, Path(parts): Path<(String, String, Str
 }
 
 async fn is_valid(Path(name): Path<String>) -> Response {
-    let plain = name.strip_prefix("ksql.streams.").unwrap_or(&name);
-    if name.starts_with("ksql.") || plain == "auto.offset.reset" {
+    if millstream_sql::is_property(&name) {
         json_of(&json!(true))
     } else {
         Problem::new(StatusCode::BAD_REQUEST, 1, format!("the property '{name}' can't be set"))

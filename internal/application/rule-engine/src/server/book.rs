@@ -10,7 +10,7 @@ use millstream_sql::{
 };
 
 use super::columns::{Found, Remembered};
-use super::entry::{Entry, RESET};
+use super::entry::{Entry, RESET, STREAMS};
 use super::fault::Fault;
 use crate::deploy::twice;
 use crate::formats::Formats;
@@ -176,7 +176,7 @@ impl Book {
         // Where a query begins is no matter of its plan.
         let planned = || entry.settings.iter().filter(|(name, _)| *name != RESET);
         for (name, value) in planned() {
-            let text = format!("SET '{}'='{}';", quoted(name), quoted(value));
+            let text = format!("SET '{STREAMS}{}'='{}';", quoted(name), quoted(value));
             let (_, mistakes) = plan(&text, &mut known, formats);
             Fault::unless(&text, mistakes)?;
         }
@@ -186,7 +186,7 @@ impl Book {
         mistakes.extend(plan.rules.iter().filter_map(twice));
         Fault::unless(&entry.text, mistakes)?;
         for (name, _) in planned() {
-            let _ = millstream_sql::plan(&format!("UNSET '{}';", quoted(name)), &mut known, formats);
+            let _ = millstream_sql::plan(&format!("UNSET '{STREAMS}{}';", quoted(name)), &mut known, formats);
         }
         self.catalog = known;
         Ok(plan.rules)

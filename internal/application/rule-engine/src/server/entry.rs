@@ -26,8 +26,17 @@ const REASON: &str = "reason";
 /// The setting that says where a new query begins, as it is written.
 pub(crate) const RESET: &str = "auto.offset.reset";
 
+/// What the settings of Kafka Streams begin with, of which any can be set; they are kept without it.
+pub(crate) const STREAMS: &str = "ksql.streams.";
+
 /// What is kept beside the settings that begin with `ksql.`: it says how a query runs, whoever runs it.
-const KEPT: [&str; 3] = [RESET, "processing.guarantee", "windows.close.idle.ms"];
+const KEPT: [&str; 5] = [
+    RESET,
+    "processing.guarantee",
+    "windows.close.idle.ms",
+    "cache.max.bytes.buffering",
+    "statestore.cache.max.bytes",
+];
 
 /// A statement in the journal: its text as the value, and what counted when it was made as headers. Its key is its own, so
 /// that it is kept until somebody takes it out.
@@ -52,7 +61,7 @@ pub(crate) struct Entry {
 impl Entry {
     pub(crate) fn new(text: &str, settings: &BTreeMap<String, String>, seen: i64) -> Self {
         let settings = settings.iter().filter_map(|(name, value)| {
-            let plain = name.strip_prefix("ksql.streams.").unwrap_or(name);
+            let plain = name.strip_prefix(STREAMS).unwrap_or(name);
             // To begin with the first record is what is done anyway.
             let is_kept = name.starts_with("ksql.") || KEPT.contains(&plain);
             let is_plain = plain != RESET || value.eq_ignore_ascii_case("latest");

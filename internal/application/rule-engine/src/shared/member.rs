@@ -11,7 +11,7 @@ use super::state::{Kept, MemberState};
 use crate::figures::RuleFigures;
 use crate::formats::Formats;
 use crate::halves::{Halves, RowEdge};
-use crate::lower::{emit, group_of, keeps_key};
+use crate::lower::{emit, follow, group_of, keeps_key};
 use crate::members::Group;
 
 /// A rule among others. What fails in it is its own: nothing of the record is written for it, and the others go on.
@@ -89,6 +89,14 @@ impl Member {
         self.step(context, false, |rule, state| {
             let message = decode_value(message).map_err(|_| StepError::Damaged("a record of the loop"))?;
             rule.on_repartitioned(key, message, state)
+        })
+    }
+
+    pub(super) fn on_later(&self, context: &mut Context<'_>, place: &[u8]) -> CallbackResult {
+        self.step(context, false, |rule, state| {
+            let emissions = rule.on_later(place, state)?;
+            follow(state.context, &emissions);
+            Ok(emissions)
         })
     }
 

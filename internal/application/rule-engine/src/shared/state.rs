@@ -1,11 +1,11 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use millstream_model::Value;
 use millstream_ports::Bytes;
 use millstream_runtime::{CallbackResult, Context, Loop, Table};
 use millstream_sql::{State, StepError};
 
-use crate::lower::{is_home, repartition};
+use crate::lower::{AT_ONCE, Later, is_home, repartition};
 
 /// Where a rule of a group keeps what it keeps: in the group's table, under keys that begin with the rule's number.
 #[derive(Clone)]
@@ -13,6 +13,8 @@ pub(super) struct Kept {
     pub(super) number: u32,
     pub(super) table: Table<Bytes>,
     pub(super) again: Loop<Bytes, Bytes>,
+    /// Where a group of the rule may be told later.
+    pub(super) later: Option<Later>,
 }
 
 /// What stands before a rule's number. No key of a rule by itself begins so, nor one of the framework's own.
@@ -42,16 +44,17 @@ pub(super) struct MemberState<'m, 'c, 'r> {
     /// Rows of a key come from where the key belongs, all of them or none.
     keeps_key: bool,
     puts: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    untold: BTreeSet<Vec<u8>>,
 }
 
 impl<'m, 'c, 'r> MemberState<'m, 'c, 'r> {
     pub(super) fn new(kept: Option<&'m Kept>, context: &'c mut Context<'r>, keeps_key: bool) -> Self {
-        Self { kept, context, keeps_key, puts: BTreeMap::new() }
+        Self { kept, context, keeps_key, puts: BTreeMap::new(), untold: BTreeSet::new() }
     }
 
     /// Sends around what is to be worked on elsewhere, and writes what was put.
     pub(super) fn settle(self, again: &[(Vec<u8>, Value)]) -> CallbackResult {
-        let Self { kept, context, puts, .. } = self;
+        let Self { kept, context, puts, untold, .. } = self;
         let Some(kept) = kept else { return Ok(()) };
         for (key, message) in again {
             repartition(context, &kept.again, key, (&kept.key(key), message))?;
@@ -61,6 +64,11 @@ impl<'m, 'c, 'r> MemberState<'m, 'c, 'r> {
                 Some(value) => context.set_at(&kept.table, key, &value.as_slice())?,
                 None => context.delete_at(&kept.table, key)?,
             }
+        }
+        for (later, place) in
+            kept.later.iter().flat_map(|later| untold.iter().map(move |place| (later, place)))
+        {
+            context.schedule_at(later, place, AT_ONCE)?;
         }
         Ok(())
     }
@@ -86,5 +94,11 @@ impl State for MemberState<'_, '_, '_> {
 
     fn is_home(&self, key: &[u8]) -> bool {
         is_home(self.context, self.keeps_key, key)
+    }
+
+    fn tell_later(&mut self, place: &[u8]) -> Result<bool, StepError> {
+        let Some(kept) = self.kept.filter(|kept| kept.later.is_some()) else { return Ok(false) };
+        self.untold.insert(kept.key(place));
+        Ok(true)
     }
 }

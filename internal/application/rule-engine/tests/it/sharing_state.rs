@@ -88,6 +88,44 @@ fn each_keeps_what_it_would_by_itself_over_several_starts() {
     }
 }
 
+const THINGS: &str = "CREATE TABLE things (id STRING PRIMARY KEY, name STRING, weight DOUBLE) WITH (KAFKA_TOPIC='things', VALUE_FORMAT='DELIMITED', PARTITIONS=3);";
+// A sum of DOUBLE is counted anew for each change: taking a row out again would leave a rest.
+const WEIGHTS: &str = "CREATE TABLE weights AS SELECT name, SUM(weight) AS w FROM things GROUP BY name;";
+const AGAIN: &str = "CREATE TABLE again AS SELECT name, SUM(weight) AS w FROM things GROUP BY name;";
+const EACH: &str = "SET 'ksql.streams.cache.max.bytes.buffering'='0';";
+
+fn weigh(sim: &Sim, range: std::ops::Range<i32>) {
+    for number in range {
+        let value = format!("name {},1.0", number % 4);
+        sim.write("things", format!("k{number}").as_bytes(), Some(value.as_bytes()));
+    }
+}
+
+fn weight(sim: &Sim, topic: &str) -> f64 {
+    table(sim, topic).values().map(|weight| weight.parse::<f64>().unwrap()).sum()
+}
+
+#[test]
+fn groups_that_are_counted_anew_are_told_once_for_what_comes_together_unless_set_otherwise() {
+    for rules in [vec![THINGS, WEIGHTS], vec![EXACT, THINGS, WEIGHTS, AGAIN], vec![EACH, THINGS, WEIGHTS]] {
+        let sim = Sim::live();
+        sim.create("things", 3);
+        for range in [0..1_000, 900..2_000] {
+            weigh(&sim, range.clone());
+            let running = start(&sim, &rules).unwrap();
+            assert_eq!(running.len(), 1);
+            until("all are weighed", || weight(&sim, "WEIGHTS") >= f64::from(range.end));
+            if rules.contains(&AGAIN) {
+                until("by the other too", || weight(&sim, "AGAIN") >= f64::from(range.end));
+            }
+            stop(running);
+        }
+        assert!((weight(&sim, "WEIGHTS") - 2_000.0).abs() < 1e-9, "a thing that came again counts once");
+        let told = sim.read("WEIGHTS").len();
+        if rules.contains(&EACH) { assert_eq!(told, 2_100) } else { assert!(told < 1_000, "{told}") }
+    }
+}
+
 /// What a table of rules keeps, as far as it is told to people.
 fn kept(sim: &Sim, topic: &str) -> Vec<KeptKey> {
     table(sim, topic).keys().filter_map(|key| KeptKey::read(key)).collect()

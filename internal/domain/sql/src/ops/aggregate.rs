@@ -3,7 +3,6 @@ use std::collections::BTreeSet;
 use millstream_model::{Headers, Value, ValueError, ValueReader, ValueWriter};
 
 use super::agenda::Agenda;
-use super::chain::Chain;
 use super::event::{Before, Bounds, Event, struct_bytes};
 use super::sum::Sum;
 use super::{Done, Run, StepError, entry, evaluated, key_values};
@@ -277,69 +276,6 @@ impl Run<'_> {
         self.state.put(&place, Some(&sum.to_bytes()))?;
         self.push(self.behind(wire), Event { before, ..row })
     }
-
-    /// A table's group keeps what each row gives, by the row's key, in the order in which each last came. A row that comes
-    /// again replaces itself, so that a record delivered twice counts once.
-    fn recount(&mut self, wire: Wire, calls: &[Aggregate], key: &[u8], event: &Event) -> Done {
-        let id = struct_bytes(&event.key);
-        let time_place = Self::place(wire, b'a', key);
-        let owner = Self::place(wire, b'm', key);
-        let members = Chain::new(b'm', &owner);
-        let time_before = entry::number(self.state, &time_place)?;
-        let of = key_values(key)?;
-        let known = time_before.map(|_| of.as_slice());
-        let (row, before) = match &event.row {
-            Some(arguments) if !members.has(self.state, &id)? => {
-                // It stands behind all others.
-                let mut sum = self.counted(&members, calls)?;
-                sum.fold(calls, arguments)?;
-                let row = row_into(calls, sum, &of);
-                let looks = self.looks_before(wire, &row);
-                let before = self.members_before(looks, &members, calls, known)?;
-                members.push(self.state, &id, Value::Struct(arguments.clone()))?;
-                (row, before)
-            }
-            changed => {
-                let looks = self.wants_before(wire);
-                let before = self.members_before(looks, &members, calls, known)?;
-                match changed {
-                    Some(arguments) => members.push(self.state, &id, Value::Struct(arguments.clone()))?,
-                    None => members.remove(self.state, &id)?,
-                };
-                (row_into(calls, self.counted(&members, calls)?, &of), before)
-            }
-        };
-        let time = time_before.unwrap_or(i64::MIN).max(event.time);
-        entry::put_number(self.state, &time_place, time)?;
-        let (row, headers) = (Some(row), event.headers.clone());
-        let told = Event { key: of, row, before, time, window: None, headers, origin: None, group: None };
-        self.push(self.behind(wire), told)
-    }
-
-    /// The row that a group's members make as they are now, as far as any step behind looks at it; none of a group that was not
-    /// there, of which no key is `known`.
-    fn members_before(
-        &mut self,
-        looks: bool,
-        members: &Chain<'_>,
-        calls: &[Aggregate],
-        known: Option<&[Value]>,
-    ) -> Result<Before, StepError> {
-        match known {
-            _ if !looks => Ok(Before::Unknown),
-            None => Ok(Before::Nothing),
-            Some(of) => Ok(Before::Row(row_into(calls, self.counted(members, calls)?, of))),
-        }
-    }
-
-    fn counted(&mut self, members: &Chain<'_>, calls: &[Aggregate]) -> Result<Sum, StepError> {
-        let mut sum = Sum::begin(calls);
-        for member in members.contents(self.state)? {
-            let Value::Struct(arguments) = member else { return Err(StepError::Damaged("a group's state")) };
-            sum.fold_owned(calls, arguments)?;
-        }
-        Ok(sum)
-    }
 }
 
 /// What most groups' windows take, in bytes.
@@ -377,7 +313,7 @@ pub(super) fn told(
 }
 
 /// The row alone, of a group that nobody wants any more.
-fn row_into(calls: &[Aggregate], sum: Sum, key: &[Value]) -> Vec<Value> {
+pub(super) fn row_into(calls: &[Aggregate], sum: Sum, key: &[Value]) -> Vec<Value> {
     let mut row = Vec::with_capacity(key.len() + calls.len());
     row.extend_from_slice(key);
     row.extend(calls.iter().zip(sum.states).map(|(call, state)| call.result_of(state)));

@@ -65,6 +65,7 @@ pub fn ask(text: &str, catalog: &Catalog, schemas: &dyn SchemaSource) -> Result<
         guarantee: None,
         idle_ms: None,
         is_from_end: false,
+        tells_each_change: true,
         span: asked.from.name.span,
     };
     let is_push = asked.emits_changes || asked.emit_final.is_some();

@@ -223,6 +223,23 @@ fn a_new_query_begins_at_the_end_where_that_is_asked() {
     until(|| rows(&two, "SELECT kind, total FROM sums") == [[Value::from("in"), Value::Int(3)]]);
 }
 
+#[test]
+fn settings_of_kafka_streams_are_taken_whether_they_say_anything_here_or_not() {
+    let world = Sim::live();
+    let one = server(&world);
+    done(&one, EVENTS);
+    let mut session = Session::new();
+    for setting in ["'ksql.streams.num.stream.threads'='2'", "'ksql.streams.cache.max.bytes.buffering'='0'"] {
+        one.run(&mut session, &format!("SET {setting}")).unwrap();
+    }
+    one.run(&mut session, SUMS).unwrap();
+    let said = refused(&one, "SET 'num.stream.threads'='2'");
+    assert!(said.contains("'num.stream.threads' can't be set"), "{said}");
+    assert!(said.contains("'cache.max.bytes.buffering'"), "{said}");
+    drop(one);
+    assert_eq!(queries(&server(&world.process())).len(), 1, "it counts at the next start too");
+}
+
 /// What is joined is what a table holds, whenever that was written.
 #[test]
 fn tables_are_read_whole_by_a_query_that_begins_at_the_end() {

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use millstream_model::{Column, Type, Value};
 
@@ -28,6 +28,8 @@ pub(in crate::ops) struct Memory {
     entries: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Everything is kept here, so that nothing is sent.
     is_all: bool,
+    /// What is to be told later, where anything can be.
+    untold: Option<BTreeSet<Vec<u8>>>,
 }
 
 impl Memory {
@@ -51,6 +53,12 @@ impl State for Memory {
 
     fn is_home(&self, _: &[u8]) -> bool {
         self.is_all
+    }
+
+    fn tell_later(&mut self, place: &[u8]) -> Result<bool, StepError> {
+        let Some(untold) = &mut self.untold else { return Ok(false) };
+        untold.insert(place.to_vec());
+        Ok(true)
     }
 }
 
@@ -99,6 +107,23 @@ impl World {
         let mut world = Self::new(text);
         world.rules.iter_mut().for_each(|running| running.at_source.is_all = true);
         world
+    }
+
+    /// The same with one partition, where groups are told once for all records that are put together.
+    pub(super) fn that_tells_later(text: &str) -> Self {
+        let mut world = Self::of_one_partition(text);
+        world.rules.iter_mut().for_each(|running| running.at_source.untold = Some(BTreeSet::new()));
+        world
+    }
+
+    /// Writes records that come together, and lets the rules run until nothing is left to do.
+    pub(super) fn put_together(&mut self, topic: &str, records: impl IntoIterator<Item = Written>) {
+        let all = self.topics.entry(topic.to_owned()).or_default();
+        for (key, value) in records {
+            let time = 100 + i64::try_from(all.len()).unwrap();
+            all.push((key, value, time, None));
+        }
+        self.settle();
     }
 
     /// Writes a record, and lets the rules run until nothing is left to do.
@@ -163,7 +188,9 @@ impl World {
     }
 
     fn settle(&mut self) {
-        while self.rules.iter_mut().any(|running| running.step(&mut self.topics)) {}
+        while self.rules.iter_mut().any(|running| running.step(&mut self.topics))
+            || self.rules.iter_mut().any(|running| running.tell_late(&mut self.topics))
+        {}
     }
 
     /// All records of a topic.
@@ -212,6 +239,16 @@ impl Running {
         };
         self.perform(emissions, topics);
         true
+    }
+
+    /// Tells what was put off, if anything was.
+    fn tell_late(&mut self, topics: &mut BTreeMap<String, Vec<Stored>>) -> bool {
+        let untold = self.at_source.untold.as_mut().map(std::mem::take).unwrap_or_default();
+        for place in &untold {
+            let emissions = self.rule.on_later(place, &mut self.at_source).unwrap();
+            self.perform(emissions, topics);
+        }
+        !untold.is_empty()
     }
 
     fn perform(&mut self, emissions: Vec<Emission>, topics: &mut BTreeMap<String, Vec<Stored>>) {
