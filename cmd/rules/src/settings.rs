@@ -196,8 +196,9 @@ impl RuleSettings {
         }
         let all = Settings::load(sources)?;
         let http = all.get::<Listen>("rules.http_address")?;
-        all.brokers()?;
-        all.registry_url()?;
+        let needs_servers = !matches!(arguments.deed(), Deed::Check { .. } | Deed::Explain { .. });
+        told(all.brokers(), needs_servers)?;
+        told(all.registry_url(), needs_servers)?;
         let Named(guarantee) =
             all.get("rules.processing_guarantee")?.unwrap_or(Named(Guarantee::AtLeastOnce));
         Ok(Self {
@@ -220,6 +221,14 @@ impl RuleSettings {
             spans: None,
             all,
         })
+    }
+}
+
+/// What is wrong with an address; of one that is not needed, that it is missing is not.
+fn told<T>(address: Result<T, SettingsError>, is_needed: bool) -> Result<(), SettingsError> {
+    match address {
+        Err(SettingsError::Missing { .. }) if !is_needed => Ok(()),
+        address => address.map(drop),
     }
 }
 

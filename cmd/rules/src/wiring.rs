@@ -6,7 +6,9 @@ use std::time::Duration;
 use millstream_avro_codec::{AvroRows, Registry};
 use millstream_json_codec::JsonRows;
 use millstream_kafka_log::{KafkaLog, KafkaWorld};
-use millstream_ports::{DelimitedRows, KafkaRows, NoRows};
+use millstream_ports::{
+    DelimitedRows, FoundColumns, KafkaRows, NoRows, PortError, RowCodec, RowFormat, RowSpec, Side,
+};
 use millstream_rule_engine::{Formats, ServerSettings, delivered};
 use millstream_runtime::{MemoryBudget, Settings, Traces};
 use millstream_sled_table::{SledTable, SledTables};
@@ -19,13 +21,43 @@ use crate::settings::RuleSettings;
 pub(crate) type RuleWorld = KafkaWorld<SledTable>;
 
 pub(crate) fn world(settings: &RuleSettings) -> anyhow::Result<RuleWorld> {
-    let kafka = KafkaLog::new(settings.all.brokers()?).with_properties(settings.all.kafka_properties())?;
+    // Where they may be missing nothing is asked of them.
+    let brokers = settings.all.brokers().unwrap_or_default();
+    let kafka = KafkaLog::new(brokers).with_properties(settings.all.kafka_properties())?;
     let tables = SledTables::at(&settings.state_dir);
     Ok(KafkaWorld::new(kafka, move |id| tables.open(id)))
 }
 
 pub(crate) fn formats(settings: &RuleSettings) -> anyhow::Result<Formats> {
-    Ok(formats_over(&Registry::new(settings.all.registry_url()?.reveal())?))
+    let missing = match settings.all.registry_url() {
+        Ok(url) => return Ok(formats_over(&Registry::new(url.reveal())?)),
+        Err(missing) => missing.to_string(),
+    };
+    let without = |inner: Arc<dyn RowFormat>| Arc::new(WithoutRegistry { inner, missing: missing.clone() });
+    let registry = Registry::in_memory()?;
+    let avro = without(Arc::new(AvroRows::new(&registry)));
+    let json = without(Arc::new(JsonRows::with_schemas(Arc::new(registry.clone()))));
+    Ok(formats_over(&registry).with("AVRO", avro).with("JSON_SR", json))
+}
+
+/// A format whose schemas are nowhere, for statements that are looked at only: those that name their columns need none.
+struct WithoutRegistry {
+    inner: Arc<dyn RowFormat>,
+    missing: String,
+}
+
+impl RowFormat for WithoutRegistry {
+    fn columns(&self, _: &str, _: Side, _: Option<u32>) -> Result<FoundColumns, PortError> {
+        Err(PortError::stop(&self.missing))
+    }
+
+    fn reader(&self, spec: RowSpec<'_>) -> Result<Arc<dyn RowCodec>, PortError> {
+        self.inner.reader(spec)
+    }
+
+    fn writer(&self, spec: RowSpec<'_>) -> Result<Arc<dyn RowCodec>, PortError> {
+        self.inner.writer(spec)
+    }
 }
 
 /// All formats, their schemas in this registry.

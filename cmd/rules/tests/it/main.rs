@@ -223,16 +223,15 @@ fn a_server_that_is_not_there_is_named() {
     assert!(!output.status.success() && said.contains("no server answers on http://127.0.0.1:1"), "{said}");
 }
 
-/// Runs `rules check` in a folder with these files.
+/// Runs `rules check` in a folder with these files, where nobody has said where Kafka and the registry are.
 fn checked(files: &[(&str, &[u8])]) -> Output {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in files {
         std::fs::write(folder.path().join(name), text).unwrap();
     }
     let mut command = Command::new(env!("CARGO_BIN_EXE_rules"));
-    // Nobody is asked there: the columns are declared.
-    let nowhere = ["--brokers", "127.0.0.1:1", "--registry", "http://127.0.0.1:1"];
-    let output = command.args(["check", "."]).args(nowhere).current_dir(folder.path()).output().unwrap();
+    command.env_remove("KAFKA_BROKERS").env_remove("SCHEMA_REGISTRY_URL");
+    let output = command.args(["check", "."]).current_dir(folder.path()).output().unwrap();
     drop(folder);
     output
 }
@@ -252,6 +251,19 @@ fn what_is_wrong_with_all_files_is_told_at_once() {
     assert!(said.contains("1.sql:2:") && said.contains("no column NOPE"), "{said}");
     assert!(said.contains("2.sql:1:") && said.contains("no column NONE"), "{said}");
     assert!(!said.contains("no stream or table"), "what the first file declares is known: {said}");
+}
+
+#[test]
+fn a_check_wants_the_registry_only_for_columns_that_are_left_out() {
+    let left_out = "CREATE STREAM p (id STRING KEY) WITH (KAFKA_TOPIC='p', VALUE_FORMAT='AVRO');";
+    let output = checked(&[("1.sql", left_out.as_bytes())]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("1.sql:1:") && said.contains("SCHEMA_REGISTRY_URL is not set"), "{said}");
+    let declared =
+        left_out.replace("KEY)", "KEY, x INT)") + "CREATE STREAM q AS SELECT id, x + 1 AS y FROM p;";
+    let output = checked(&[("1.sql", declared.as_bytes())]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 #[test]
