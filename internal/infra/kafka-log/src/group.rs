@@ -428,7 +428,8 @@ impl GroupLog for KafkaGroup {
     fn leave(&mut self) {
         self.shared.is_leaving.store(true, Ordering::Release);
         // The client is closed by whoever lets go of it last.
-        drop(self.committing.take().map(|answer| answer.recv_timeout(POSITION_WAIT)));
+        let patience = if (self.called_off)() { Duration::ZERO } else { POSITION_WAIT };
+        drop(self.committing.take().map(|answer| answer.recv_timeout(patience)));
         let Some(consumer) = self.consumer.take() else { return };
         // Answers the rebalance that the worker may have left unanswered: without that the consumer does not close.
         let _ = consumer.incremental_assign(&TopicPartitionList::new());
