@@ -299,3 +299,6 @@ impl State for TableState<'_, '_, '_> {
         noted.map(|()| true).map_err(|error| StepError::State(error.into()))
     }
 }
+
+#[cfg(test)]
+mod tests;

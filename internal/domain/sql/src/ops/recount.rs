@@ -10,7 +10,7 @@ use super::{Done, Emissions, Run, State, StepError, entry, key_values};
 use crate::aggregate::Aggregate;
 use crate::ast::SourceKind;
 use crate::eval::Bound;
-use crate::plan::{Act, Rule, Wire};
+use crate::plan::{Act, Rule, Step, Wire};
 
 /// What the place of a group begins with that has changed and is not told yet, and that of the headers to tell it with.
 const UNTOLD: u8 = b'n';
@@ -21,13 +21,28 @@ const DAMAGED: StepError = StepError::Damaged("a group that is told later");
 impl Rule {
     /// Whether it has groups that are told once for all changes that come together, where the state can see to that.
     pub fn tells_later(&self) -> bool {
-        let is_recounted = |act: &Act| match act {
-            Act::Aggregate { kind: SourceKind::Table, calls, .. } => {
-                !calls.iter().all(Aggregate::undoes_exactly)
-            }
-            _ => false,
-        };
-        !self.tells_each_change && self.query.steps.iter().any(|step| is_recounted(&step.act))
+        self.query.steps.iter().any(|step| self.puts_off(step))
+    }
+
+    /// Whether a step's groups are counted anew for each change, and their rows go to the sink alone.
+    ///
+    /// What is behind a step that keeps something would not do: after a crash other changes come together than before it, and
+    /// what was told in between by then is taken back by nothing. In the sink a group's next row takes its place.
+    fn puts_off(&self, step: &Step) -> bool {
+        let Act::Aggregate { kind: SourceKind::Table, calls, .. } = &step.act else { return false };
+        let mut behind = std::iter::successors(self.behind(step), |step| self.behind(step));
+        !self.tells_each_change
+            && !calls.iter().all(Aggregate::undoes_exactly)
+            && behind.all(|step| {
+                matches!(
+                    step.act,
+                    Act::Filter { .. } | Act::Extend { .. } | Act::Select { .. } | Act::Sink { .. }
+                )
+            })
+    }
+
+    fn behind(&self, step: &Step) -> Option<&Step> {
+        self.query.steps.get(step.next?.step)
     }
 
     /// Tells what was put off, at a place that [`State::tell_later`] was given.
@@ -49,7 +64,8 @@ impl Run<'_> {
     /// can see to that.
     pub(super) fn recount(&mut self, wire: Wire, calls: &[Aggregate], key: &[u8], event: &Event) -> Done {
         let untold = Self::place(wire, UNTOLD, key);
-        if self.state.tell_later(&untold)? {
+        let puts_off = self.rule.query.steps.get(wire.step).is_some_and(|step| self.rule.puts_off(step));
+        if puts_off && self.state.tell_later(&untold)? {
             return self.change_untold(wire, calls, key, event, &untold);
         }
         let id = struct_bytes(&event.key);
@@ -81,7 +97,8 @@ impl Run<'_> {
         self.push(self.behind(wire), told)
     }
 
-    /// Changes a group, and notes what was told of it last where it has not changed since.
+    /// Changes a group, and notes what was told of it last where it has not changed since. Where it has, that does not say
+    /// whether what it was between was told before a crash: then it is taken back where it does not pass now.
     fn change_untold(
         &mut self,
         wire: Wire,
@@ -93,13 +110,15 @@ impl Run<'_> {
         let owner = Self::place(wire, b'm', key);
         let members = Chain::new(b'm', &owner);
         let time = self.pass(wire, key, event.time)?;
-        if self.state.get(untold)?.is_none() {
+        let noted = if entry::get(self.state, untold)?.is_some() {
+            Value::Null
+        } else {
             let of = key_values(key)?;
             let known = time.is_known.then_some(of.as_slice());
             let before = self.members_before(self.wants_before(wire), &members, calls, known)?;
-            let noted = noted(before, self.last_condition(wire));
-            entry::put(self.state, untold, Some(&noted))?;
-        }
+            noted(before, self.last_condition(wire))
+        };
+        entry::put(self.state, untold, Some(&noted))?;
         let headers = (!event.headers.is_empty()).then(|| headers_value(event.headers.clone()));
         entry::put(self.state, &Self::place(wire, HEADERS, key), headers.as_ref())?;
         self.change(&members, &struct_bytes(&event.key), event)
