@@ -19,20 +19,20 @@ const HEADERS: u8 = b'h';
 const DAMAGED: StepError = StepError::Damaged("a group that is told later");
 
 impl Rule {
-    /// Whether it has groups that are told once for all changes that come together, where the state can see to that.
+    /// Whether it has groups that may be told once for all changes that come together. Then [`Rule::on_later`] is to be called
+    /// with what [`State::tell_later`] was given, in an earlier run and under other settings too.
     pub fn tells_later(&self) -> bool {
-        self.query.steps.iter().any(|step| self.puts_off(step))
+        self.query.steps.iter().any(|step| self.can_put_off(step))
     }
 
     /// Whether a step's groups are counted anew for each change, and their rows go to the sink alone.
     ///
     /// What is behind a step that keeps something would not do: after a crash other changes come together than before it, and
     /// what was told in between by then is taken back by nothing. In the sink a group's next row takes its place.
-    fn puts_off(&self, step: &Step) -> bool {
+    fn can_put_off(&self, step: &Step) -> bool {
         let Act::Aggregate { kind: SourceKind::Table, calls, .. } = &step.act else { return false };
         let mut behind = std::iter::successors(self.behind(step), |step| self.behind(step));
-        !self.tells_each_change
-            && !calls.iter().all(Aggregate::undoes_exactly)
+        !calls.iter().all(Aggregate::undoes_exactly)
             && behind.all(|step| {
                 matches!(
                     step.act,
@@ -64,7 +64,8 @@ impl Run<'_> {
     /// can see to that.
     pub(super) fn recount(&mut self, wire: Wire, calls: &[Aggregate], key: &[u8], event: &Event) -> Done {
         let untold = Self::place(wire, UNTOLD, key);
-        let puts_off = self.rule.query.steps.get(wire.step).is_some_and(|step| self.rule.puts_off(step));
+        let step = self.rule.query.steps.get(wire.step);
+        let puts_off = step.is_some_and(|step| self.rule.can_put_off(step)) && !self.rule.tells_each_change;
         if puts_off && self.state.tell_later(&untold)? {
             return self.change_untold(wire, calls, key, event, &untold);
         }
