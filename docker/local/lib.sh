@@ -86,7 +86,14 @@ halt() {
 
 # Asked of the kernel and not by connecting: a connection to a free port of the ephemeral range may end up being to itself.
 port_open() { grep -qE "^ *[0-9]+: [0-9A-F]+:$(printf %04X "$1") [0-9A-F]+:0000 0A " /proc/net/tcp /proc/net/tcp6 2>/dev/null; }
-port_free() { ! port_open "$1" || fail "port $1 is in use; set $2 to another"; }
+# One that was killed a moment ago may still hold its port: a large one takes a while to be gone.
+port_free() { # PORT SETTING
+  for _ in $(seq 25); do
+    port_open "$1" || return 0
+    sleep 0.2
+  done
+  fail "port $1 is in use; set $2 to another"
+}
 
 # same_port NAME PORT VARIABLE: refuses to go on with a server of this stack that was started on another port
 same_port() {
