@@ -205,7 +205,7 @@ impl Codec for ValueHalf {
 }
 
 /// Takes the window off a key, as Kafka Streams' windowed serializers put it behind: a start, and before it a session's end.
-fn unwrapped(key: &[u8], window: KeyWindow) -> Result<(&[u8], Bounds), CodecError> {
+pub(crate) fn unwrapped(key: &[u8], window: KeyWindow) -> Result<(&[u8], Bounds), CodecError> {
     let cut = || CodecError::new("its key: no window stands behind it");
     let (rest, start) = key.split_last_chunk::<8>().ok_or_else(cut)?;
     let start = i64::from_be_bytes(*start);

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use millstream_model::{Column, FormatOptions, Partition, Value};
 use millstream_ports::{Groups, RowCodec, RowSpec, Side, Start, Tail, Topics, World};
-use millstream_sql::{Printed, text_of};
+use millstream_sql::{Bounds, KeyWindow, Printed, Source, text_of};
 
 use super::copy::{named, width};
 use super::push::{Flow, Row};
 use super::{Fault, Server};
 use crate::formats::Formats;
+use crate::halves::unwrapped;
 
 /// What the records of formats with registered schemas begin with.
 const MAGIC: u8 = 0;
@@ -38,8 +39,10 @@ impl<W: World + Topics + Groups> Server<W> {
         for partition in (0..partitions).map(Partition::new) {
             tail.add(0, partition, start)?;
         }
-        let reader =
-            Reader { topic: asked.topic.clone(), formats: self.inner.formats.clone(), made: BTreeMap::new() };
+        let of_topic = |source: &&Source| source.topic == asked.topic;
+        let window = self.inner.book().catalog.sources().filter(of_topic).find_map(|source| source.window);
+        let (topic, formats) = (asked.topic.clone(), self.inner.formats.clone());
+        let reader = Reader { topic, window, formats, made: BTreeMap::new() };
         Ok(Box::new(Print { tail, reader, interval: asked.interval, seen: 0, left: asked.limit }))
     }
 }
@@ -55,7 +58,7 @@ impl<T: Tail> Flow for Print<T> {
             let is_told = *seen % *interval == 0 && *left != Some(0);
             *seen += 1;
             if is_told {
-                let key = reader.told(Side::Key, view.key);
+                let key = reader.told_key(view.key);
                 let value = reader.told(Side::Value, view.value);
                 let (time, partition) = (moment(view.timestamp.0), view.partition);
                 let line = format!("rowtime: {time}, key: {key}, value: {value}, partition: {partition}");
@@ -80,11 +83,20 @@ type Made = (Vec<Column>, Arc<dyn RowCodec>);
 /// Tells bytes in words: as a registered schema has them, as text, as a number, or byte by byte.
 struct Reader {
     topic: String,
+    /// What stands behind each key, as a source over the topic says.
+    window: Option<KeyWindow>,
     formats: Formats,
     made: BTreeMap<(bool, &'static str), Option<Made>>,
 }
 
 impl Reader {
+    /// A key, and the window that it belongs to: `[key@start/end]`.
+    fn told_key(&mut self, bytes: Option<&[u8]>) -> String {
+        let windowed = self.window.zip(bytes).and_then(|(window, bytes)| unwrapped(bytes, window).ok());
+        let Some((key, Bounds { start, end })) = windowed else { return self.told(Side::Key, bytes) };
+        format!("[{}@{start}/{end}]", self.told(Side::Key, Some(key)))
+    }
+
     fn told(&mut self, side: Side, bytes: Option<&[u8]>) -> String {
         let Some(bytes) = bytes else { return "<null>".to_owned() };
         if bytes.first() == Some(&MAGIC) && bytes.len() >= HEADER_BYTES {

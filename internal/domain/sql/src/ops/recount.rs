@@ -1,6 +1,6 @@
 //! Groups of a table's rows that are counted anew, since some aggregate can't take a row out again.
 
-use millstream_model::Value;
+use millstream_model::{Headers, Value};
 
 use super::aggregate::row_into;
 use super::chain::Chain;
@@ -93,9 +93,7 @@ impl Run<'_> {
                 (row_into(calls, self.counted(&members, calls)?, &of), before)
             }
         };
-        let (row, headers, time) = (Some(row), event.headers.clone(), time.latest);
-        let told = Event { key: of, row, before, time, window: None, headers, origin: None, group: None };
-        self.push(self.behind(wire), told)
+        self.push(self.behind(wire), group_as_told(of, row, before, time.latest, event.headers.clone()))
     }
 
     /// Changes a group, and notes what was told of it last where it has not changed since. Where it has, that does not say
@@ -138,13 +136,11 @@ impl Run<'_> {
         entry::put(self.state, &with_headers, None)?;
         let owner = Self::place(wire, b'm', key);
         let of = key_values(key)?;
-        let row = Some(row_into(calls, self.counted(&Chain::new(b'm', &owner), calls)?, &of));
+        let row = row_into(calls, self.counted(&Chain::new(b'm', &owner), calls)?, &of);
         let headers =
             headers.map(|headers| headers_of(headers).ok_or(DAMAGED)).transpose()?.unwrap_or_default();
         let time = entry::number(self.state, &Self::place(wire, b'a', key))?.ok_or(DAMAGED)?;
-        let before = read_noted(before)?;
-        let told = Event { key: of, row, before, time, window: None, headers, origin: None, group: None };
-        self.push(self.behind(wire), told)
+        self.push(self.behind(wire), group_as_told(of, row, read_noted(before)?, time, headers))
     }
 
     /// Puts a row among a group's members, at their end, or takes it out.
@@ -208,6 +204,10 @@ impl Run<'_> {
         }
         Ok(sum)
     }
+}
+
+fn group_as_told(key: Vec<Value>, row: Vec<Value>, before: Before, time: i64, headers: Headers) -> Event {
+    Event { key, row: Some(row), before, time, window: None, headers, origin: None, group: None }
 }
 
 /// What has become of a group's time.

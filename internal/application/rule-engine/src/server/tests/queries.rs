@@ -287,6 +287,21 @@ fn topics_are_printed() {
 }
 
 #[test]
+fn a_windowed_key_is_printed_with_its_window() {
+    let server = server(&Sim::live());
+    done(&server, EVENTS);
+    done(
+        &server,
+        "CREATE TABLE counts WITH (KEY_FORMAT='KAFKA') AS
+            SELECT kind, COUNT(*) AS c FROM events WINDOW TUMBLING (SIZE 10 SECONDS) GROUP BY kind",
+    );
+    done(&server, "INSERT INTO events (ROWTIME, id, kind, amount) VALUES (12345, 'a', 'in', 1)");
+    let mut all = flow(&server, &mut Session::new(), "PRINT COUNTS FROM BEGINNING LIMIT 1");
+    let line = format!("{:?}", next(&mut *all, 1)[0].values[0]);
+    assert!(line.contains("key: [in@10000/20000], value: 1,"), "{line}");
+}
+
+#[test]
 fn assertions_hold_or_say_what_does_not() {
     let server = with_pages(&Sim::live());
     let holds = |text: &str| match run(&server, text) {
