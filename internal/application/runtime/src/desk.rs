@@ -117,7 +117,7 @@ impl<W: World> Desk<W> {
 
     /// Whether a worker that is to stop has waited for the brokers for as long as it may.
     pub(crate) fn is_late(&self) -> bool {
-        self.stopping_since().is_some_and(|since| since >= COMMIT_WAIT)
+        self.stop.is_older(self.world.elapsed(), COMMIT_WAIT)
     }
 
     pub(crate) fn owned(&mut self) -> impl Iterator<Item = &mut PartitionTask<W::Store>> {

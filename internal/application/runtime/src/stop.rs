@@ -39,6 +39,11 @@ impl Heard {
         self.stop.is_set()
     }
 
+    /// Whether it is known for so long now.
+    pub(crate) fn is_older(&self, now: Duration, than: Duration) -> bool {
+        self.since(now).is_some_and(|since| since >= than)
+    }
+
     /// How long it is known now; none where nobody has asked to stop.
     pub(crate) fn since(&self, now: Duration) -> Option<Duration> {
         self.is_set().then(|| now.saturating_sub(*self.at.get_or_init(|| now)))

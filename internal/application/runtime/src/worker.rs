@@ -104,8 +104,7 @@ impl<W: World> Worker<W> {
     /// Has the log wait no longer for the brokers than a worker may that is to stop.
     fn heed(&mut self) {
         let (stop, world) = (self.desk.stop.clone(), self.desk.world.clone());
-        self.log
-            .heed(Arc::new(move || stop.since(world.elapsed()).is_some_and(|since| since >= COMMIT_WAIT)));
+        self.log.heed(Arc::new(move || stop.is_older(world.elapsed(), COMMIT_WAIT)));
     }
 
     fn work(&mut self, status: &Status) -> Result<(), ProcessorError> {

@@ -358,18 +358,14 @@ pub(crate) const CACHE_BYTES: [&str; 2] = ["cache.max.bytes.buffering", "statest
 pub(crate) const RESET: &str = "auto.offset.reset";
 
 /// The properties that say how a rule runs.
-const PROPERTIES: [&str; 5] =
-    ["processing.guarantee", RESET, IDLE_MS, "cache.max.bytes.buffering", "statestore.cache.max.bytes"];
+fn properties() -> impl Iterator<Item = &'static str> {
+    ["processing.guarantee", RESET, IDLE_MS].into_iter().chain(CACHE_BYTES)
+}
 
 /// Whether SET takes a property: one that says how a rule runs, or any of ksqlDB's own or of Kafka Streams behind it, most of
 /// which say nothing here.
 pub fn is_property(name: &str) -> bool {
-    PROPERTIES.contains(&name) || name.starts_with("ksql.")
-}
-
-fn quoted(names: &[&str]) -> String {
-    let quoted: Vec<_> = names.iter().map(|name| format!("'{name}'")).collect();
-    quoted.join(", ")
+    name.starts_with("ksql.") || properties().any(|known| known == name)
 }
 
 fn set(catalog: &mut Catalog, property: &At<String>, value: Option<&At<String>>) -> Result<(), Diagnostic> {
@@ -398,7 +394,8 @@ fn set(catalog: &mut Catalog, property: &At<String>, value: Option<&At<String>>)
     }
     if !is_property(&property.node) {
         let said = Diagnostic::new(property.span, format!("the property '{}' can't be set", property.node));
-        return Err(said.help(format!("{} can, and those that begin with 'ksql.'", quoted(&PROPERTIES))));
+        let known: Vec<_> = properties().map(|known| format!("'{known}'")).collect();
+        return Err(said.help(format!("{} can, and those that begin with 'ksql.'", known.join(", "))));
     }
     catalog.set(name, value.map(|value| value.node.as_str()));
     Ok(())

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
 
 use millstream_model::{Headers, RecordView};
+use millstream_sql::is_property;
 
 use super::columns::Found;
 
@@ -29,15 +30,6 @@ pub(crate) const RESET: &str = "auto.offset.reset";
 /// What the settings of Kafka Streams begin with, of which any can be set; they are kept without it.
 pub(crate) const STREAMS: &str = "ksql.streams.";
 
-/// What is kept beside the settings that begin with `ksql.`: it says how a query runs, whoever runs it.
-const KEPT: [&str; 5] = [
-    RESET,
-    "processing.guarantee",
-    "windows.close.idle.ms",
-    "cache.max.bytes.buffering",
-    "statestore.cache.max.bytes",
-];
-
 /// A statement in the journal: its text as the value, and what counted when it was made as headers. Its key is its own, so
 /// that it is kept until somebody takes it out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,9 +55,8 @@ impl Entry {
         let settings = settings.iter().filter_map(|(name, value)| {
             let plain = name.strip_prefix(STREAMS).unwrap_or(name);
             // To begin with the first record is what is done anyway.
-            let is_kept = name.starts_with("ksql.") || KEPT.contains(&plain);
             let is_plain = plain != RESET || value.eq_ignore_ascii_case("latest");
-            (is_kept && is_plain).then(|| (plain.to_owned(), value.clone()))
+            (is_property(name) && is_plain).then(|| (plain.to_owned(), value.clone()))
         });
         Self {
             key: format!("{:016x}", RandomState::new().hash_one(seen)),

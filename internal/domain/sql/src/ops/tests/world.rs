@@ -128,8 +128,7 @@ impl World {
 
     /// Writes a record, and lets the rules run until nothing is left to do.
     pub(super) fn put(&mut self, topic: &str, key: Vec<Value>, value: Option<Vec<Value>>) {
-        let time = 100 + i64::try_from(self.topics.get(topic).map_or(0, Vec::len)).unwrap();
-        self.put_at(topic, time, key, value);
+        self.put_together(topic, [(key, value)]);
     }
 
     /// Writes a record of a time.
