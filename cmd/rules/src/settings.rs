@@ -198,7 +198,8 @@ impl RuleSettings {
         let http = all.get::<Listen>("rules.http_address")?;
         let needs_servers = !matches!(arguments.deed(), Deed::Check { .. } | Deed::Explain { .. });
         told(all.brokers(), needs_servers)?;
-        told(all.registry_url(), needs_servers)?;
+        // Formats that keep schemas ask for it.
+        told(all.registry_url(), false)?;
         let Named(guarantee) =
             all.get("rules.processing_guarantee")?.unwrap_or(Named(Guarantee::AtLeastOnce));
         Ok(Self {

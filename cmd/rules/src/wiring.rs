@@ -31,41 +31,52 @@ pub(crate) fn world(settings: &RuleSettings) -> anyhow::Result<RuleWorld> {
 pub(crate) fn formats(settings: &RuleSettings) -> anyhow::Result<Formats> {
     let missing = match settings.all.registry_url() {
         Ok(url) => return Ok(formats_over(&Registry::new(url.reveal())?)),
-        Err(missing) => missing.to_string(),
+        Err(missing) => missing,
     };
-    let without = |inner: Arc<dyn RowFormat>| Arc::new(WithoutRegistry { inner, missing: missing.clone() });
-    let registry = Registry::in_memory()?;
-    let avro = without(Arc::new(AvroRows::new(&registry)));
-    let json = without(Arc::new(JsonRows::with_schemas(Arc::new(registry.clone()))));
-    Ok(formats_over(&registry).with("AVRO", avro).with("JSON_SR", json))
+    let without = |name: &str| {
+        Arc::new(WithoutRegistry(format!("{name} keeps its schemas in a registry, and {missing}")))
+    };
+    Ok(plain_formats().with("AVRO", without("AVRO")).with("JSON_SR", without("JSON_SR")))
 }
 
-/// A format whose schemas are nowhere, for statements that are looked at only: those that name their columns need none.
-struct WithoutRegistry {
-    inner: Arc<dyn RowFormat>,
-    missing: String,
+/// A format whose schemas are nowhere: statements that name its columns can be looked at, and not be run.
+struct WithoutRegistry(String);
+
+impl WithoutRegistry {
+    fn refuse<T>(&self) -> Result<T, PortError> {
+        Err(PortError::stop(&self.0))
+    }
 }
 
 impl RowFormat for WithoutRegistry {
+    fn is_at_hand(&self) -> Result<(), PortError> {
+        self.refuse()
+    }
+
     fn columns(&self, _: &str, _: Side, _: Option<u32>) -> Result<FoundColumns, PortError> {
-        Err(PortError::stop(&self.missing))
+        self.refuse()
     }
 
-    fn reader(&self, spec: RowSpec<'_>) -> Result<Arc<dyn RowCodec>, PortError> {
-        self.inner.reader(spec)
+    fn reader(&self, _: RowSpec<'_>) -> Result<Arc<dyn RowCodec>, PortError> {
+        self.refuse()
     }
 
-    fn writer(&self, spec: RowSpec<'_>) -> Result<Arc<dyn RowCodec>, PortError> {
-        self.inner.writer(spec)
+    fn writer(&self, _: RowSpec<'_>) -> Result<Arc<dyn RowCodec>, PortError> {
+        self.refuse()
     }
 }
 
 /// All formats, their schemas in this registry.
 pub(crate) fn formats_over(registry: &Registry) -> Formats {
-    Formats::default()
+    plain_formats()
         .with("AVRO", Arc::new(AvroRows::new(registry)))
-        .with("JSON", Arc::new(JsonRows::new()))
         .with("JSON_SR", Arc::new(JsonRows::with_schemas(Arc::new(registry.clone()))))
+}
+
+/// Those that keep no schemas.
+fn plain_formats() -> Formats {
+    Formats::default()
+        .with("JSON", Arc::new(JsonRows::new()))
         .with("DELIMITED", Arc::new(DelimitedRows))
         .with("NONE", Arc::new(NoRows))
         .with("KAFKA", Arc::new(KafkaRows))

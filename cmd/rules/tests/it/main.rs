@@ -1,6 +1,7 @@
 //! The console as a person meets it, in a terminal of its own, and as a script does, over a server in memory.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "tests")]
 
+mod alone;
 #[path = "../../../../internal/infra/http-api/tests/it/browser.rs"]
 #[allow(clippy::indexing_slicing, clippy::must_use_candidate, dead_code, unreachable_pub, reason = "tests")]
 mod browser;

@@ -158,9 +158,16 @@ impl<W: World> Engine<W> {
         Ok(RunningRule { rules, changes: Vec::new(), name, processor, figures, numbers })
     }
 
+    fn admit(&self, rule: &Rule) -> Result<(), DeployError> {
+        let mut all = rule.query.sources().into_iter().chain([&rule.sink]);
+        let admitted = all.try_for_each(|source| self.formats.admit(source));
+        admitted.map_err(|source| DeployError::Port { rule: rule.name.clone(), source })
+    }
+
     /// Creates what is missing of rules' topics, all at once: sources' whose width is declared, as ksqlDB creates them; and
     /// each sink's, as wide as the first source unless told otherwise.
     pub(crate) fn prepare_topics(&self, rules: &[Rule]) -> Result<(), DeployError> {
+        rules.iter().try_for_each(|rule| self.admit(rule))?;
         let Some(first) = rules.first() else { return Ok(()) };
         let refused = |source| DeployError::Port { rule: first.name.clone(), source };
         let all = rules.iter().flat_map(|rule| rule.query.sources().into_iter().chain([&rule.sink]));

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use millstream_ports::{PortError, RowFormat, Side};
-use millstream_sql::{RegisteredColumns, SchemaSource};
+use millstream_sql::{RegisteredColumns, SchemaSource, Source};
 
 /// The formats that rules can use, by the name they have in `VALUE_FORMAT` and `KEY_FORMAT`.
 #[derive(Clone, Default)]
@@ -26,6 +26,17 @@ impl Formats {
                 known.join(", ")
             ))
         })
+    }
+}
+
+impl Formats {
+    /// Whether a source's records can be read and written here.
+    ///
+    /// # Errors
+    /// When one of its formats is not there, or lacks something.
+    pub(crate) fn admit(&self, source: &Source) -> Result<(), PortError> {
+        let formats = [&source.key_format, &source.value_format];
+        formats.into_iter().try_for_each(|name| self.get(name)?.is_at_hand())
     }
 }
 

@@ -32,7 +32,7 @@ use std::time::Duration;
 use millstream_model::{Offset, TopicName};
 use millstream_ports::{Groups, PortError, Topics, World};
 use millstream_runtime::{Settings, Stop};
-use millstream_sql::Functions;
+use millstream_sql::{Functions, Source};
 
 pub use answer::{Answer, Described, FunctionTold, ListedQuery, Property, Told};
 pub use book::{Broken, Outcome, QueryEntry};
@@ -198,7 +198,7 @@ impl<W: World + Topics + Groups> Server<W> {
             let seen = inner.progress.applied();
             let mut entry = Entry::new(text, session.settings(), seen);
             // Nothing that is wrong is written.
-            let checked = inner.book().clone().apply(&entry, &inner.formats)?;
+            let checked = self.check(&entry)?;
             entry.query = checked.query.filter(|_| checked.goes_on);
             entry.columns = checked.columns;
             inner.progress.expect(&entry.key);
@@ -212,6 +212,21 @@ impl<W: World + Topics + Groups> Server<W> {
             self.delete_inner_topics(group);
         }
         Ok((outcome, offset))
+    }
+
+    /// What an entry would come to. What this server can't read or write is refused here and not by the book, which is to be the
+    /// same everywhere.
+    fn check(&self, entry: &Entry) -> Result<Outcome, Fault> {
+        let mut next = self.inner.book().clone();
+        let outcome = next.apply(entry, &self.inner.formats)?;
+        let book = self.inner.book();
+        let mut fresh =
+            next.catalog.sources().filter(|source| book.catalog.get(&source.name) != Some(*source));
+        fresh.try_for_each(|source| self.admit(source)).map(|()| outcome)
+    }
+
+    fn admit(&self, source: &Source) -> Result<(), Fault> {
+        self.inner.formats.admit(source).map_err(|error| Fault::statement(error.to_string()))
     }
 
     /// Takes out of the journal what counts no more.

@@ -74,6 +74,14 @@ pub struct FoundColumns {
 
 /// A format that rows are kept in, such as AVRO.
 pub trait RowFormat: Send + Sync {
+    /// Whether rows can be read and written in it at all.
+    ///
+    /// # Errors
+    /// What it lacks, as where its schemas would be in a registry and none is named.
+    fn is_at_hand(&self) -> Result<(), PortError> {
+        Ok(())
+    }
+
     /// The columns of a topic's records as their newest schema has them, or that of `schema_id`, as they are spelt there.
     ///
     /// # Errors

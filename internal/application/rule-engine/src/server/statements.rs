@@ -199,6 +199,7 @@ impl<W: World + Topics + Groups> Server<W> {
         let Some(source) = known.sources().find(|source| before.get(&source.name) != Some(*source)) else {
             return Ok(());
         };
+        self.admit(source)?;
         let name = named(&source.topic)?;
         if self.inner.world.describe_topics(std::slice::from_ref(&name))?.iter().any(Option::is_some) {
             return Ok(());

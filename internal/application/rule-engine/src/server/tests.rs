@@ -8,6 +8,7 @@ use millstream_sim::Sim;
 use super::*;
 
 mod book;
+mod lacking;
 mod queries;
 mod statements;
 

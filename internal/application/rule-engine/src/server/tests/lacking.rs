@@ -1,0 +1,40 @@
+use millstream_ports::{FoundColumns, RowCodec, RowFormat, RowSpec, Side};
+
+use super::*;
+
+/// A format that lacks something.
+struct Lacking;
+
+impl RowFormat for Lacking {
+    fn is_at_hand(&self) -> Result<(), PortError> {
+        Err(PortError::stop("it lacks ink"))
+    }
+
+    fn columns(&self, _: &str, _: Side, _: Option<u32>) -> Result<FoundColumns, PortError> {
+        Err(PortError::stop("it lacks ink"))
+    }
+
+    fn reader(&self, _: RowSpec<'_>) -> Result<Arc<dyn RowCodec>, PortError> {
+        Err(PortError::stop("it lacks ink"))
+    }
+
+    fn writer(&self, _: RowSpec<'_>) -> Result<Arc<dyn RowCodec>, PortError> {
+        Err(PortError::stop("it lacks ink"))
+    }
+}
+
+#[test]
+fn what_a_server_can_not_write_it_refuses_and_knows_all_the_same_once_another_has_made_it() {
+    let world = Sim::live();
+    let start = |formats| Server::start(world.clone(), formats, ServerSettings::default()).unwrap();
+    let (whole, poor) = (start(formats()), start(formats().with("DELIMITED", Arc::new(Lacking))));
+    assert_eq!(refused(&poor, EVENTS), "it lacks ink");
+    assert!(
+        world.describe_topics(&[TopicName::new("events").unwrap()]).unwrap() == [None],
+        "no topic is left"
+    );
+    let made = done(&whole, EVENTS);
+    poor.await_statement(made.place.unwrap()).unwrap();
+    assert!(poor.source("EVENTS").is_some() && poor.broken().is_empty());
+    assert_eq!(refused(&poor, SUMS), "it lacks ink");
+}
