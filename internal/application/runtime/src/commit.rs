@@ -20,9 +20,6 @@ const EXPIRY_KEYS_MAX: usize = 256;
 /// committed for longer asks before it writes to changelogs.
 const STANDING_MAX: Duration = Duration::from_secs(5);
 
-/// Time between two looks whether a worker that waits for acknowledgements is to stop.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
-
 /// Sends what callbacks emitted. It is in doubt until it is committed.
 pub(crate) fn send<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result<(), PortError> {
     if desk.refusal.as_ref().is_some_and(|refusal| refusal.due > desk.world.elapsed()) {
@@ -188,21 +185,21 @@ pub(crate) fn commit<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result
 
 /// A worker that is to stop waits so long and no longer; what is not acknowledged by then is not committed.
 fn is_settled<W: World>(log: &mut W::Group, desk: &mut Desk<W>, waits: bool) -> Result<bool, PortError> {
-    if !waits {
-        return log.has_settled().map_err(undelivered);
-    }
-    while !log.rests(LOOK_AGAIN) {
-        if desk.is_late() {
-            desk.under_way = None;
-            return Err(PortError::retry("the brokers do not answer, and the worker is to stop"));
-        }
-    }
-    log.settle().map(|()| true).map_err(undelivered)
+    let settled = if waits { log.settle().map(|()| true) } else { log.has_settled() };
+    settled.map_err(|error| undelivered(desk, error))
 }
 
-/// What callbacks have sent is not kept to be sent again, so it can't be made good by a later commit.
-fn undelivered(error: PortError) -> PortError {
-    if error.action() == Action::Retry { PortError::stop(error.to_string()) } else { error }
+/// What callbacks have sent is not kept to be sent again, so it can't be made good by a later commit. Where it was waited for as
+/// long as it may be, nothing is known of it yet.
+fn undelivered<W: World>(desk: &mut Desk<W>, error: PortError) -> PortError {
+    if error.action() != Action::Retry {
+        return error;
+    }
+    if desk.is_late() {
+        desk.under_way = None;
+        return error;
+    }
+    PortError::stop(error.to_string())
 }
 
 /// Makes undone what was sent, set and passed over since the last commit. At least once what was sent stays, as after a crash.
@@ -241,7 +238,7 @@ fn end_under_way<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result<(),
 fn settle_others<W: World>(log: &mut W::Group, desk: &mut Desk<W>) -> Result<(), PortError> {
     while let Err(error) = log.settle() {
         if error.action() != Action::DeadLetter {
-            return Err(undelivered(error));
+            return Err(undelivered(desk, error));
         }
         desk.suspects.hear(log.rejections(), &desk.plan)?;
     }

@@ -171,6 +171,7 @@ impl<W: World> Worker<W> {
                 self.desk.set_back(&error)?;
                 self.do_again(&error)?;
             }
+            Ok(None) if error.action() == Action::Retry && self.desk.is_late() => self.course = Course::Late,
             Ok(None) if error.action() == Action::DeadLetter => self.begin_anew(error)?,
             Ok(None) => return Err(ProcessorError::Port(error)),
             Err(fatal) => return Err(ProcessorError::Port(fatal)),

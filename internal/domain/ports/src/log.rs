@@ -86,12 +86,6 @@ pub trait Outlet: Send + 'static {
     /// it was.
     fn settle(&mut self) -> Result<(), PortError>;
 
-    /// Whether nothing that was sent is on its way any more, after at most so long; what came of it is for [`Outlet::settle`] to
-    /// tell, which has nothing to wait for then.
-    fn rests(&mut self, _patience: Duration) -> bool {
-        true
-    }
-
     /// Draws a line under what was sent so far, for [`Outlet::has_settled`] to ask for. All above the line before is settled.
     fn draw_line(&mut self) {}
 

@@ -462,10 +462,6 @@ impl Outlet for KafkaGroup {
         self.sender.offer(record, patience)
     }
 
-    fn rests(&mut self, patience: Duration) -> bool {
-        self.sender.rests(patience)
-    }
-
     fn settle(&mut self) -> Result<(), PortError> {
         self.sender.settle()
     }

@@ -77,8 +77,9 @@ impl Sender {
     }
 
     pub(super) fn heed(&mut self, is_called_off: &CalledOff) {
-        if let Self::Transactional(transactor) = self {
-            transactor.heed(is_called_off.clone());
+        match self {
+            Self::Plain(outlet) => outlet.heed(is_called_off.clone()),
+            Self::Transactional(transactor) => transactor.heed(is_called_off.clone()),
         }
     }
 
@@ -102,14 +103,6 @@ impl Sender {
             Self::Plain(outlet) => outlet.offer(record, patience),
             // What is left out would be missing in the transaction.
             Self::Transactional(transactor) => transactor.send(record).map(|()| true),
-        }
-    }
-
-    /// A transaction is waited for in any case.
-    pub(super) fn rests(&mut self, patience: Duration) -> bool {
-        match self {
-            Self::Plain(outlet) => outlet.rests(patience),
-            Self::Transactional(_) => true,
         }
     }
 

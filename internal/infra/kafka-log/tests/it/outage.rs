@@ -14,6 +14,29 @@ const P0: Partition = Partition::new(0);
 pub fn run(broker: &Broker) {
     is_waited_out(broker);
     is_not_waited_out_by_who_is_called_off(broker);
+    nor_are_acknowledgements(broker);
+}
+
+fn nor_are_acknowledgements(broker: &Broker) {
+    let topic = broker.topic("unacknowledged", 1, &[]);
+    let group = unique("unacknowledged");
+    let mut member =
+        broker.world(&[]).join_group(&group, 0, std::slice::from_ref(&topic), Delivery::AtLeastOnce).unwrap();
+    fill(&mut member, &topic, 1);
+    member.settle().unwrap();
+    let was_away = broker.interrupt(|| {
+        member.send(&record(&topic, b"in the dark")).unwrap();
+        let begun = Instant::now();
+        member.heed(Arc::new(move || begun.elapsed() > Duration::from_secs(1)));
+        let error = member.settle().unwrap_err();
+        assert_eq!(error.action(), Action::Retry, "{error}");
+        let took = begun.elapsed();
+        assert!(took > Duration::from_secs(1) && took < Duration::from_secs(10), "{took:?}");
+        member.heed(Arc::new(|| false));
+    });
+    if was_away {
+        member.settle().unwrap();
+    }
 }
 
 fn is_not_waited_out_by_who_is_called_off(broker: &Broker) {
