@@ -220,9 +220,12 @@ impl<W: World + Topics + Groups> Server<W> {
         let mut next = self.inner.book().clone();
         let outcome = next.apply(entry, &self.inner.formats)?;
         let book = self.inner.book();
-        let mut fresh =
-            next.catalog.sources().filter(|source| book.catalog.get(&source.name) != Some(*source));
-        fresh.try_for_each(|source| self.admit(source)).map(|()| outcome)
+        let made = next.catalog.sources().filter(|source| book.catalog.get(&source.name) != Some(*source));
+        let is_new = |query: &&QueryEntry| {
+            book.queries.get(&query.id).is_none_or(|known| known.version != query.version)
+        };
+        let read = next.queries.values().filter(is_new).flat_map(|query| query.rule.query.sources());
+        made.chain(read).try_for_each(|source| self.admit(source)).map(|()| outcome)
     }
 
     fn admit(&self, source: &Source) -> Result<(), Fault> {

@@ -37,4 +37,7 @@ fn what_a_server_can_not_write_it_refuses_and_knows_all_the_same_once_another_ha
     poor.await_statement(made.place.unwrap()).unwrap();
     assert!(poor.source("EVENTS").is_some() && poor.broken().is_empty());
     assert_eq!(refused(&poor, SUMS), "it lacks ink");
+    let other = "CREATE STREAM kinds WITH (VALUE_FORMAT='KAFKA') AS SELECT id, kind FROM events";
+    assert_eq!(refused(&poor, other), "it lacks ink", "what is read counts too");
+    done(&whole, other);
 }
