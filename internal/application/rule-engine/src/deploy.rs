@@ -159,8 +159,7 @@ impl<W: World> Engine<W> {
     }
 
     fn admit(&self, rule: &Rule) -> Result<(), DeployError> {
-        let mut all = rule.query.sources().into_iter().chain([&rule.sink]);
-        let admitted = all.try_for_each(|source| self.formats.admit(source));
+        let admitted = touched(rule).try_for_each(|source| self.formats.admit(source));
         admitted.map_err(|source| DeployError::Port { rule: rule.name.clone(), source })
     }
 
@@ -170,8 +169,8 @@ impl<W: World> Engine<W> {
         rules.iter().try_for_each(|rule| self.admit(rule))?;
         let Some(first) = rules.first() else { return Ok(()) };
         let refused = |source| DeployError::Port { rule: first.name.clone(), source };
-        let all = rules.iter().flat_map(|rule| rule.query.sources().into_iter().chain([&rule.sink]));
-        let mut names = all.map(topic).collect::<Result<Vec<_>, _>>().map_err(refused)?;
+        let mut names =
+            rules.iter().flat_map(touched).map(topic).collect::<Result<Vec<_>, _>>().map_err(refused)?;
         names.sort();
         names.dedup();
         let found = self.world.describe_topics(&names).map_err(refused)?;
@@ -183,6 +182,11 @@ impl<W: World> Engine<W> {
         }
         self.world.create_topics(&missing.specs).map_err(refused)
     }
+}
+
+/// What a rule reads and fills.
+fn touched(rule: &Rule) -> impl Iterator<Item = &Source> {
+    rule.query.sources().into_iter().chain([&rule.sink])
 }
 
 /// Topics that rules need, and those of them that are to be created.

@@ -27,9 +27,7 @@ impl Formats {
             ))
         })
     }
-}
 
-impl Formats {
     /// Whether a source's records can be read and written here.
     ///
     /// # Errors

@@ -192,14 +192,11 @@ fn is_settled<W: World>(log: &mut W::Group, desk: &mut Desk<W>, waits: bool) -> 
 /// What callbacks have sent is not kept to be sent again, so it can't be made good by a later commit. Where it was waited for as
 /// long as it may be, nothing is known of it yet.
 fn undelivered<W: World>(desk: &mut Desk<W>, error: PortError) -> PortError {
-    if error.action() != Action::Retry {
-        return error;
-    }
-    if desk.is_late() {
+    if desk.gave_up(&error) {
         desk.under_way = None;
         return error;
     }
-    PortError::stop(error.to_string())
+    if error.action() == Action::Retry { PortError::stop(error.to_string()) } else { error }
 }
 
 /// Makes undone what was sent, set and passed over since the last commit. At least once what was sent stays, as after a crash.

@@ -5,7 +5,7 @@ use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use millstream_model::{Partition, RecordView};
-use millstream_ports::{Delivery, PortError, World};
+use millstream_ports::{Action, Delivery, PortError, World};
 
 use crate::commit::UnderWay;
 use crate::context::Aside;
@@ -118,6 +118,11 @@ impl<W: World> Desk<W> {
     /// Whether a worker that is to stop has waited for the brokers for as long as it may.
     pub(crate) fn is_late(&self) -> bool {
         self.stop.is_older(self.world.elapsed(), COMMIT_WAIT)
+    }
+
+    /// Whether an error is of a wait that such a worker has broken off.
+    pub(crate) fn gave_up(&self, error: &PortError) -> bool {
+        error.action() == Action::Retry && self.is_late()
     }
 
     pub(crate) fn owned(&mut self) -> impl Iterator<Item = &mut PartitionTask<W::Store>> {

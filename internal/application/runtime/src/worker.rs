@@ -171,7 +171,7 @@ impl<W: World> Worker<W> {
                 self.desk.set_back(&error)?;
                 self.do_again(&error)?;
             }
-            Ok(None) if error.action() == Action::Retry && self.desk.is_late() => self.course = Course::Late,
+            Ok(None) if self.desk.gave_up(&error) => self.course = Course::Late,
             Ok(None) if error.action() == Action::DeadLetter => self.begin_anew(error)?,
             Ok(None) => return Err(ProcessorError::Port(error)),
             Err(fatal) => return Err(ProcessorError::Port(fatal)),
@@ -182,7 +182,7 @@ impl<W: World> Worker<W> {
     fn do_again(&mut self, error: &PortError) -> Result<(), PortError> {
         tracing::warn!(%error, "what was not committed is taken back and done again");
         match take_back(&mut self.log, &mut self.desk) {
-            Err(error) if error.action() == Action::Retry && self.desk.is_late() => {
+            Err(error) if self.desk.gave_up(&error) => {
                 self.course = Course::Late;
             }
             outcome => outcome?,
@@ -364,7 +364,7 @@ impl<W: World> Worker<W> {
     /// What the brokers refuse now is left to the next owner, who does by the policies with it.
     fn commit_last(&mut self) -> Result<(), PortError> {
         let Err(error) = commit(&mut self.log, &mut self.desk) else { return Ok(()) };
-        if error.action() == Action::Retry && self.desk.is_late() {
+        if self.desk.gave_up(&error) {
             self.course = Course::Late;
             return Ok(());
         }

@@ -463,7 +463,7 @@ impl Outlet for KafkaGroup {
     }
 
     fn settle(&mut self) -> Result<(), PortError> {
-        self.sender.settle()
+        self.sender.settle(&self.called_off)
     }
 
     fn draw_line(&mut self) {

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use millstream_model::{HeaderSource, Offset, Partition, TopicName};
-use millstream_ports::{Action, CalledOff, Outlet, PortError, Rejection, SendRecord, Tag, Tally};
+use millstream_ports::{Action, Outlet, PortError, Rejection, SendRecord, Tag, Tally};
 use rdkafka::consumer::ConsumerGroupMetadata;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
@@ -40,8 +40,6 @@ pub struct KafkaOutlet {
     /// Who makes the requests about transactions, where it has them.
     clerk: Option<Clerk>,
     is_stuck: Cell<bool>,
-    /// Whether nobody waits for the brokers any more.
-    called_off: CalledOff,
 }
 
 #[derive(Default)]
@@ -149,19 +147,19 @@ impl KafkaOutlet {
         let producer = config
             .create_with_context(OutletContext::default())
             .map_err(|error| port_error("could not create a producer", &error))?;
-        Ok(Self {
-            producer: Arc::new(producer),
-            unpolled: 0,
-            side: 0,
-            clerk,
-            is_stuck: Cell::new(false),
-            called_off: Arc::new(|| false),
-        })
+        Ok(Self { producer: Arc::new(producer), unpolled: 0, side: 0, clerk, is_stuck: Cell::new(false) })
     }
 
-    /// Has [`Outlet::settle`] wait no longer than until this says so.
-    pub(crate) fn heed(&mut self, is_called_off: CalledOff) {
-        self.called_off = is_called_off;
+    /// As [`Outlet::settle`], unless nobody waits for it any more.
+    pub(crate) fn settle_unless(&mut self, is_called_off: &dyn Fn() -> bool) -> Result<(), PortError> {
+        while !self.is_settled() {
+            if is_called_off() {
+                return Err(PortError::retry("the brokers do not acknowledge what was sent"));
+            }
+            self.take_in();
+        }
+        self.unpolled = 0;
+        self.outcome()
     }
 
     fn context(&self) -> &OutletContext {
@@ -342,14 +340,7 @@ impl Outlet for KafkaOutlet {
     }
 
     fn settle(&mut self) -> Result<(), PortError> {
-        while !self.is_settled() {
-            if (self.called_off)() {
-                return Err(PortError::retry("the brokers do not acknowledge what was sent"));
-            }
-            self.take_in();
-        }
-        self.unpolled = 0;
-        self.outcome()
+        self.settle_unless(&|| false)
     }
 
     fn draw_line(&mut self) {

@@ -1,5 +1,7 @@
 use std::collections::BTreeMap;
 
+use super::entry::RESET;
+
 /// What one who asks has set: settings and variables. It lasts as long as whoever keeps it wants.
 #[derive(Clone, Debug, Default)]
 pub struct Session {
@@ -35,7 +37,7 @@ impl Session {
 
     /// Whether queries that are asked see what was there before.
     pub(crate) fn reads_from_first(&self) -> bool {
-        let reset = self.settings.iter().find(|(name, _)| name.ends_with("auto.offset.reset"));
+        let reset = self.settings.iter().find(|(name, _)| name.ends_with(RESET));
         reset.is_some_and(|(_, value)| value.eq_ignore_ascii_case("earliest"))
     }
 }

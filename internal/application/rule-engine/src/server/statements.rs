@@ -6,7 +6,7 @@ use millstream_sql::{Catalog, Command, Source, SourceKind, ask, command, plan, s
 
 use super::answer::{Answer, Told};
 use super::copy::named;
-use super::entry::STREAMS;
+use super::entry::{RESET, STREAMS};
 use super::push::Push;
 use super::session::Session;
 use super::{Broken, Fault, Server};
@@ -237,7 +237,7 @@ fn told(message: impl Into<String>) -> Answer {
 
 fn set(session: &mut Session, name: &str, value: Option<&str>) -> Result<Answer, Fault> {
     let plain = name.strip_prefix(STREAMS).unwrap_or(name);
-    if plain == "auto.offset.reset" {
+    if plain == RESET {
         if let Some(value) = value.filter(|value| !["earliest", "latest"].contains(value)) {
             return Err(Fault::statement(format!(
                 "'{value}' is no place to begin; there are 'earliest' and 'latest'"

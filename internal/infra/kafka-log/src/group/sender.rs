@@ -77,9 +77,8 @@ impl Sender {
     }
 
     pub(super) fn heed(&mut self, is_called_off: &CalledOff) {
-        match self {
-            Self::Plain(outlet) => outlet.heed(is_called_off.clone()),
-            Self::Transactional(transactor) => transactor.heed(is_called_off.clone()),
+        if let Self::Transactional(transactor) = self {
+            transactor.heed(is_called_off.clone());
         }
     }
 
@@ -106,9 +105,9 @@ impl Sender {
         }
     }
 
-    pub(super) fn settle(&mut self) -> Result<(), PortError> {
+    pub(super) fn settle(&mut self, is_called_off: &CalledOff) -> Result<(), PortError> {
         match self {
-            Self::Plain(outlet) => outlet.settle(),
+            Self::Plain(outlet) => outlet.settle_unless(&**is_called_off),
             Self::Transactional(transactor) => transactor.settle(),
         }
     }

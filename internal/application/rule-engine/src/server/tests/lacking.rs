@@ -5,21 +5,25 @@ use super::*;
 /// A format that lacks something.
 struct Lacking;
 
+fn lacks<T>() -> Result<T, PortError> {
+    Err(PortError::stop("it lacks ink"))
+}
+
 impl RowFormat for Lacking {
     fn is_at_hand(&self) -> Result<(), PortError> {
-        Err(PortError::stop("it lacks ink"))
+        lacks()
     }
 
     fn columns(&self, _: &str, _: Side, _: Option<u32>) -> Result<FoundColumns, PortError> {
-        Err(PortError::stop("it lacks ink"))
+        lacks()
     }
 
     fn reader(&self, _: RowSpec<'_>) -> Result<Arc<dyn RowCodec>, PortError> {
-        Err(PortError::stop("it lacks ink"))
+        lacks()
     }
 
     fn writer(&self, _: RowSpec<'_>) -> Result<Arc<dyn RowCodec>, PortError> {
-        Err(PortError::stop("it lacks ink"))
+        lacks()
     }
 }
 
