@@ -29,6 +29,7 @@ use crate::view::{TopicIndex, lend};
 
 mod asking;
 mod clerk;
+mod closing;
 mod commits;
 mod ending;
 mod inputs;
@@ -434,6 +435,7 @@ impl GroupLog for KafkaGroup {
         // Answers the rebalance that the worker may have left unanswered: without that the consumer does not close.
         let _ = consumer.incremental_assign(&TopicPartitionList::new());
         let _ = consumer.incremental_unassign(&self.list(&self.reading));
+        closing::hear_out(&consumer);
         if self.farewell == Farewell::Told {
             // A client that is closed while its group gives it nothing keeps that from the group (librdkafka 2.12), which
             // then waits for it until its session is over.
@@ -443,7 +445,7 @@ impl GroupLog for KafkaGroup {
         self.owned.clear();
         self.started.clear();
         self.reading.clear();
-        drop(consumer);
+        closing::close(consumer, &self.name);
     }
 }
 

@@ -128,17 +128,13 @@ fn lag(partition: &rdkafka::statistics::Partition) -> Option<u64> {
 impl ConsumerContext for GroupContext {
     /// Only notes what happens: the group waits until the worker has committed, and answers by `accept` or `release`.
     fn rebalance(&self, consumer: &BaseConsumer<Self>, event: RDKafkaRespErr, list: &mut TopicPartitionList) {
-        if self.shared.is_leaving.load(Ordering::Acquire) {
-            // Nobody will answer any more, and without an answer the consumer does not close.
-            let _ = consumer.unassign();
-            return;
-        }
         let partitions = numbers(list);
-        if partitions.is_empty() {
-            // Nothing changes for this member, and nobody else has to answer.
+        if partitions.is_empty() || self.shared.is_leaving.load(Ordering::Acquire) {
+            // Nothing changes for this member, or it goes: nobody else answers.
+            let nothing = TopicPartitionList::new();
             let _ = match event {
-                RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => consumer.incremental_assign(list),
-                _ => consumer.incremental_unassign(list),
+                RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => consumer.incremental_assign(&nothing),
+                _ => consumer.incremental_unassign(&nothing),
             };
             return;
         }

@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use millstream_model::{Offset, Partition};
@@ -15,6 +16,24 @@ pub fn run(broker: &Broker) {
     is_waited_out(broker);
     is_not_waited_out_by_who_is_called_off(broker);
     nor_are_acknowledgements(broker);
+    nor_is_a_farewell(broker);
+}
+
+/// Of a member that was given its partition, and has not heard of it.
+fn nor_is_a_farewell(broker: &Broker) {
+    let topic = broker.topic("farewell", 1, &[]);
+    let group = unique("farewell");
+    let member =
+        broker.world(&[]).join_group(&group, 0, std::slice::from_ref(&topic), Delivery::AtLeastOnce).unwrap();
+    thread::sleep(Duration::from_secs(2));
+    broker.interrupt(|| {
+        thread::sleep(Duration::from_secs(1));
+        let begun = Instant::now();
+        drop(member);
+        let took = begun.elapsed();
+        println!("a member left in the dark in {took:?}");
+        assert!(took < Duration::from_secs(10), "{took:?}");
+    });
 }
 
 fn nor_are_acknowledgements(broker: &Broker) {
