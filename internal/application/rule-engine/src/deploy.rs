@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millstream_model::{TopicName, Value};
-use millstream_ports::{Delivery, PortError, TopicSpec, World};
+use millstream_ports::{Action, Delivery, PortError, TopicSpec, World};
 use millstream_runtime::{Processor, ProcessorError, Running, Settings};
 use millstream_sql::{
     Catalog, Diagnostic, Failure, Functions, Guarantee, Rule, Source, SourceKind, Verdict, plan,
@@ -158,6 +158,11 @@ impl<W: World> Engine<W> {
         Ok(RunningRule { rules, changes: Vec::new(), name, processor, figures, numbers })
     }
 
+    /// Whether a rule can be run as far as its formats go, or that can't be said now.
+    pub(crate) fn can_lower(&self, rule: &Rule) -> bool {
+        lower(rule.clone(), &self.formats).map_or_else(|error| error.action() == Action::Retry, |_| true)
+    }
+
     fn admit(&self, rule: &Rule) -> Result<(), DeployError> {
         let admitted = touched(rule).try_for_each(|source| self.formats.admit(source));
         admitted.map_err(|source| DeployError::Port { rule: rule.name.clone(), source })
@@ -185,7 +190,7 @@ impl<W: World> Engine<W> {
 }
 
 /// What a rule reads and fills.
-fn touched(rule: &Rule) -> impl Iterator<Item = &Source> {
+pub(crate) fn touched(rule: &Rule) -> impl Iterator<Item = &Source> {
     rule.query.sources().into_iter().chain([&rule.sink])
 }
 

@@ -138,9 +138,8 @@ mod tests {
             sink: side("o"),
         };
         let group = Group {
-            id: "g".to_owned(),
-            reads: Reads { topics: vec!["t".to_owned()], is_exact: true, ..Reads::default() },
             rules: [("A".to_owned(), 0), ("B".to_owned(), 1)].into(),
+            ..Group::new("g", Reads { topics: vec!["t".to_owned()], is_exact: true, ..Reads::default() })
         };
         let mut notes = Notes::default();
         notes.group(&group);

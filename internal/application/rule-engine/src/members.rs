@@ -28,6 +28,8 @@ pub(crate) struct Group {
     pub(crate) reads: Reads,
     /// Its rules' numbers by their names. What a rule keeps and sends around is told by its number.
     pub(crate) rules: BTreeMap<String, u32>,
+    /// The topic of its dead letters.
+    pub(crate) letters: String,
 }
 
 /// What is to be done so that rules run cheaply.
@@ -72,9 +74,8 @@ pub(crate) fn sharing(known: &[Group], candidates: &[Candidate]) -> Sharing {
     }
     let new = fresh.into_iter().filter(|(_, rules)| rules.len() > 1);
     sharing.groups.extend(new.map(|(reads, rules)| Group {
-        id: named(&reads, &rules),
-        reads,
-        rules: rules.into_iter().zip(0..).collect(),
+        rules: rules.iter().cloned().zip(0..).collect(),
+        ..Group::new(&named(&reads, &rules), reads)
     }));
     sharing
 }
@@ -88,6 +89,11 @@ fn named(reads: &Reads, rules: &BTreeSet<String>) -> String {
 }
 
 impl Group {
+    /// One without rules.
+    pub(crate) fn new(id: &str, reads: Reads) -> Self {
+        Self { id: id.to_owned(), reads, rules: BTreeMap::new(), letters: format!("{id}-dead-letters") }
+    }
+
     pub(crate) fn value(&self) -> Vec<u8> {
         let numbers = self.rules.values().map(|number| Value::Bigint(i64::from(*number)));
         let Reads { topics, first, is_exact, keeps } = &self.reads;
@@ -130,7 +136,7 @@ impl Group {
             _ => return None,
         };
         let rules = read_texts(names)?.into_iter().zip(numbers).collect();
-        Some(Self { id: id.to_owned(), reads, rules })
+        Some(Self { rules, ..Self::new(id, reads) })
     }
 }
 
@@ -167,7 +173,7 @@ mod tests {
 
     fn group(id: &str, topic: &str, rules: &[&str]) -> Group {
         let rules = rules.iter().map(|rule| (*rule).to_owned()).zip(0..).collect();
-        Group { id: id.to_owned(), reads: reads(topic), rules }
+        Group { rules, ..Group::new(id, reads(topic)) }
     }
 
     #[test]

@@ -15,12 +15,15 @@ mod crew;
 mod delete;
 mod entry;
 mod fault;
+mod group_entry;
 mod insert;
 mod journal;
 mod print;
 mod pull;
 mod push;
+mod regroup;
 mod session;
+mod shared_groups;
 mod show;
 mod statements;
 
@@ -47,8 +50,9 @@ use copy::TableCopy;
 use crew::Crew;
 use entry::Entry;
 use journal::{Follower, Progress, Writer};
+use regroup::Regrouper;
 
-use crate::deploy::Engine;
+use crate::deploy::{Engine, touched};
 use crate::formats::Formats;
 use crate::outside::outside;
 use crate::watched::{RuleWatch, WatchedRule};
@@ -65,6 +69,9 @@ pub struct ServerSettings {
     pub answer_wait: Duration,
     /// Time between two looks whether the topics that queries read are there.
     pub topics_interval: Duration,
+    /// After how long queries that keep nothing, have caught up and read the same topic are put into one consumer group; each
+    /// time that takes them a second or two. `None` leaves each in its own.
+    pub share_interval: Option<Duration>,
     /// What statements can call: the standard functions, and those that the program adds by [`Functions::register`]. An
     /// [`Engine`]'s are `engine.catalog().functions().clone()`. Servers that share a service id should have the same.
     pub functions: Functions,
@@ -77,6 +84,7 @@ impl Default for ServerSettings {
             rules: Settings::default(),
             answer_wait: Duration::from_secs(30),
             topics_interval: Duration::from_secs(10),
+            share_interval: Some(Duration::from_secs(5)),
             functions: Functions::with(&outside()),
         }
     }
@@ -111,12 +119,30 @@ impl<W: World> Inner<W> {
     pub(crate) fn crew(&self) -> MutexGuard<'_, Crew> {
         self.crew.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Takes out of the journal what counts no more.
+    pub(crate) fn tidy(&self, writer: &mut Writer<W>) -> Result<(), PortError> {
+        let (removable, broken) = {
+            let book = self.book();
+            (book.removable(), book.broken.clone())
+        };
+        for broken in broken.iter().filter(|_| !removable.is_empty()) {
+            if let Some(key) = &broken.key {
+                let (key, headers) = Entry::aside(key, &broken.reason);
+                writer.append(&key, Some(broken.text.as_bytes()), &headers)?;
+            }
+        }
+        for key in &removable {
+            writer.append(key, None, &millstream_model::Headers::default())?;
+        }
+        Ok(())
+    }
 }
 
 /// A server at work. Dropping it stops its rules, after they have committed; the journal keeps them for the next start.
 pub struct Server<W: World + Topics + Groups> {
     inner: Arc<Inner<W>>,
-    thread: Option<thread::JoinHandle<()>>,
+    statements: Option<thread::JoinHandle<()>>,
 }
 
 impl<W: World + Topics + Groups> Server<W> {
@@ -145,12 +171,13 @@ impl<W: World + Topics + Groups> Server<W> {
         });
         let mut follower = Follower::open(inner.clone(), engine, &topic)?;
         follower.catch_up()?;
-        let body = move || follower.run();
-        let thread = thread::Builder::new()
-            .name("statements".to_owned())
-            .spawn(body)
-            .map_err(|error| PortError::stop("could not start a thread").because(error))?;
-        Ok(Self { inner, thread: Some(thread) })
+        let regrouper = Regrouper::new(inner.clone());
+        // From here on what fails ends what was begun.
+        let mut server = Self { inner, statements: None };
+        server.statements = Some(spawned("statements", move || follower.run())?);
+        // What it waits for may take longer than a program that is to end should, and what it leaves undone others do.
+        drop(spawned("groups", move || regrouper.run())?);
+        Ok(server)
     }
 
     /// How it runs.
@@ -202,9 +229,9 @@ impl<W: World + Topics + Groups> Server<W> {
             entry.query = checked.query.filter(|_| checked.goes_on);
             entry.columns = checked.columns;
             inner.progress.expect(&entry.key);
-            let offset = writer.append(&entry.key, Some(&entry.text), &entry.headers())?;
+            let offset = writer.append(&entry.key, Some(entry.text.as_bytes()), &entry.headers())?;
             let outcome = inner.progress.outcome(&entry.key, inner.settings.answer_wait);
-            self.tidy(&mut writer)?;
+            inner.tidy(&mut writer)?;
             (outcome?, offset)
         };
         inner.progress.await_begun(offset.next().0, inner.settings.answer_wait);
@@ -224,30 +251,12 @@ impl<W: World + Topics + Groups> Server<W> {
         let is_new = |query: &&QueryEntry| {
             book.queries.get(&query.id).is_none_or(|known| known.version != query.version)
         };
-        let read = next.queries.values().filter(is_new).flat_map(|query| query.rule.query.sources());
-        made.chain(read).try_for_each(|source| self.admit(source)).map(|()| outcome)
+        let used = next.queries.values().filter(is_new).flat_map(|query| touched(&query.rule));
+        made.chain(used).try_for_each(|source| self.admit(source)).map(|()| outcome)
     }
 
     fn admit(&self, source: &Source) -> Result<(), Fault> {
         self.inner.formats.admit(source).map_err(|error| Fault::statement(error.to_string()))
-    }
-
-    /// Takes out of the journal what counts no more.
-    fn tidy(&self, writer: &mut Writer<W>) -> Result<(), PortError> {
-        let (removable, broken) = {
-            let book = self.inner.book();
-            (book.removable(), book.broken.clone())
-        };
-        for broken in broken.iter().filter(|_| !removable.is_empty()) {
-            if let Some(key) = &broken.key {
-                let (key, headers) = Entry::aside(key, &broken.reason);
-                writer.append(&key, Some(&broken.text), &headers)?;
-            }
-        }
-        for key in &removable {
-            writer.append(key, None, &millstream_model::Headers::default())?;
-        }
-        Ok(())
     }
 
     /// Deletes what an ended query kept for itself. Dead letters stay, for somebody may want to look at them.
@@ -264,13 +273,16 @@ impl<W: World + Topics + Groups> Server<W> {
     }
 }
 
+fn spawned(name: &str, body: impl FnOnce() + Send + 'static) -> Result<thread::JoinHandle<()>, PortError> {
+    let spawned = thread::Builder::new().name(name.to_owned()).spawn(body);
+    spawned.map_err(|error| PortError::stop("could not start a thread").because(error))
+}
+
 impl<W: World + Topics + Groups> Drop for Server<W> {
     fn drop(&mut self) {
         self.inner.stop.set();
-        if let Some(thread) = self.thread.take() {
-            // A thread that panicked has been told of already.
-            let _ = thread.join();
-        }
+        // A thread that panicked has been told of already.
+        drop(self.statements.take().map(thread::JoinHandle::join));
     }
 }
 

@@ -7,8 +7,11 @@ mod state;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use millstream_model::{Offset, Partition};
 use millstream_ports::{Bytes, Nullable, PortError};
-use millstream_runtime::{CallbackResult, Context, GroupBuilder, GroupGraph, Loop, Table};
+use millstream_runtime::{
+    CallbackResult, Context, EdgePolicies, GroupBuilder, GroupGraph, Loop, Policies, Policy, Table,
+};
 use millstream_sql::{Guarantee, OnError, Rule};
 
 use crate::figures::RuleFigures;
@@ -16,10 +19,22 @@ use crate::formats::Formats;
 use crate::lower::{later, read_first};
 use crate::members::{Group, Reads};
 use member::Member;
-pub(crate) use member::dead_letters_of;
 use reading::Readings;
 use state::Kept;
 pub(crate) use state::numbered;
+
+/// A rule that is to run in a group.
+pub(crate) struct Joining {
+    pub(crate) rule: Rule,
+    /// Where its dead letters go, where they go anywhere.
+    pub(crate) dead_letters: Option<String>,
+    /// What it has worked on before it came to the group.
+    pub(crate) begins: Begins,
+}
+
+/// Where a rule begins, which has worked on what is before: by topic and partition, the offset of its first record. Elsewhere it
+/// begins with whatever there is.
+pub(crate) type Begins = BTreeMap<String, BTreeMap<Partition, Offset>>;
 
 /// The rules of a group.
 struct Shared {
@@ -52,24 +67,25 @@ pub(crate) fn reads_of(rule: &Rule) -> Reads {
 type Shares = (GroupGraph, Vec<Arc<RuleFigures>>);
 
 /// Turns rules that can share one into a group graph.
-pub(crate) fn share(group: &Group, rules: Vec<Rule>, formats: &Formats) -> Result<Shares, PortError> {
+pub(crate) fn share(group: &Group, rules: Vec<Joining>, formats: &Formats) -> Result<Shares, PortError> {
     let (table, again, later) = (Table::new(Bytes), Loop::new(Bytes, Bytes), later());
-    let tells_later = group.reads.keeps && rules.iter().any(Rule::tells_later);
+    let tells_later = group.reads.keeps && rules.iter().any(|joining| joining.rule.tells_later());
     let mut members = BTreeMap::new();
-    for rule in rules {
+    for joining in rules {
+        let rule = &joining.rule;
         let number = group.rules.get(&rule.name).copied();
         let number =
             number.ok_or_else(|| PortError::stop(format!("{} is not of {}", rule.name, group.id)))?;
         let later = rule.tells_later().then(|| later.clone());
         let kept = Kept { number, table: table.clone(), again: again.clone(), later };
-        let member = Member::of(rule, group, group.reads.keeps.then_some(kept), formats)?;
+        let member = Member::of(joining, group.reads.keeps.then_some(kept), formats)?;
         members.insert(number, Arc::new(member));
     }
     let readings = group.reads.topics.iter().map(|topic| Readings::of(topic, members.values(), formats));
     let readings = readings.collect::<Result<_, _>>()?;
     let figures = members.values().map(|member| member.figures.clone()).collect();
     let shared = Arc::new(Shared { readings, members });
-    let mut graph = shared.outputs(GroupGraph::define(&group.id));
+    let mut graph = shared.outputs(GroupGraph::define(&group.id).policies(policies(group)));
     for (place, topic) in group.reads.topics.iter().enumerate() {
         let shared = shared.clone();
         graph = graph.input(
@@ -95,13 +111,24 @@ pub(crate) fn share(group: &Group, rules: Vec<Rule>, formats: &Formats) -> Resul
     Ok((graph, figures))
 }
 
+/// What the rules can't tell by themselves: that the brokers refuse a row for what it is. Whatever it is of the records that they
+/// read they do tell.
+fn policies(group: &Group) -> Policies {
+    Policies { produce: Policy::DeadLetter, dead_letters: Some(group.letters.clone()), ..Policies::default() }
+}
+
 impl Shared {
     /// Each topic that any of the rules writes to, once.
     fn outputs(&self, mut graph: GroupBuilder) -> GroupBuilder {
         let mut known = BTreeSet::new();
         for member in self.members.values() {
-            if known.insert(member.out.topic().to_owned()) {
+            let sink = member.out.topic();
+            if known.insert(sink.to_owned()) {
                 graph = graph.output(&member.out);
+                if member.rule.sink.on_error == OnError::Skip {
+                    let produce = Some(Policy::Skip);
+                    graph = graph.policies_of(sink, EdgePolicies { produce, ..EdgePolicies::default() });
+                }
             }
             if let Some(edge) = &member.dead_letters
                 && known.insert(edge.topic().to_owned())

@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use millstream_model::TopicName;
-use millstream_ports::{Groups, PortError, TopicSpec, World};
+use millstream_ports::{Delivery, Groups, PortError, TopicSpec, World};
 use millstream_runtime::Processor;
-use millstream_sql::{OnError, Rule, Shape, Verdict};
+use millstream_sql::{Guarantee, OnError, Rule, Shape, Verdict};
 
 use crate::deploy::{DeployError, Engine, RunningRule, delivered};
 use crate::journal::{Journal, Notes};
 use crate::lower::group_of;
 use crate::members::{Candidate, Group, Sharing, sharing};
-use crate::shared::{can_share, dead_letters_of, reads_of, share};
+use crate::shared::{Begins, Joining, can_share, reads_of, share};
 
 impl<W: World + Groups> Engine<W> {
     /// As [`Engine::deploy`], for all rules of a program. Rules over the same topics share a group: one consumer, one
@@ -62,7 +62,12 @@ impl<W: World + Groups> Engine<W> {
         // A rule that begins at the end has a position of its own, unless it has been with others already.
         let has_company =
             |rule: &Rule| journal.groups.iter().any(|group| group.rules.contains_key(&rule.name));
-        let shares = |rule: &&Rule| can_share(rule) && (!rule.is_from_end || has_company(rule));
+        // What is exact is told apart; of what is not, all are as the settings have it.
+        let is_as_set = |rule: &Rule| {
+            rule.guarantee != Some(Guarantee::AtLeastOnce) || self.settings.delivery == Delivery::AtLeastOnce
+        };
+        let shares =
+            |rule: &&Rule| can_share(rule) && is_as_set(rule) && (!rule.is_from_end || has_company(rule));
         let candidates: Vec<_> = rules.iter().filter(shares).map(candidate).collect();
         let plan = sharing(&journal.groups, &candidates);
         for (group, gone) in &plan.gone {
@@ -118,11 +123,48 @@ impl<W: World + Groups> Engine<W> {
 
     fn deploy_group(&self, group: &Group, rules: Vec<Rule>) -> Result<RunningRule, DeployError> {
         let refused = |source| refused(&group.id, source);
+        let together = format!("{}-dead-letters", group.id);
         if rules.iter().any(|rule| rule.sink.on_error == OnError::DeadLetter) {
-            self.create_letters(&dead_letters_of(group)).map_err(refused)?;
+            self.create_letters(&[&together]).map_err(refused)?;
         }
-        let (names, guarantee) =
-            (group.rules.keys().cloned().collect(), rules.first().and_then(|rule| rule.guarantee));
+        let joining = |rule: Rule| {
+            let dead_letters = match rule.sink.on_error {
+                OnError::DeadLetter => Some(together.clone()),
+                OnError::DeadLetterStream => Some(rule.dead_letters()),
+                OnError::Skip | OnError::Fail => None,
+            };
+            Joining { rule, dead_letters, begins: Begins::new() }
+        };
+        self.run_together(group, rules.into_iter().map(joining).collect())
+    }
+
+    /// Creates what the topics of rules lack that share a group, each with dead letters of its own, and starts them.
+    pub(crate) fn deploy_joining(
+        &self,
+        group: &str,
+        letters: &str,
+        rules: Vec<Joining>,
+    ) -> Result<RunningRule, DeployError> {
+        let reads = rules.first().map(|joining| reads_of(&joining.rule)).unwrap_or_default();
+        let all: Vec<_> = rules.iter().map(|joining| joining.rule.clone()).collect();
+        self.prepare_topics(&all)?;
+        let own = rules.iter().filter_map(|joining| joining.dead_letters.as_deref());
+        self.create_letters(&own.chain([letters]).collect::<Vec<_>>())
+            .map_err(|source| refused(group, source))?;
+        let names = rules.iter().map(|joining| joining.rule.name.clone()).zip(0..).collect();
+        let group = Group { rules: names, letters: letters.to_owned(), ..Group::new(group, reads) };
+        self.run_together(&group, rules)
+    }
+
+    /// Starts rules that share a group, whose topics are there.
+    pub(crate) fn run_together(
+        &self,
+        group: &Group,
+        rules: Vec<Joining>,
+    ) -> Result<RunningRule, DeployError> {
+        let refused = |source| refused(&group.id, source);
+        let names = group.rules.keys().cloned().collect();
+        let guarantee = rules.first().and_then(|joining| joining.rule.guarantee);
         let (graph, figures) = share(group, rules, &self.formats).map_err(refused)?;
         let settings = delivered(&self.settings, guarantee);
         let started = Processor::new(self.world.clone(), graph).settings(settings).start();
@@ -141,12 +183,19 @@ impl<W: World + Groups> Engine<W> {
         })
     }
 
-    fn create_letters(&self, topic: &str) -> Result<(), PortError> {
-        let name = TopicName::new(topic).map_err(|error| PortError::stop("not a topic").because(error))?;
-        let settings = [("cleanup.policy", "delete"), ("retention.ms", "-1")];
-        let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        let replication = self.settings.replication;
-        self.world.create_topic(&TopicSpec { name, partitions: 1, replication, settings })
+    /// Creates those of the topics of dead letters that are not there.
+    pub(crate) fn create_letters(&self, topics: &[&str]) -> Result<(), PortError> {
+        let name =
+            |topic| TopicName::new(topic).map_err(|error| PortError::stop("not a topic").because(error));
+        let names = topics.iter().copied().map(name).collect::<Result<Vec<_>, _>>()?;
+        let found = self.world.describe_topics(&names)?;
+        let missing = names.into_iter().zip(found).filter(|(_, found)| found.is_none());
+        let spec = |(name, _)| {
+            let settings = [("cleanup.policy", "delete"), ("retention.ms", "-1")];
+            let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+            TopicSpec { name, partitions: 1, replication: self.settings.replication, settings }
+        };
+        self.world.create_topics(&missing.map(spec).collect::<Vec<_>>())
     }
 }
 

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use millstream_model::{Column, FormatOptions, Type, Value};
 
@@ -58,6 +59,13 @@ pub enum OnError {
     Skip,
     /// The rule stops.
     Fail,
+}
+
+impl OnError {
+    /// Whether such a record becomes a dead letter.
+    pub fn has_dead_letters(self) -> bool {
+        matches!(self, Self::DeadLetter | Self::DeadLetterStream)
+    }
 }
 
 /// A column that stands in a record's headers.
@@ -134,7 +142,8 @@ impl Source {
 /// What statements have made known: sources, types and settings.
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
-    sources: BTreeMap<String, Source>,
+    /// Shared, since a server of statements copies its catalog for each.
+    sources: BTreeMap<String, Arc<Source>>,
     pub(crate) types: Types,
     settings: BTreeMap<String, String>,
     functions: Functions,
@@ -173,12 +182,12 @@ impl Catalog {
 
     /// The source of a name in capitals.
     pub fn get(&self, name: &str) -> Option<&Source> {
-        self.sources.get(name)
+        self.sources.get(name).map(|source| &**source)
     }
 
     /// All sources, by name.
     pub fn sources(&self) -> impl Iterator<Item = &Source> {
-        self.sources.values()
+        self.sources.values().map(|source| &**source)
     }
 
     /// The types that statements have named, and what they stand for.
@@ -187,7 +196,7 @@ impl Catalog {
     }
 
     pub(crate) fn insert(&mut self, source: Source) {
-        self.sources.insert(source.name.clone(), source);
+        self.sources.insert(source.name.clone(), Arc::new(source));
     }
 
     /// Knows a source no more, whatever reads it.

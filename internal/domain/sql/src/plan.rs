@@ -53,7 +53,7 @@ pub struct Rule {
 }
 
 /// How often a record takes effect when a rule is interrupted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Guarantee {
     /// Every record does, and after an interruption some do so again.
     AtLeastOnce,

@@ -4,6 +4,7 @@
 //! statements that do not go together the later one is refused by all.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use millstream_sql::{
     Catalog, Command, Diagnostic, Functions, Rule, Shape, SourceKind, Steering, Verdict, command, plan,
@@ -12,6 +13,7 @@ use millstream_sql::{
 use super::columns::{Found, Remembered};
 use super::entry::{Entry, RESET, STREAMS};
 use super::fault::Fault;
+use super::shared_groups::SharedGroup;
 use crate::deploy::twice;
 use crate::formats::Formats;
 
@@ -23,7 +25,7 @@ pub struct QueryEntry {
     /// Its statement.
     pub text: String,
     /// What it does.
-    pub rule: Rule,
+    pub rule: Arc<Rule>,
     /// Whether it is told to rest.
     pub is_paused: bool,
     /// How often it was made anew; a change calls for a new start.
@@ -75,8 +77,10 @@ pub(crate) struct Book {
     pub(crate) garbage: Vec<String>,
     /// Where each source's statement stands.
     pub(crate) made: BTreeMap<String, i64>,
+    /// The consumer groups that queries share, by name.
+    pub(crate) shared: BTreeMap<String, Arc<SharedGroup>>,
     /// Where the last entry that counted stands.
-    last: i64,
+    pub(super) last: i64,
     /// What the statement at hand asked of the registry.
     found: Found,
     service: String,
@@ -92,6 +96,7 @@ impl Book {
             keys: BTreeMap::new(),
             garbage: Vec::new(),
             made: BTreeMap::new(),
+            shared: BTreeMap::new(),
             last: -1,
             found: Found::new(),
             service: service.to_owned(),
@@ -219,6 +224,7 @@ impl Book {
             let stays = filling.clone().or_else(|| entry.query.clone());
             outcome.goes_on = stays.is_some();
             let id = stays.unwrap_or(id);
+            self.leave(&id, Some(entry.offset));
             outcome.message = replaced.map_or_else(
                 || format!("Created query with ID {id}"),
                 |verdict| format!("Replaced query with ID {id}; {verdict}"),
@@ -227,11 +233,14 @@ impl Book {
             outcome.query = Some(id);
         }
         if is_there {
+            let kept = self.garbage.len();
             // A query that is replaced runs, whatever it was told before.
             if let Some(id) = &filling {
                 self.forget(&query(id), None);
             }
             self.forget(&source(name), None);
+            let keys = self.garbage.split_off(kept);
+            self.let_go(filling.as_deref().unwrap_or_default(), keys);
         }
         self.keys.entry(source(name)).or_default().push(entry.key.clone());
         self.statements.insert(name.to_owned(), vec![entry.text.clone()]);
@@ -258,7 +267,7 @@ impl Book {
     }
 
     fn add(&mut self, id: &str, rule: Rule, entry: &Entry) {
-        let rule = Rule { name: format!("{}-{id}", self.service), ..rule };
+        let rule = Arc::new(Rule { name: format!("{}-{id}", self.service), ..rule });
         let made = QueryEntry {
             id: id.to_owned(),
             text: entry.text.clone(),
@@ -298,6 +307,7 @@ impl Book {
         self.planned(entry, formats)?;
         let mut outcome = Outcome::default();
         if let Some(query) = own.and_then(|id| self.queries.remove(&id)) {
+            self.leave(&query.id, None);
             outcome.ended.push(group(&query.rule.name));
         }
         self.statements.remove(name);
@@ -336,11 +346,15 @@ impl Book {
         let mut outcome = Outcome::default();
         for id in &ids {
             if how == Steering::Terminate {
+                self.leave(id, None);
                 if let Some(ended) = self.queries.remove(id) {
                     outcome.ended.push(group(&ended.rule.name));
                 }
             } else if let Some(query) = self.queries.get_mut(id) {
                 query.is_paused = how == Steering::Pause;
+                if query.is_paused {
+                    self.leave(id, Some(entry.offset));
+                }
             }
         }
         self.keep_steering(how, &ids, entry);

@@ -4,10 +4,13 @@ use std::time::{Duration, Instant};
 
 use millstream_ports::{Groups, World};
 use millstream_runtime::Status;
+use millstream_sql::Rule;
 
 use super::book::{Book, QueryEntry};
-use crate::deploy::{Engine, RunningRule};
+use super::shared_groups::letters;
+use crate::deploy::{DeployError, Engine, RunningRule};
 use crate::lower::group_of;
+use crate::shared::{Begins, Joining};
 use crate::watched::{RuleWatch, WatchedRule, watched};
 
 /// How long a query that failed rests before it is tried again.
@@ -18,6 +21,18 @@ const STILL_MAX: Duration = Duration::from_secs(10);
 
 /// How long a group may take to give a query its partitions; a member that died is waited for.
 const ALONE_MAX: Duration = Duration::from_mins(1);
+
+/// How often queries that share a group may fail in a row before each is to run by itself.
+const FAILURES_MAX: u32 = 3;
+
+/// How long what runs has run when it is well again.
+const WELL: Duration = Duration::from_mins(1);
+
+/// How long after it failed a query may share a group.
+const FORGIVEN: Duration = Duration::from_mins(10);
+
+/// How many records may wait for a query that has caught up.
+const NEAR: u64 = 10_000;
 
 /// What a query is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,11 +78,77 @@ impl QueryState {
 /// The queries that this server runs.
 #[derive(Default)]
 pub(crate) struct Crew {
+    /// By the id of the query, or the name of the group that several share.
     jobs: BTreeMap<String, Job>,
+    /// Those that stand still while they come to a group or go.
+    regrouping: BTreeSet<String>,
+}
+
+/// What is to run in one consumer group.
+enum Unit<'b> {
+    Alone(&'b QueryEntry),
+    Shared { group: &'b str, queries: Vec<(&'b QueryEntry, &'b Begins)> },
+}
+
+impl<'b> Unit<'b> {
+    /// What a book wants to be run.
+    fn all(book: &'b Book) -> BTreeMap<&'b str, Self> {
+        let busy = book.queries.values().filter(|query| !query.is_paused);
+        let alone = busy.filter(|query| book.group_with(&query.id).is_none());
+        let mut all: BTreeMap<_, _> = alone.map(|query| (query.id.as_str(), Self::Alone(query))).collect();
+        for (id, group) in book.shared.iter().filter(|(_, group)| group.gathering.is_none()) {
+            let query = |(id, begins)| Some((book.queries.get(id)?, begins));
+            let queries = group.members.iter().filter_map(query).collect();
+            all.insert(id, Self::Shared { group: id, queries });
+        }
+        all
+    }
+
+    fn queries(&self) -> Vec<&'b QueryEntry> {
+        match self {
+            Self::Alone(query) => vec![query],
+            Self::Shared { queries, .. } => queries.iter().map(|(query, _)| *query).collect(),
+        }
+    }
+
+    fn versions(&self) -> BTreeMap<String, i64> {
+        self.queries().into_iter().map(|query| (query.id.clone(), query.version)).collect()
+    }
+
+    fn deploy<W: World + Groups>(&self, engine: &Engine<W>) -> Result<RunningRule, DeployError> {
+        match self {
+            Self::Alone(query) => {
+                if query.is_from_end {
+                    engine.place_at_ends(&query.rule)?;
+                }
+                engine.deploy(Rule::clone(&query.rule))
+            }
+            Self::Shared { group, queries } => {
+                let joining = queries.iter().map(|(query, begins)| {
+                    let rule = Rule::clone(&query.rule);
+                    let dead_letters = rule.sink.on_error.has_dead_letters().then(|| rule.dead_letters());
+                    Joining { rule, dead_letters, begins: (*begins).clone() }
+                });
+                engine.deploy_joining(group, &letters(group), joining.collect())
+            }
+        }
+    }
+
+    /// Of queries that share a group, those that it can't go on with. Where it is not known which these are, and it has failed
+    /// again and again, that is all of them.
+    fn unfit<W: World + Groups>(&self, engine: &Engine<W>, failures: u32) -> BTreeSet<String> {
+        let Self::Shared { queries, .. } = self else { return BTreeSet::new() };
+        let ids = |is_it: &dyn Fn(&QueryEntry) -> bool| -> BTreeSet<String> {
+            queries.iter().filter(|(query, _)| is_it(query)).map(|(query, _)| query.id.clone()).collect()
+        };
+        let unfit = ids(&|query| !engine.can_lower(&query.rule));
+        if unfit.is_empty() && failures >= FAILURES_MAX { ids(&|_| true) } else { unfit }
+    }
 }
 
 struct Job {
-    version: i64,
+    /// The versions of its queries.
+    versions: BTreeMap<String, i64>,
     running: Option<RunningRule>,
     failure: Option<(String, Instant)>,
     begun: Instant,
@@ -75,47 +156,60 @@ struct Job {
     moved: (u64, Instant),
     /// A topic that it reads and that is not there any more.
     missing: Option<String>,
+    /// How often it has failed in a row, and when it last did.
+    failures: u32,
+    failed: Option<Instant>,
+    /// Queries that it can't go on with.
+    unfit: BTreeSet<String>,
 }
 
 impl Job {
-    fn of(query: &QueryEntry) -> Self {
+    fn of(versions: BTreeMap<String, i64>) -> Self {
         let now = Instant::now();
-        let version = query.version;
-        Self { version, running: None, failure: None, begun: now, moved: (0, now), missing: None }
+        Self {
+            versions,
+            running: None,
+            failure: None,
+            begun: now,
+            moved: (0, now),
+            missing: None,
+            failures: 0,
+            failed: None,
+            unfit: BTreeSet::new(),
+        }
     }
 }
 
 impl Crew {
     /// Starts what the book says and does not run, and stops what runs and is not in it.
     pub(crate) fn settle<W: World + Groups>(&mut self, book: &Book, engine: &Engine<W>) {
-        let is_wanted = |id: &String, job: &Job| {
-            book.queries.get(id).is_some_and(|query| !query.is_paused && query.version == job.version)
+        let units = Unit::all(book);
+        let mut wanted: BTreeMap<_, _> = units.iter().map(|(name, unit)| (*name, unit.versions())).collect();
+        let is_ended = |name: &String, job: &mut Job| {
+            wanted.get(name.as_str()).is_none_or(|versions| *versions != job.versions)
         };
-        let ended: Vec<_> =
-            self.jobs.iter().filter(|(id, job)| !is_wanted(id, job)).map(|(id, _)| id.clone()).collect();
-        let ended: Vec<_> = ended.iter().filter_map(|id| self.jobs.remove(id)).collect();
-        stop(ended);
-        for query in book.queries.values().filter(|query| !query.is_paused) {
-            self.jobs.entry(query.id.clone()).or_insert_with(|| Job::of(query));
+        stop(self.jobs.extract_if(.., is_ended).map(|(_, job)| job).collect());
+        for (name, unit) in &units {
+            let versions = wanted.remove(name).unwrap_or_default();
+            let job = self.jobs.entry((*name).to_owned()).or_insert_with(|| Job::of(versions));
+            job.tend(unit, engine);
         }
-        for (id, job) in &mut self.jobs {
-            if let Some(query) = book.queries.get(id) {
-                job.tend(query, engine);
-            }
-        }
+        let gathering = book.shared.values().filter_map(|group| group.gathering.as_ref());
+        self.regrouping = gathering.flat_map(|gathering| gathering.from.keys().cloned()).collect();
     }
 
     /// Takes in which topics there are. A query whose input has gone hears nothing of it; when the input is back it is another
     /// topic, whose offsets begin anew, so the query is started again.
     pub(crate) fn look(&mut self, topics: &BTreeSet<String>, book: &Book) {
         let mut anew = Vec::new();
-        for (id, job) in &mut self.jobs {
-            let Some(query) = book.queries.get(id) else { continue };
+        for job in self.jobs.values_mut() {
+            let Some(query) = job.versions.keys().find_map(|id| book.queries.get(id)) else { continue };
             let sources = query.rule.query.sources();
             let is_gone = |topic: &&String| !topic.starts_with("__") && !topics.contains(*topic);
             let missing = sources.into_iter().map(|source| &source.topic).find(is_gone).cloned();
             if job.missing.is_some() && missing.is_none() {
-                anew.push(std::mem::replace(job, Job::of(query)));
+                let again = Job::of(job.versions.clone());
+                anew.push(std::mem::replace(job, again));
             } else {
                 job.missing = missing;
             }
@@ -128,19 +222,42 @@ impl Crew {
         if query.is_paused {
             return QueryState::Paused;
         }
-        self.jobs.get(&query.id).map_or(QueryState::Unknown, Job::state)
+        if self.regrouping.contains(&query.id) {
+            return QueryState::Starting("it changes its consumer group".to_owned());
+        }
+        self.job(&query.id).map_or(QueryState::Unknown, Job::state)
+    }
+
+    /// Whether a query runs here, has done so for a while, and has caught up.
+    pub(crate) fn is_steady(&self, query: &QueryEntry, a_while: Duration) -> bool {
+        let has_failed = |job: &Job| job.failed.is_some_and(|failed| failed.elapsed() < FORGIVEN);
+        let is_steady = |job: &Job| job.begun.elapsed() >= a_while && job.has_caught_up() && !has_failed(job);
+        self.job(&query.id).is_some_and(is_steady) && self.state(query) == QueryState::Running
+    }
+
+    /// By the name of the group that they share: queries that it can't go on with.
+    pub(crate) fn unfit(&self) -> Vec<(String, BTreeSet<String>)> {
+        let unfit = self.jobs.iter().filter(|(_, job)| !job.unfit.is_empty());
+        unfit.map(|(group, job)| (group.clone(), job.unfit.clone())).collect()
+    }
+
+    fn job(&self, query: &str) -> Option<&Job> {
+        self.jobs.values().find(|job| job.versions.contains_key(query))
     }
 
     /// The figures of a query that runs here.
     pub(crate) fn status(&self, id: &str) -> Option<Arc<Status>> {
-        Some(self.jobs.get(id)?.running.as_ref()?.processor.status())
+        Some(self.job(id)?.running.as_ref()?.processor.status())
     }
 
     /// A query with what it does and has done here, where it ever ran here.
     pub(crate) fn watched(&self, query: &QueryEntry) -> WatchedRule {
         let state = self.state(query);
-        let running = self.jobs.get(&query.id).and_then(|job| job.running.as_ref());
-        let found = running.and_then(|running| Some((running.processor.status(), running.figures.first()?)));
+        let running = self.job(&query.id).and_then(|job| job.running.as_ref());
+        let found = running.and_then(|running| {
+            let figures = running.figures.iter().find(|figures| figures.rule() == query.rule.name)?;
+            Some((running.processor.status(), figures))
+        });
         match found {
             Some((status, figures)) => watched(&status, figures, &query.id, &state),
             None => WatchedRule {
@@ -185,22 +302,21 @@ fn stop(jobs: Vec<Job>) {
 }
 
 impl Job {
-    fn tend<W: World + Groups>(&mut self, query: &QueryEntry, engine: &Engine<W>) {
+    fn tend<W: World + Groups>(&mut self, unit: &Unit<'_>, engine: &Engine<W>) {
         if let Some(running) = self.running.take_if(|running| running.processor.is_finished()) {
             let why = match running.processor.join() {
                 Err(error) => error.to_string(),
                 Ok(()) => "it ended".to_owned(),
             };
-            self.failure = Some((why, Instant::now()));
+            self.fail(why, unit, engine);
         }
         let rests = self.failure.as_ref().is_some_and(|(_, since)| since.elapsed() < TRY_AGAIN);
         if self.running.is_none() && !rests {
-            let placed = if query.is_from_end { engine.place_at_ends(&query.rule) } else { Ok(()) };
-            match placed.and_then(|()| engine.deploy(query.rule.clone())) {
+            match unit.deploy(engine) {
                 Ok(running) => (self.running, self.failure) = (Some(running), None),
                 Err(error) => {
-                    tracing::warn!(query = query.id, %error, "a query can't start; it is tried again");
-                    self.failure = Some((error.to_string(), Instant::now()));
+                    tracing::warn!(queries = ?self.versions.keys(), %error, "queries can't start; they are tried again");
+                    self.fail(error.to_string(), unit, engine);
                 }
             }
             (self.begun, self.moved) = (Instant::now(), (0, Instant::now()));
@@ -211,6 +327,19 @@ impl Job {
                 self.moved = (taken, Instant::now());
             }
         }
+    }
+
+    fn fail<W: World + Groups>(&mut self, why: String, unit: &Unit<'_>, engine: &Engine<W>) {
+        let now = Instant::now();
+        self.failures = if self.begun.elapsed() > WELL { 1 } else { self.failures + 1 };
+        (self.failure, self.failed) = (Some((why, now)), Some(now));
+        self.unfit = unit.unfit(engine, self.failures);
+    }
+
+    /// Whether no more records wait for it than those that came a moment ago.
+    fn has_caught_up(&self) -> bool {
+        let lag = |running: &RunningRule| running.processor.status().snapshot().lag();
+        self.running.as_ref().is_some_and(|running| lag(running) <= NEAR)
     }
 
     fn state(&self) -> QueryState {
@@ -235,7 +364,7 @@ impl Job {
         if let Err(why) = status.ready() {
             return QueryState::Starting(why);
         }
-        let waiting: u64 = now.partitions.iter().filter_map(|partition| partition.lag).sum();
+        let waiting = now.lag();
         if waiting > 0 && self.moved.1.elapsed() > STILL_MAX {
             return QueryState::Stalled(format!("{waiting} records wait, and none was taken for a while"));
         }

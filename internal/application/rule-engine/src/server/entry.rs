@@ -5,9 +5,10 @@ use millstream_model::{Headers, RecordView};
 use millstream_sql::is_property;
 
 use super::columns::Found;
+use super::group_entry::GroupEntry;
 
 /// The header with the offset up to which the journal was read when the statement was found to be right.
-const SEEN: &str = "seen";
+pub(super) const SEEN: &str = "seen";
 
 /// The header with the query that the statement's own goes on for.
 const QUERY: &str = "query";
@@ -106,14 +107,14 @@ impl Entry {
 
     /// The entry of a record; `None` where it is no statement, or is taken out.
     pub(crate) fn read(view: &RecordView<'_>) -> Option<Self> {
-        let key = String::from_utf8(view.key?.to_vec()).ok().filter(|key| !key.starts_with(ASIDE))?;
+        let key = String::from_utf8(view.key?.to_vec())
+            .ok()
+            .filter(|key| !key.starts_with(ASIDE) && !GroupEntry::is_key(key))?;
         let text = String::from_utf8(view.value?.to_vec()).ok()?;
-        let (mut seen, mut query, mut columns, mut settings) = (0, None, Found::new(), BTreeMap::new());
+        let (mut query, mut columns, mut settings) = (None, Found::new(), BTreeMap::new());
         view.headers.each(&mut |name, value| {
             let value = String::from_utf8_lossy(value.unwrap_or_default());
-            if name == SEEN {
-                seen = value.parse().unwrap_or(0);
-            } else if name == QUERY {
+            if name == QUERY {
                 query = Some(value.into_owned());
             } else if let Some(asked) = name.strip_prefix(COLUMNS) {
                 columns.insert(asked.to_owned(), value.into_owned());
@@ -121,8 +122,20 @@ impl Entry {
                 settings.insert(setting.to_owned(), value.into_owned());
             }
         });
-        Some(Self { key, text, settings, seen, query, columns, offset: view.offset.0 })
+        Some(Self { key, text, settings, seen: seen_of(view), query, columns, offset: view.offset.0 })
     }
+}
+
+/// Up to which offset the writer of a record had read.
+pub(super) fn seen_of(view: &RecordView<'_>) -> i64 {
+    let mut seen = 0;
+    view.headers.each(&mut |name, value| {
+        let value = value.and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
+        if name == SEEN {
+            seen = value.unwrap_or(0);
+        }
+    });
+    seen
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use millstream_ports::{
 
 use super::book::{Book, Broken, Outcome};
 use super::entry::Entry;
+use super::group_entry::GroupEntry;
 use super::{Fault, Inner};
 use crate::deploy::Engine;
 
@@ -165,7 +166,7 @@ impl<W: World> Writer<W> {
     pub(crate) fn append(
         &mut self,
         key: &str,
-        value: Option<&str>,
+        value: Option<&[u8]>,
         headers: &Headers,
     ) -> Result<Offset, PortError> {
         let mut outlet = match self.outlet.take() {
@@ -176,7 +177,7 @@ impl<W: World> Writer<W> {
             topic: &self.topic,
             partition: Some(PARTITION),
             key: Some(key.as_bytes()),
-            value: value.map(str::as_bytes),
+            value,
             headers,
             timestamp: None,
             tag: OFFSET,
@@ -200,9 +201,31 @@ pub(crate) struct Follower<W: World> {
 
 /// A record that came: an entry, or the end of the one of a key.
 enum Came {
-    Entry(Entry),
+    Entry(Noted),
     End(String),
     Aside(String, String),
+}
+
+/// An entry that counts, or does not, by those before it.
+enum Noted {
+    Statement(Entry),
+    Group(GroupEntry),
+}
+
+impl Noted {
+    fn key(&self) -> &String {
+        match self {
+            Self::Statement(entry) => &entry.key,
+            Self::Group(entry) => &entry.key,
+        }
+    }
+
+    fn offset(&self) -> i64 {
+        match self {
+            Self::Statement(entry) => entry.offset,
+            Self::Group(entry) => entry.offset,
+        }
+    }
 }
 
 impl<W: World + Topics + Groups> Follower<W> {
@@ -218,13 +241,13 @@ impl<W: World + Topics + Groups> Follower<W> {
 
     /// Reads up to where the journal ended when it was opened. What is taken out by then never was.
     pub(super) fn catch_up(&mut self) -> Result<(), PortError> {
-        let mut entries: BTreeMap<String, Entry> = BTreeMap::new();
+        let mut entries: BTreeMap<String, Noted> = BTreeMap::new();
         let mut moved = Instant::now();
         while self.tail.position(0, PARTITION)? < self.end {
             let before = self.tail.position(0, PARTITION)?;
             for came in self.poll()? {
                 match came {
-                    Came::Entry(entry) => drop(entries.insert(entry.key.clone(), entry)),
+                    Came::Entry(entry) => drop(entries.insert(entry.key().clone(), entry)),
                     Came::End(key) => drop(entries.remove(&key)),
                     Came::Aside(text, reason) => self.set_aside(text, reason),
                 }
@@ -238,7 +261,7 @@ impl<W: World + Topics + Groups> Follower<W> {
             }
         }
         let mut entries: Vec<_> = entries.into_values().collect();
-        entries.sort_by_key(|entry| entry.offset);
+        entries.sort_by_key(Noted::offset);
         for entry in &entries {
             self.apply(entry);
         }
@@ -274,7 +297,9 @@ impl<W: World + Topics + Groups> Follower<W> {
         let mut batch = Vec::new();
         self.tail.poll(POLL_WAIT, BATCH, |view| {
             if let Some(entry) = Entry::read(&view) {
-                batch.push(Came::Entry(entry));
+                batch.push(Came::Entry(Noted::Statement(entry)));
+            } else if let Some(entry) = GroupEntry::read(&view) {
+                batch.push(Came::Entry(Noted::Group(entry)));
             } else if let Some((text, reason)) = Entry::read_aside(&view) {
                 batch.push(Came::Aside(text, reason));
             } else {
@@ -327,7 +352,14 @@ impl<W: World + Topics + Groups> Follower<W> {
         self.book().broken.push(Broken { text, reason, key: None });
     }
 
-    fn apply(&self, entry: &Entry) {
+    fn apply(&self, entry: &Noted) {
+        match entry {
+            Noted::Statement(entry) => self.apply_statement(entry),
+            Noted::Group(entry) => drop(self.book().regroup(entry)),
+        }
+    }
+
+    fn apply_statement(&self, entry: &Entry) {
         let outcome = self.book().apply(entry, &self.inner.formats);
         if let Err(fault) = &outcome {
             tracing::warn!(statement = entry.text, %fault, "a statement of the journal does not count");

@@ -89,6 +89,7 @@ impl<W: World + Topics + Groups> Server<W> {
     }
 
     fn figures(&self, queries: &[ListedQuery]) -> Vec<(String, u64)> {
+        let book = self.inner.book();
         let crew = self.inner.crew();
         let mut all = vec![
             ("records-in".to_owned(), 0),
@@ -96,12 +97,20 @@ impl<W: World + Topics + Groups> Server<W> {
             ("dead-letters".to_owned(), 0),
             ("lag".to_owned(), 0),
         ];
-        for status in queries.iter().filter_map(|query| crew.status(&query.id)) {
+        let known = queries.iter().filter_map(|query| book.queries.get(&query.id));
+        for (query, status) in known.filter_map(|query| Some((query, crew.status(&query.id)?))) {
             let now = status.snapshot();
             let sum = |counts: &[(millstream_model::TopicName, u64)]| {
                 counts.iter().map(|(_, count)| count).sum::<u64>()
             };
-            let more = [sum(&now.records_in), sum(&now.records_out), now.dead_letters, now.lag()];
+            let (rows, letters) = if book.group_with(&query.id).is_some() {
+                // The group's figures are of all that share it.
+                let own = crew.watched(query);
+                (own.rows, own.failed)
+            } else {
+                (sum(&now.records_out), now.dead_letters)
+            };
+            let more = [sum(&now.records_in), rows, letters, now.lag()];
             for ((_, total), more) in all.iter_mut().zip(more) {
                 *total += more;
             }

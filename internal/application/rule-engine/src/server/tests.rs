@@ -10,6 +10,7 @@ use super::*;
 mod book;
 mod lacking;
 mod queries;
+mod sharing;
 mod statements;
 
 /// Long enough for any machine.

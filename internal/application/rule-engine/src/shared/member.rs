@@ -5,14 +5,14 @@ use std::sync::Arc;
 use millstream_model::{Headers, decode_value};
 use millstream_ports::{Bytes, CodecError, Nullable, PortError};
 use millstream_runtime::{CallbackResult, Context, Output, dead_letter_header};
-use millstream_sql::{Admission, Emission, Intake, OnError, Rule, SinkRow, StepError};
+use millstream_sql::{Admission, Emission, Intake, Rule, SinkRow, StepError};
 
 use super::state::{Kept, MemberState};
+use super::{Begins, Joining};
 use crate::figures::RuleFigures;
 use crate::formats::Formats;
 use crate::halves::{Halves, RowEdge};
 use crate::lower::{emit, follow, group_of, keeps_key};
-use crate::members::Group;
 
 /// A rule among others. What fails in it is its own: nothing of the record is written for it, and the others go on.
 pub(super) struct Member {
@@ -22,30 +22,17 @@ pub(super) struct Member {
     pub(super) dead_letters: Option<LetterEdge>,
     pub(super) figures: Arc<RuleFigures>,
     kept: Option<Kept>,
+    pub(super) begins: Begins,
     /// By source.
     keeps_key: Vec<bool>,
 }
 
 pub(super) type LetterEdge = Output<Nullable<Bytes>, Nullable<Bytes>>;
 
-/// The topic of the dead letters of the rules that have none of their own.
-pub(crate) fn dead_letters_of(group: &Group) -> String {
-    format!("{}-dead-letters", group.id)
-}
-
 impl Member {
-    pub(super) fn of(
-        rule: Rule,
-        group: &Group,
-        kept: Option<Kept>,
-        formats: &Formats,
-    ) -> Result<Self, PortError> {
+    pub(super) fn of(joining: Joining, kept: Option<Kept>, formats: &Formats) -> Result<Self, PortError> {
         let edge = |topic: &str| LetterEdge::new(topic, Nullable(Bytes), Nullable(Bytes));
-        let dead_letters = match rule.sink.on_error {
-            OnError::DeadLetter => Some(dead_letters_of(group)),
-            OnError::DeadLetterStream => Some(rule.dead_letters()),
-            OnError::Skip | OnError::Fail => None,
-        };
+        let Joining { rule, dead_letters, begins } = joining;
         let sink = Arc::new(Halves::writing(&rule.sink, formats)?);
         Ok(Self {
             out: sink.output(&rule.sink.topic),
@@ -53,6 +40,7 @@ impl Member {
             dead_letters: dead_letters.as_deref().map(edge),
             figures: Arc::new(RuleFigures::of(&rule.name)),
             kept,
+            begins,
             keeps_key: (0..rule.query.entries.len()).map(|side| keeps_key(&rule, side)).collect(),
             rule,
         })

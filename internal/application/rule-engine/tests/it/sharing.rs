@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use millstream_ports::{DelimitedRows, Groups, KafkaRows, Meter, NoRows};
 use millstream_rule_engine::{DeployError, Engine, Formats, QueryState, RunningRule};
 use millstream_runtime::Settings;
-use millstream_sim::Sim;
+use millstream_sim::{Faults, Sim};
 use millstream_sql::render;
 
 pub(crate) const SOURCE: &str = "CREATE STREAM numbers (id STRING KEY, n INT) WITH (KAFKA_TOPIC='numbers', VALUE_FORMAT='DELIMITED', PARTITIONS=3);";
@@ -118,6 +118,21 @@ fn rules_share_a_group_and_one_that_comes_later_begins_at_the_beginning() {
     assert_eq!(counted(&sim, "EVERYTHING"), once(0..200, |_| true));
     assert_eq!(counted(&sim, "EVEN"), once(0..200, |number| number % 2 == 0));
     assert_eq!(counted(&sim, "LARGE"), once(0..200, |number| number >= 50));
+}
+
+#[test]
+fn a_row_that_the_brokers_refuse_is_a_dead_letter_and_stops_nobody() {
+    let sim = Sim::live();
+    let wide = "CREATE STREAM wide AS SELECT id, RPAD('', CASE WHEN n = 7 THEN 900 ELSE 3 END, 'x') AS s FROM numbers;";
+    let running = start(&sim, &[EVEN, wide]).unwrap();
+    sim.set_faults(Faults { accepted_bytes_max: Some(600), ..Faults::default() });
+    write(&sim, 0..40);
+    let letters = format!("{}-dead-letters", running[0].processor.status().group());
+    until("all but one row is told", || {
+        let told = counted(&sim, "EVEN").len() == 20 && counted(&sim, "WIDE")["xxx"] >= 39;
+        told && !sim.read(&letters).is_empty()
+    });
+    stop(running);
 }
 
 #[test]

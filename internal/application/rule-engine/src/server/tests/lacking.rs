@@ -44,4 +44,9 @@ fn what_a_server_can_not_write_it_refuses_and_knows_all_the_same_once_another_ha
     let other = "CREATE STREAM kinds WITH (VALUE_FORMAT='KAFKA') AS SELECT id, kind FROM events";
     assert_eq!(refused(&poor, other), "it lacks ink", "what is read counts too");
     done(&whole, other);
+    let into = "INSERT INTO events SELECT id, 'x' AS kind, n AS amount FROM numbers";
+    let numbers = "CREATE STREAM numbers (id STRING KEY, n INT) WITH (KAFKA_TOPIC='numbers', VALUE_FORMAT='KAFKA', PARTITIONS=1)";
+    done(&poor, numbers);
+    assert_eq!(refused(&poor, into), "it lacks ink", "and what is written, though it was there");
+    done(&whole, into);
 }

@@ -1,0 +1,138 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher, RandomState};
+
+use millstream_model::{Headers, Offset, Partition, RecordView, Value, decode_value};
+
+use super::entry::{SEEN, seen_of};
+use crate::members::{read_texts, texts};
+use crate::shared::Begins;
+
+/// What the key of each begins with.
+const GROUP: &str = "group/";
+
+/// An entry of the journal about a consumer group that queries share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct GroupEntry {
+    /// What no other entry is called.
+    pub(crate) key: String,
+    /// The group's name.
+    pub(crate) id: String,
+    /// Up to which offset its writer had read. Where something that counts came since, this does not count.
+    pub(crate) seen: i64,
+    pub(crate) deed: Deed,
+    /// Where it stands.
+    pub(crate) offset: i64,
+}
+
+/// What is done about a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Deed {
+    /// These queries are to share it, and stop until it is known where each has been.
+    Gather(BTreeSet<String>),
+    /// These queries share it from now on, each from where it begins.
+    Settle(BTreeMap<String, Begins>),
+    /// These queries keep it from going on, and are to be by themselves again.
+    Part(BTreeSet<String>),
+}
+
+impl GroupEntry {
+    pub(crate) fn new(id: &str, seen: i64, deed: Deed) -> Self {
+        let key = format!("{GROUP}{:016x}", RandomState::new().hash_one(seen));
+        Self { key, id: id.to_owned(), seen, deed, offset: seen }
+    }
+
+    /// Whether a key is that of such an entry.
+    pub(crate) fn is_key(key: &str) -> bool {
+        key.starts_with(GROUP)
+    }
+
+    pub(crate) fn headers(&self) -> Headers {
+        let mut headers = Headers::default();
+        headers.push(SEEN, self.seen.to_string().into_bytes());
+        headers
+    }
+
+    pub(crate) fn value(&self) -> Vec<u8> {
+        let mut parts = vec![Value::text(&self.id)];
+        match &self.deed {
+            Deed::Gather(queries) => parts.push(texts(queries)),
+            Deed::Part(queries) => parts.extend([texts(queries), Value::Null]),
+            Deed::Settle(queries) => {
+                parts.push(texts(queries.keys()));
+                parts.push(Value::Array(queries.values().map(begins_value).collect()));
+            }
+        }
+        Value::Struct(parts).to_bytes()
+    }
+
+    /// The entry of a record; `None` where it is another, or is taken out.
+    pub(crate) fn read(view: &RecordView<'_>) -> Option<Self> {
+        let key = std::str::from_utf8(view.key?).ok().filter(|key| Self::is_key(key))?.to_owned();
+        let Value::Struct(parts) = decode_value(view.value?).ok()? else { return None };
+        let (id, deed) = match parts.as_slice() {
+            [id, queries] => (id, Deed::Gather(read_texts(queries)?.into_iter().collect())),
+            [id, queries, Value::Null] => (id, Deed::Part(read_texts(queries)?.into_iter().collect())),
+            [id, queries, Value::Array(begins)] => {
+                let begins = begins.iter().map(read_begins).collect::<Option<Vec<_>>>()?;
+                (id, Deed::Settle(read_texts(queries)?.into_iter().zip(begins).collect()))
+            }
+            _ => return None,
+        };
+        let (id, seen) = (id.as_text()?.to_owned(), seen_of(view));
+        Some(Self { key, id, seen, deed, offset: view.offset.0 })
+    }
+}
+
+fn begins_value(begins: &Begins) -> Value {
+    let each = |(topic, partition, offset): (&String, &Partition, &Offset)| {
+        let numbers = [i64::from(partition.as_i32()), offset.0].map(Value::Bigint);
+        Value::Struct([Value::text(topic)].into_iter().chain(numbers).collect())
+    };
+    let all = begins
+        .iter()
+        .flat_map(|(topic, begins)| begins.iter().map(move |(partition, offset)| (topic, partition, offset)));
+    Value::Array(all.map(each).collect())
+}
+
+fn read_begins(value: &Value) -> Option<Begins> {
+    let Value::Array(all) = value else { return None };
+    let mut begins = Begins::new();
+    for one in all {
+        let Value::Struct(parts) = one else { return None };
+        let [topic, Value::Bigint(partition), Value::Bigint(offset)] = parts.as_slice() else { return None };
+        let partition = Partition::new(u32::try_from(*partition).ok()?);
+        begins.entry(topic.as_text()?.to_owned()).or_default().insert(partition, Offset(*offset));
+    }
+    Some(begins)
+}
+
+#[cfg(test)]
+mod tests {
+    use millstream_model::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let at = |offset| {
+            BTreeMap::from([("t".to_owned(), BTreeMap::from([(Partition::new(1), Offset(offset))]))])
+        };
+        let begins = [("A".to_owned(), at(7)), ("B".to_owned(), Begins::new())];
+        let both = || ["A".to_owned(), "B".to_owned()].into();
+        for deed in [Deed::Gather(both()), Deed::Settle(begins.into()), Deed::Part(both())] {
+            let entry = GroupEntry::new("g", 3, deed);
+            let (value, headers) = (entry.value(), entry.headers());
+            let view = RecordView {
+                topic: 0,
+                partition: Partition::new(0),
+                offset: Offset(9),
+                timestamp: Timestamp(0),
+                key: Some(entry.key.as_bytes()),
+                value: Some(&value),
+                headers: &headers,
+            };
+            assert_eq!(GroupEntry::read(&view), Some(GroupEntry { offset: 9, ..entry.clone() }));
+            assert_eq!(GroupEntry::read(&RecordView { key: Some(b"0123"), ..view }), None);
+        }
+    }
+}

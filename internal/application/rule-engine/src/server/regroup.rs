@@ -1,0 +1,275 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use millstream_model::{Offset, Partition, TopicName};
+use millstream_ports::{Groups, PortError, Topics, World};
+
+use super::Inner;
+use super::book::Book;
+use super::group_entry::{Deed, GroupEntry};
+use super::shared_groups::{Gathering, Origin, SharedGroup, alike_by, may_share};
+use crate::lower::group_of;
+use crate::shared::{Begins, reads_of};
+
+/// Time between two looks whether there is something to do.
+const PACE: Duration = Duration::from_millis(100);
+
+/// How long groups must have been without members before it is asked where they are: a server that has not heard yet that
+/// they are to rest may be about to join one.
+const QUIET: Duration = Duration::from_millis(300);
+
+/// How many intervals a server waits that had queries when it started: they have members still if it was killed, and whoever
+/// gathers them would wait until these are missed.
+const AFTER_START: u32 = 10;
+
+/// Up to how much later a server settles what another may be settling already.
+const LATER_MS: u64 = 500;
+
+/// How long a topic's name may be in that of a group.
+const NAME_MAX: usize = 120;
+
+/// Has queries that read the same share consumer groups, and says where each begins in its group.
+pub(super) struct Regrouper<W: World> {
+    inner: Arc<Inner<W>>,
+    /// The groups that gather, and since when they could be settled.
+    due: BTreeMap<String, Instant>,
+    /// Since when none of the groups that a group gathers from has members.
+    quiet: BTreeMap<String, Instant>,
+    /// When queries may next be put together.
+    next: Option<Instant>,
+}
+
+impl<W: World + Topics + Groups> Regrouper<W> {
+    pub(super) fn new(inner: Arc<Inner<W>>) -> Self {
+        let interval = inner.settings.share_interval;
+        let has_queries = !inner.book().queries.is_empty();
+        let next = interval
+            .map(|interval| Instant::now() + if has_queries { interval * AFTER_START } else { interval });
+        Self { inner, due: BTreeMap::new(), quiet: BTreeMap::new(), next }
+    }
+
+    /// Until the server stops.
+    pub(super) fn run(mut self) {
+        while !self.inner.stop.is_set() {
+            thread::sleep(PACE);
+            if let Err(error) = self.step() {
+                tracing::debug!(%error, "queries can't be given their groups now");
+            }
+        }
+    }
+
+    fn step(&mut self) -> Result<(), PortError> {
+        let gathering: Vec<_> = {
+            let book = self.inner.book();
+            let gathers = |(_, group): &(&String, &Arc<SharedGroup>)| group.gathering.is_some();
+            book.shared.iter().filter(gathers).map(|(id, group)| (id.clone(), group.clone())).collect()
+        };
+        let is_there = |id: &String| gathering.iter().any(|(known, _)| known == id);
+        self.quiet.retain(|id, _| is_there(id));
+        for (id, group) in &gathering {
+            let later = || Duration::from_millis(RandomState::new().hash_one(id) % LATER_MS);
+            let due = *self.due.entry(id.clone()).or_insert_with(|| Instant::now() + later());
+            if due <= Instant::now() {
+                self.settle(id, group)?;
+            }
+        }
+        self.due.retain(|id, _| is_there(id));
+        let unfit = self.inner.crew().unfit();
+        for (id, queries) in unfit {
+            let is_settled =
+                |book: &Book| book.shared.get(&id).is_some_and(|group| group.gathering.is_none());
+            tracing::warn!(group = id, ?queries, "queries leave the group that they keep from going on");
+            self.write(&id, Deed::Part(queries), is_settled)?;
+        }
+        self.propose()
+    }
+
+    /// Says where queries begin in their group, once none of the groups that they were in has members.
+    fn settle(&mut self, id: &str, group: &SharedGroup) -> Result<(), PortError> {
+        let Some(gathering) = &group.gathering else { return Ok(()) };
+        if !self.are_at_rest(id, gathering)? {
+            return Ok(());
+        }
+        let begins = self.begins(gathering)?;
+        let members: BTreeMap<_, _> = group
+            .members
+            .keys()
+            .map(|query| (query.clone(), begins.get(query).cloned().unwrap_or_default()))
+            .collect();
+        for (topic, positions) in least(members.values()) {
+            self.place(id, &topic, positions)?;
+        }
+        for query in &gathering.leaving {
+            let Some(own) = self.own_group(query) else { continue };
+            for (topic, positions) in begins.get(query).into_iter().flatten() {
+                self.place(&own, topic, positions.clone())?;
+            }
+        }
+        tracing::info!(group = id, queries = members.len(), "queries share a group");
+        self.write(id, Deed::Settle(members), |book| {
+            book.shared.get(id).is_some_and(|known| **known == *group)
+        })
+    }
+
+    fn are_at_rest(&mut self, id: &str, gathering: &Gathering) -> Result<bool, PortError> {
+        let members = self.inner.world.groups()?;
+        let is_busy = |origin: &Origin| members.get(&origin.group).is_some_and(|members| *members > 0);
+        if gathering.from.values().any(is_busy) {
+            self.quiet.remove(id);
+            return Ok(false);
+        }
+        let since = *self.quiet.entry(id.to_owned()).or_insert_with(Instant::now);
+        Ok(since.elapsed() >= QUIET)
+    }
+
+    /// The offset up to which each query has worked on each partition; none where it has committed none.
+    fn begins(&self, gathering: &Gathering) -> Result<BTreeMap<String, Begins>, PortError> {
+        let mut known: BTreeMap<(&str, String), Vec<(Partition, Offset)>> = BTreeMap::new();
+        let mut all = BTreeMap::new();
+        for (query, origin) in &gathering.from {
+            let mut begins = origin.begins.clone();
+            for topic in self.topics(query) {
+                let place = (origin.group.as_str(), topic.clone());
+                if !known.contains_key(&place) {
+                    let name = named(&topic)?;
+                    known.insert(place.clone(), self.inner.world.positions(&origin.group, &name)?);
+                }
+                let begins = begins.entry(topic).or_default();
+                for (partition, position) in known.get(&place).into_iter().flatten() {
+                    let begin = begins.entry(*partition).or_insert(*position);
+                    *begin = (*begin).max(*position);
+                }
+            }
+            all.insert(query.clone(), begins);
+        }
+        Ok(all)
+    }
+
+    fn topics(&self, query: &str) -> Vec<String> {
+        let book = self.inner.book();
+        let found = book.queries.get(query).map(|query| reads_of(&query.rule).topics);
+        found.unwrap_or_default()
+    }
+
+    fn own_group(&self, query: &str) -> Option<String> {
+        self.inner.book().queries.get(query).map(|query| group_of(&query.rule.name))
+    }
+
+    fn place(
+        &self,
+        group: &str,
+        topic: &str,
+        positions: BTreeMap<Partition, Offset>,
+    ) -> Result<(), PortError> {
+        let positions: Vec<_> = positions.into_iter().collect();
+        self.inner.world.place(group, &named(topic)?, &positions)
+    }
+
+    /// Has queries that have caught up share a group, with those that share one already.
+    fn propose(&mut self) -> Result<(), PortError> {
+        let (Some(interval), Some(next)) = (self.inner.settings.share_interval, self.next) else {
+            return Ok(());
+        };
+        if Instant::now() < next {
+            return Ok(());
+        }
+        self.next = Some(Instant::now() + interval);
+        for (topics, queries) in self.together(interval) {
+            let id = self.group_name(&topics, self.inner.progress.applied());
+            let is_new = |book: &Book| !book.shared.contains_key(&id);
+            self.write(&id, Deed::Gather(queries), is_new)?;
+            self.due.insert(id, Instant::now());
+        }
+        Ok(())
+    }
+
+    /// Queries that are alike and not all in one group, with the topics that they read.
+    fn together(&self, interval: Duration) -> Vec<(Vec<String>, BTreeSet<String>)> {
+        let book = self.inner.book();
+        let crew = self.inner.crew();
+        let mut all = BTreeMap::<_, (usize, BTreeSet<String>)>::new();
+        let alone = book.queries.values().filter(|query| {
+            !query.is_paused && may_share(&query.rule) && book.group_with(&query.id).is_none()
+        });
+        for query in alone.filter(|query| crew.is_steady(query, interval)) {
+            let (parts, queries) = all.entry(alike_by(&query.rule)).or_default();
+            *parts += 1;
+            queries.insert(query.id.clone());
+        }
+        for group in book.shared.values() {
+            let first = group.members.keys().next().and_then(|id| book.queries.get(id));
+            let Some((parts, queries)) = first.and_then(|query| all.get_mut(&alike_by(&query.rule))) else {
+                continue;
+            };
+            // One that gathers is waited for.
+            *parts = if group.gathering.is_some() { 0 } else { *parts + 1 };
+            queries.extend(group.members.keys().cloned());
+        }
+        let split = all.into_iter().filter(|(_, (parts, _))| *parts > 1);
+        split.map(|((reads, _), (_, queries))| (reads.topics, queries)).collect()
+    }
+
+    fn group_name(&self, topics: &[String], place: i64) -> String {
+        let topics: String = topics.join("-and-").chars().take(NAME_MAX).collect();
+        format!("rules-{}-on-{topics}-{place}", self.inner.settings.service_id.to_lowercase())
+    }
+
+    /// Writes an entry to the journal, unless the book has changed until it can be written.
+    fn write(&self, id: &str, deed: Deed, still: impl FnOnce(&Book) -> bool) -> Result<(), PortError> {
+        let inner = &self.inner;
+        let mut writer = inner.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let end = writer.end()?;
+        if inner.progress.await_applied(end, inner.settings.answer_wait).is_err() || !still(&inner.book()) {
+            return Ok(());
+        }
+        let entry = GroupEntry::new(id, inner.progress.applied(), deed);
+        let written = writer.append(&entry.key, Some(&entry.value()), &entry.headers())?;
+        if inner.progress.await_applied(written.next(), inner.settings.answer_wait).is_ok() {
+            inner.tidy(&mut writer)?;
+        }
+        Ok(())
+    }
+}
+
+fn named(topic: &str) -> Result<TopicName, PortError> {
+    TopicName::new(topic).map_err(|error| PortError::stop("not a topic").because(error))
+}
+
+/// Where a group begins, in which each of its queries begins somewhere: where the first of them does. Of a partition that one
+/// of them has no position in, the group has none either.
+fn least<'b>(all: impl Iterator<Item = &'b Begins>) -> Begins {
+    let either = |one: Begins, two: &Begins| {
+        let topics = one.into_iter().map(|(topic, begins)| {
+            let other = two.get(&topic);
+            let both = begins
+                .into_iter()
+                .filter_map(|(partition, offset)| Some((partition, offset.min(*other?.get(&partition)?))));
+            let both = both.collect();
+            (topic, both)
+        });
+        topics.collect()
+    };
+    let mut all = all;
+    let first = all.next().cloned().unwrap_or_default();
+    all.fold(first, either)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_begins_where_the_first_of_its_queries_does() {
+        let at = |offsets: &[(u32, i64)]| {
+            let offsets =
+                offsets.iter().map(|(partition, offset)| (Partition::new(*partition), Offset(*offset)));
+            Begins::from([("t".to_owned(), offsets.collect())])
+        };
+        let all = [at(&[(0, 5), (1, 9), (2, 3)]), at(&[(0, 7), (1, 2)]), at(&[(0, 6), (1, 4), (2, 8)])];
+        assert_eq!(least(all.iter()), at(&[(0, 5), (1, 2)]));
+        assert_eq!(least([].iter()), Begins::new());
+    }
+}

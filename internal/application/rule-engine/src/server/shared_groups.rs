@@ -1,0 +1,230 @@
+//! Queries that keep nothing share a consumer group where they read the same topic: a record is read and decoded once for all.
+//!
+//! Each begins in a group of its own. Once several have caught up they are gathered: they stop, it is noted where each of
+//! them has been, and a new group goes on from the least of these positions, in which each query works on what it has not
+//! worked on yet. One that is to rest or to be replaced leaves in the same way, and is by itself again. So no record is
+//! worked on twice or left out, whichever way a query takes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use millstream_sql::{Guarantee, Rule};
+
+use super::book::Book;
+use super::group_entry::{Deed, GroupEntry};
+use crate::lower::group_of;
+use crate::members::Reads;
+use crate::shared::{Begins, can_share, reads_of};
+
+/// A consumer group that queries share.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct SharedGroup {
+    /// Where each of its queries begins.
+    pub(crate) members: BTreeMap<String, Begins>,
+    /// What is waited for until they can begin.
+    pub(crate) gathering: Option<Gathering>,
+    /// The keys of the entries that it is of; of one that gathers, those that are of no use once it is settled.
+    keys: Vec<String>,
+}
+
+/// Queries on their way into a group, or out of one. Until it is settled where they have been they stand still.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Gathering {
+    /// Where each has been.
+    pub(crate) from: BTreeMap<String, Origin>,
+    /// Those that will be by themselves.
+    pub(crate) leaving: BTreeSet<String>,
+}
+
+/// Where a query has been: in a group, and there from certain offsets on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Origin {
+    pub(crate) group: String,
+    pub(crate) begins: Begins,
+}
+
+/// Whether a query can share its group with others.
+pub(crate) fn may_share(rule: &Rule) -> bool {
+    can_share(rule) && !rule.query.is_stateful()
+}
+
+/// What queries have in common that share a group: what they read, and how often it takes effect.
+pub(crate) fn alike_by(rule: &Rule) -> (Reads, Option<Guarantee>) {
+    (reads_of(rule), rule.guarantee)
+}
+
+impl SharedGroup {
+    /// Whether a query is in it, or on its way into it or out of it.
+    fn has(&self, query: &str) -> bool {
+        self.members.contains_key(query)
+            || self.gathering.as_ref().is_some_and(|gathering| gathering.from.contains_key(query))
+    }
+}
+
+impl Book {
+    /// The group that a query shares, or is on its way into or out of.
+    pub(crate) fn group_with(&self, query: &str) -> Option<(&String, &Arc<SharedGroup>)> {
+        self.shared.iter().find(|(_, group)| group.has(query))
+    }
+
+    /// Takes an entry about a group in, if it still counts; answers whether it does.
+    pub(crate) fn regroup(&mut self, entry: &GroupEntry) -> bool {
+        let is_taken = self.last < entry.seen
+            && match &entry.deed {
+                Deed::Gather(queries) => self.gather(entry, queries),
+                Deed::Settle(begins) => self.settle(entry, begins),
+                Deed::Part(queries) => self.part(entry, queries),
+            };
+        if is_taken {
+            self.last = entry.offset;
+        } else {
+            self.garbage.push(entry.key.clone());
+        }
+        is_taken
+    }
+
+    fn gather(&mut self, entry: &GroupEntry, queries: &BTreeSet<String>) -> bool {
+        let Some(from) = self.origins(queries).filter(|_| !self.shared.contains_key(&entry.id)) else {
+            return false;
+        };
+        let absorbed: BTreeSet<_> = from.values().map(|origin| origin.group.clone()).collect();
+        let mut keys = vec![entry.key.clone()];
+        for group in absorbed {
+            keys.extend(
+                self.shared.remove(&group).map(Arc::unwrap_or_clone).into_iter().flat_map(|group| group.keys),
+            );
+        }
+        let members = queries.iter().map(|query| (query.clone(), Begins::new())).collect();
+        let gathering = Some(Gathering { from, leaving: BTreeSet::new() });
+        self.shared.insert(entry.id.clone(), Arc::new(SharedGroup { members, gathering, keys }));
+        true
+    }
+
+    /// Where queries that are to share a group have been; `None` where they can't.
+    fn origins(&self, queries: &BTreeSet<String>) -> Option<BTreeMap<String, Origin>> {
+        let (mut from, mut alike) = (BTreeMap::new(), None);
+        for id in queries {
+            let query = self.queries.get(id).filter(|query| !query.is_paused && may_share(&query.rule))?;
+            let own = alike_by(&query.rule);
+            if *alike.get_or_insert_with(|| own.clone()) != own {
+                return None;
+            }
+            let origin = match self.group_with(id) {
+                None => Origin { group: group_of(&query.rule.name), begins: Begins::new() },
+                Some((name, group)) => {
+                    // A group comes as a whole.
+                    let is_whole = group.members.keys().all(|member| queries.contains(member));
+                    let begins = group.members.get(id).filter(|_| is_whole && group.gathering.is_none())?;
+                    Origin { group: name.clone(), begins: begins.clone() }
+                }
+            };
+            from.insert(id.clone(), origin);
+        }
+        Some(from)
+    }
+
+    fn settle(&mut self, entry: &GroupEntry, begins: &BTreeMap<String, Begins>) -> bool {
+        match self.shared.get(&entry.id) {
+            Some(group) if group.gathering.is_some() && group.members.keys().eq(begins.keys()) => {}
+            Some(_) => return false,
+            // What gathered them has been taken out of the journal.
+            None => {}
+        }
+        let before = self.shared.remove(&entry.id).map(Arc::unwrap_or_clone).unwrap_or_default();
+        self.garbage.extend(before.keys);
+        let is_there = |id: &String| {
+            self.queries.get(id).is_some_and(|query| !query.is_paused && may_share(&query.rule))
+        };
+        let members: BTreeMap<_, _> = begins
+            .iter()
+            .filter(|(id, _)| is_there(id))
+            .map(|(id, begins)| (id.clone(), begins.clone()))
+            .collect();
+        for id in members.keys() {
+            self.leave(id, None);
+        }
+        if members.is_empty() {
+            self.garbage.push(entry.key.clone());
+        } else {
+            let group = SharedGroup { members, gathering: None, keys: vec![entry.key.clone()] };
+            self.shared.insert(entry.id.clone(), Arc::new(group));
+        }
+        true
+    }
+
+    fn part(&mut self, entry: &GroupEntry, queries: &BTreeSet<String>) -> bool {
+        let Some(group) = self.shared.get(&entry.id).cloned() else { return false };
+        let mut going = queries.iter().filter(|query| group.members.contains_key(*query)).peekable();
+        let Some(first) = going.peek().copied() else { return false };
+        for query in going {
+            self.leave(query, Some(entry.offset));
+        }
+        self.let_go(first, vec![entry.key.clone()]);
+        true
+    }
+
+    /// A query is no more of the group that it shares. One that goes on by itself does so from where the group is, for which the
+    /// group has to stop; `Some` offset then names the group that the others go on in.
+    pub(super) fn leave(&mut self, query: &str, goes_on: Option<i64>) {
+        let Some(id) = self.group_with(query).map(|(id, _)| id.clone()) else { return };
+        let Some(group) = self.shared.remove(&id) else { return };
+        let mut group = Arc::unwrap_or_clone(group);
+        let begins = group.members.remove(query);
+        let name = match (&mut group.gathering, goes_on) {
+            (None, None) => id,
+            (None, Some(offset)) => {
+                group.part(&id, (query, begins.unwrap_or_default()));
+                anew(&id, offset)
+            }
+            (Some(gathering), Some(_)) => {
+                gathering.leaving.insert(query.to_owned());
+                id
+            }
+            (Some(gathering), None) => {
+                gathering.from.remove(query);
+                gathering.leaving.remove(query);
+                id
+            }
+        };
+        let is_over = group.gathering.as_ref().is_none_or(|gathering| gathering.from.is_empty());
+        if group.members.is_empty() && is_over {
+            self.garbage.extend(group.keys);
+        } else {
+            self.shared.insert(name, Arc::new(group));
+        }
+    }
+
+    /// Keys of entries of a query that are of no more use: at once, or once it is settled where it has been.
+    pub(super) fn let_go(&mut self, query: &str, keys: Vec<String>) {
+        let gathers = |group: &&mut Arc<SharedGroup>| group.gathering.is_some() && group.has(query);
+        match self.shared.values_mut().find(gathers) {
+            Some(group) => Arc::make_mut(group).keys.extend(keys),
+            None => self.garbage.extend(keys),
+        }
+    }
+}
+
+impl SharedGroup {
+    /// All stop, so that one of them can go.
+    fn part(&mut self, id: &str, (goes, begins): (&str, Begins)) {
+        let origin = |begins: &Begins| Origin { group: id.to_owned(), begins: begins.clone() };
+        let mut from: BTreeMap<_, _> =
+            self.members.iter().map(|(query, begins)| (query.clone(), origin(begins))).collect();
+        from.insert(goes.to_owned(), origin(&begins));
+        self.gathering = Some(Gathering { from, leaving: [goes.to_owned()].into() });
+    }
+}
+
+/// The name of the group that those who stay go on in: a group's name ends with the place in the journal that it is from.
+fn anew(id: &str, offset: i64) -> String {
+    format!("{}-{offset}", base(id))
+}
+
+/// The topic of the dead letters of queries that share a group, whichever group that is by now.
+pub(crate) fn letters(id: &str) -> String {
+    format!("{}-dead-letters", base(id))
+}
+
+fn base(id: &str) -> &str {
+    id.rsplit_once('-').map_or(id, |(base, _)| base)
+}
