@@ -139,10 +139,14 @@ impl SimGroup {
                 if self.reader.next.contains_key(&place) || in_doubt {
                     continue;
                 }
-                let from = group.committed.get(&(topic.clone(), *partition)).copied().unwrap_or_default();
+                let log = inside.journal(topic, *partition);
+                // A position that a topic does not have is given up for its beginning, as auto.offset.reset says.
+                let is_in_it = |at: &Offset| log.as_ref().map_or(true, |log| *at <= log.end());
+                let from = group.committed.get(&(topic.clone(), *partition)).copied();
+                let from = from.filter(is_in_it).unwrap_or_default();
                 self.reader.next.insert(place, from);
                 self.began.insert(place, from);
-                let end = inside.journal(topic, *partition).map_or(from, crate::topic::Journal::stable_end);
+                let end = log.map_or(from, crate::topic::Journal::stable_end);
                 self.ends.insert(place, end);
             }
         }

@@ -266,6 +266,11 @@ impl Topics for Sim {
         self.with(|inside, process| {
             inside.check_alive(process)?;
             inside.topics.remove(name);
+            // As a group coordinator does: the next topic of that name counts anew.
+            inside
+                .groups
+                .values_mut()
+                .for_each(|group| group.committed.retain(|(topic, _), _| topic != name));
             Ok(())
         })
     }

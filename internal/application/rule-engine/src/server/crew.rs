@@ -202,11 +202,15 @@ impl Crew {
     /// topic, whose offsets begin anew, so the query is started again.
     pub(crate) fn look(&mut self, topics: &BTreeSet<String>, book: &Book) {
         let mut anew = Vec::new();
-        for job in self.jobs.values_mut() {
+        for (name, job) in &mut self.jobs {
             let Some(query) = job.versions.keys().find_map(|id| book.queries.get(id)) else { continue };
             let sources = query.rule.query.sources();
             let is_gone = |topic: &&String| !topic.starts_with("__") && !topics.contains(*topic);
             let missing = sources.into_iter().map(|source| &source.topic).find(is_gone).cloned();
+            // Where its queries began counts no more, and is forgotten first.
+            if missing.is_none() && book.shared.get(name).is_some_and(|group| group.is_uneven()) {
+                continue;
+            }
             if job.missing.is_some() && missing.is_none() {
                 let again = Job::of(job.versions.clone());
                 anew.push(std::mem::replace(job, again));
@@ -233,6 +237,11 @@ impl Crew {
         let has_failed = |job: &Job| job.failed.is_some_and(|failed| failed.elapsed() < FORGIVEN);
         let is_steady = |job: &Job| job.begun.elapsed() >= a_while && job.has_caught_up() && !has_failed(job);
         self.job(&query.id).is_some_and(is_steady) && self.state(query) == QueryState::Running
+    }
+
+    /// Whether a topic that a group reads does not exist.
+    pub(crate) fn lacks_topic(&self, group: &str) -> bool {
+        self.jobs.get(group).is_some_and(|job| job.missing.is_some())
     }
 
     /// By the name of the group that they share: queries that it can't go on with.

@@ -29,7 +29,7 @@ pub(crate) struct GroupEntry {
 pub(crate) enum Deed {
     /// These queries are to share it, and stop until it is known where each has been.
     Gather(BTreeSet<String>),
-    /// These queries share it from now on, each from where it begins.
+    /// These queries share it from now on, each from where it begins. Said again without that once all have come so far.
     Settle(BTreeMap<String, Begins>),
     /// These queries keep it from going on, and are to be by themselves again.
     Part(BTreeSet<String>),

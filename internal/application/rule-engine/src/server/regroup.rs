@@ -31,6 +31,8 @@ const LATER_MS: u64 = 500;
 /// How long a topic's name may be in that of a group.
 const NAME_MAX: usize = 120;
 
+type Positions = BTreeMap<Partition, Offset>;
+
 /// Has queries that read the same share consumer groups, and says where each begins in its group.
 pub(super) struct Regrouper<W: World> {
     inner: Arc<Inner<W>>,
@@ -84,7 +86,12 @@ impl<W: World + Topics + Groups> Regrouper<W> {
             tracing::warn!(group = id, ?queries, "queries leave the group that they keep from going on");
             self.write(&id, Deed::Part(queries), is_settled)?;
         }
-        self.propose()
+        if self.next.is_some_and(|next| next <= Instant::now()) {
+            self.next = self.inner.settings.share_interval.map(|interval| Instant::now() + interval);
+            self.level()?;
+            self.propose()?;
+        }
+        Ok(())
     }
 
     /// Says where queries begin in their group, once none of the groups that they were in has members.
@@ -127,18 +134,21 @@ impl<W: World + Topics + Groups> Regrouper<W> {
 
     /// The offset up to which each query has worked on each partition; none where it has committed none.
     fn begins(&self, gathering: &Gathering) -> Result<BTreeMap<String, Begins>, PortError> {
-        let mut known: BTreeMap<(&str, String), Vec<(Partition, Offset)>> = BTreeMap::new();
+        let mut known = BTreeMap::new();
         let mut all = BTreeMap::new();
         for (query, origin) in &gathering.from {
             let mut begins = origin.begins.clone();
             for topic in self.topics(query) {
-                let place = (origin.group.as_str(), topic.clone());
+                let place = (origin.group.clone(), topic.clone());
                 if !known.contains_key(&place) {
-                    let name = named(&topic)?;
-                    known.insert(place.clone(), self.inner.world.positions(&origin.group, &name)?);
+                    known.insert(place.clone(), self.positions(&origin.group, &topic)?);
                 }
+                let Some(Some(positions)) = known.get(&place) else {
+                    begins.remove(&topic);
+                    continue;
+                };
                 let begins = begins.entry(topic).or_default();
-                for (partition, position) in known.get(&place).into_iter().flatten() {
+                for (partition, position) in positions {
                     let begin = begins.entry(*partition).or_insert(*position);
                     *begin = (*begin).max(*position);
                 }
@@ -146,6 +156,15 @@ impl<W: World + Topics + Groups> Regrouper<W> {
             all.insert(query.clone(), begins);
         }
         Ok(all)
+    }
+
+    /// Where a group reads on in a topic; `None` where there is no such topic.
+    fn positions(&self, group: &str, topic: &str) -> Result<Option<Positions>, PortError> {
+        let (world, name) = (&self.inner.world, named(topic)?);
+        if world.describe_topics(std::slice::from_ref(&name))?.iter().all(Option::is_none) {
+            return Ok(None);
+        }
+        Ok(Some(world.positions(group, &name)?.into_iter().collect()))
     }
 
     fn topics(&self, query: &str) -> Vec<String> {
@@ -158,25 +177,47 @@ impl<W: World + Topics + Groups> Regrouper<W> {
         self.inner.book().queries.get(query).map(|query| group_of(&query.rule.name))
     }
 
-    fn place(
-        &self,
-        group: &str,
-        topic: &str,
-        positions: BTreeMap<Partition, Offset>,
-    ) -> Result<(), PortError> {
+    fn place(&self, group: &str, topic: &str, positions: Positions) -> Result<(), PortError> {
         let positions: Vec<_> = positions.into_iter().collect();
         self.inner.world.place(group, &named(topic)?, &positions)
     }
 
+    /// Says that queries need no more be told from where they began, once their group has come as far. What a topic was deleted
+    /// with has no beginning any more: the next one of its name counts anew.
+    fn level(&self) -> Result<(), PortError> {
+        let uneven: Vec<_> = {
+            let book = self.inner.book();
+            let is_uneven = |(_, group): &(&String, &Arc<SharedGroup>)| group.is_uneven();
+            book.shared.iter().filter(is_uneven).map(|(id, group)| (id.clone(), group.clone())).collect()
+        };
+        for (id, group) in uneven {
+            if self.inner.crew().lacks_topic(&id) || self.is_level(&id, &group)? {
+                let members = group.members.keys().map(|query| (query.clone(), Begins::new())).collect();
+                self.write(&id, Deed::Settle(members), |book| book.shared.get(&id) == Some(&group))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_level(&self, id: &str, group: &SharedGroup) -> Result<bool, PortError> {
+        let mut at = BTreeMap::new();
+        for (topic, begins) in group.members.values().flatten() {
+            if !at.contains_key(topic) {
+                at.insert(topic.clone(), self.positions(id, topic)?.unwrap_or_default());
+            }
+            let at = at.get(topic);
+            let is_there =
+                |(partition, begin)| at.and_then(|at| at.get(partition)).is_some_and(|at| at >= begin);
+            if !begins.iter().all(is_there) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Has queries that have caught up share a group, with those that share one already.
     fn propose(&mut self) -> Result<(), PortError> {
-        let (Some(interval), Some(next)) = (self.inner.settings.share_interval, self.next) else {
-            return Ok(());
-        };
-        if Instant::now() < next {
-            return Ok(());
-        }
-        self.next = Some(Instant::now() + interval);
+        let Some(interval) = self.inner.settings.share_interval else { return Ok(()) };
         for (topics, queries) in self.together(interval) {
             let id = self.group_name(&topics, self.inner.progress.applied());
             let is_new = |book: &Book| !book.shared.contains_key(&id);

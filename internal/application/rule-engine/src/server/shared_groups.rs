@@ -54,6 +54,11 @@ pub(crate) fn alike_by(rule: &Rule) -> (Reads, Option<Guarantee>) {
 }
 
 impl SharedGroup {
+    /// Whether some of its queries have worked on records that it has to read yet.
+    pub(crate) fn is_uneven(&self) -> bool {
+        self.gathering.is_none() && self.members.values().any(|begins| !begins.is_empty())
+    }
+
     /// Whether a query is in it, or on its way into it or out of it.
     fn has(&self, query: &str) -> bool {
         self.members.contains_key(query)
@@ -124,11 +129,13 @@ impl Book {
     }
 
     fn settle(&mut self, entry: &GroupEntry, begins: &BTreeMap<String, Begins>) -> bool {
-        match self.shared.get(&entry.id) {
-            Some(group) if group.gathering.is_some() && group.members.keys().eq(begins.keys()) => {}
-            Some(_) => return false,
-            // What gathered them has been taken out of the journal.
-            None => {}
+        // Where there is none, what gathered them has been taken out of the journal.
+        if let Some(group) = self.shared.get(&entry.id) {
+            let is_same = group.members.keys().eq(begins.keys());
+            let is_level = group.is_uneven() && begins.values().all(Begins::is_empty);
+            if !(is_same && (group.gathering.is_some() || is_level)) {
+                return false;
+            }
         }
         let before = self.shared.remove(&entry.id).map(Arc::unwrap_or_clone).unwrap_or_default();
         self.garbage.extend(before.keys);

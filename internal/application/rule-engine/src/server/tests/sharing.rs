@@ -162,6 +162,28 @@ fn queries_that_read_otherwise_or_keep_something_stay_by_themselves() {
     assert_eq!(groups(&server).len(), 3);
 }
 
+#[test]
+fn queries_that_share_a_group_begin_anew_with_a_topic_that_is_made_anew() {
+    let world = Sim::live();
+    let server = sharing(&world);
+    done(&server, EVENTS);
+    let [a, b] = ["a", "b"].map(|name| filter(&server, name, "amount >= 0"));
+    put(&server, 0..50);
+    share(&server, &[&a, &b]);
+    put(&server, 50..60);
+    comes_to(&server, "a", 0..60);
+    let events = TopicName::new("events").unwrap();
+    world.delete_topic(&events).unwrap();
+    until(
+        || matches!(&queries(&server)[0].state, QueryState::Stalled(why) if why.contains("does not exist")),
+    );
+    world.create("events", 3);
+    until(|| all_run(&server));
+    put(&server, 60..70);
+    comes_to(&server, "a", 0..70);
+    comes_to(&server, "b", 0..70);
+}
+
 /// Rows as DELIMITED has them, written while it is said that they can be.
 struct Refusable(Arc<AtomicBool>);
 
