@@ -24,7 +24,8 @@ pub(crate) struct Journal {
     pub(crate) shapes: BTreeMap<String, Shape>,
 }
 
-fn topic() -> Result<TopicName, PortError> {
+/// The topic that it is.
+pub(crate) fn topic() -> Result<TopicName, PortError> {
     TopicName::new(TOPIC).map_err(|error| PortError::stop("not a topic").because(error))
 }
 

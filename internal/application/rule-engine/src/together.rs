@@ -8,7 +8,7 @@ use millstream_runtime::Processor;
 use millstream_sql::{Guarantee, OnError, Rule, Shape, Verdict};
 
 use crate::deploy::{DeployError, Engine, RunningRule, delivered};
-use crate::journal::{Journal, Notes};
+use crate::journal::{self, Journal, Notes};
 use crate::lower::group_of;
 use crate::members::{Candidate, Group, Sharing, sharing};
 use crate::shared::{Begins, Joining, can_share, reads_of, share};
@@ -71,8 +71,7 @@ impl<W: World + Groups> Engine<W> {
         let candidates: Vec<_> = rules.iter().filter(shares).map(candidate).collect();
         let plan = sharing(&journal.groups, &candidates);
         for (group, gone) in &plan.gone {
-            let members = groups.get(group).copied().unwrap_or(0);
-            self.part(group, gone, members, &plan)?;
+            self.part(group, gone, &plan)?;
         }
         Ok(plan)
     }
@@ -93,15 +92,9 @@ impl<W: World + Groups> Engine<W> {
 
     /// Rules that are not to run any more leave their group. Should they come back, each goes on from here by itself; one that
     /// kept something in the group's table begins anew.
-    fn part(
-        &self,
-        group: &str,
-        gone: &BTreeSet<String>,
-        members: usize,
-        plan: &Sharing,
-    ) -> Result<(), PortError> {
+    fn part(&self, group: &str, gone: &BTreeSet<String>, plan: &Sharing) -> Result<(), PortError> {
         let names = gone.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-        if members > 0 {
+        if !self.world.rests(group, &journal::topic()?)? {
             return Err(PortError::stop(format!(
                 "group '{group}' runs {names} too, and still has members; start with the same rules as they, or stop them first (one that was killed is missed after its session's time-out)"
             )));

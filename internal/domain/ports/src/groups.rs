@@ -6,8 +6,8 @@ use crate::PortError;
 
 /// What the log knows of consumer groups, asked from outside them.
 pub trait Groups {
-    /// Every group that has members or committed positions, by name, with how many members it has. A member that was killed
-    /// counts until its session is over.
+    /// Every group that has members or committed positions, by name, with how many members it is known to have: those of KIP-848
+    /// may not be, of which [`Groups::rests`] tells.
     ///
     /// # Errors
     /// When the brokers can't be reached.
@@ -29,4 +29,19 @@ pub trait Groups {
         topic: &TopicName,
         positions: &[(Partition, Offset)],
     ) -> Result<(), PortError>;
+
+    /// Whether a group has no members. One that was killed counts until its session is over.
+    ///
+    /// Not all clients can read who is in a group, but all brokers refuse to have its position set from outside while somebody
+    /// is. So one is set in `topic`, which has to exist, and should be one that the group does not read.
+    ///
+    /// # Errors
+    /// When the brokers can't be reached, or there is no such topic.
+    fn rests(&self, group: &str, topic: &TopicName) -> Result<bool, PortError>;
+
+    /// Has the brokers forget a group without members, and where it reads on. One that they do not know is no error.
+    ///
+    /// # Errors
+    /// When it has members, or the brokers can't be reached.
+    fn forget(&self, group: &str) -> Result<(), PortError>;
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 use millstream_model::{Offset, Partition, TopicName};
 use millstream_ports::{Groups, PortError, TableStore};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-use rdkafka::error::KafkaError;
-use rdkafka::{Offset as KafkaOffset, TopicPartitionList};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::{ClientConfig, Offset as KafkaOffset, TopicPartitionList};
 
 use crate::client::PlainContext;
 use crate::failure::port_error;
@@ -15,14 +15,47 @@ use crate::{KafkaLog, KafkaWorld};
 const ANSWER_WAIT: Duration = Duration::from_secs(30);
 
 impl KafkaLog {
-    /// A consumer that bears a group's name and is no member of it.
-    fn stranger(&self, group: &str) -> Result<BaseConsumer<PlainContext>, PortError> {
+    fn stranger_config(&self, group: &str) -> ClientConfig {
         let mut config = self.admin();
         config.set("group.id", group).set("enable.auto.commit", "false");
         config
+    }
+
+    /// A consumer that bears a group's name and is no member of it.
+    fn stranger(&self, group: &str) -> Result<BaseConsumer<PlainContext>, PortError> {
+        self.stranger_config(group)
             .create_with_context(PlainContext::default())
             .map_err(|error| port_error("could not create a client", &error))
     }
+
+    /// Sets where a group reads on, as somebody who is no member of it.
+    fn set(
+        &self,
+        group: &str,
+        topic: &TopicName,
+        positions: &[(Partition, Offset)],
+    ) -> Result<(), KafkaError> {
+        let client: BaseConsumer<PlainContext> =
+            self.stranger_config(group).create_with_context(PlainContext::default())?;
+        let mut list = TopicPartitionList::new();
+        for (partition, next) in positions {
+            list.add_partition_offset(topic.as_str(), partition.as_i32(), KafkaOffset::Offset(next.0))?;
+        }
+        client.commit(&list, CommitMode::Sync)
+    }
+}
+
+/// Whether the brokers take nothing for a group from outside since it has members.
+fn is_of_members(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            Code::UnknownMemberId
+                | Code::IllegalGeneration
+                | Code::RebalanceInProgress
+                | Code::StaleMemberEpoch
+        )
+    )
 }
 
 fn failed(deed: &str, group: &str) -> impl FnOnce(KafkaError) -> PortError {
@@ -61,13 +94,18 @@ impl<S: TableStore> Groups for KafkaWorld<S> {
         if positions.is_empty() {
             return Ok(());
         }
-        let client = self.log().stranger(group)?;
-        let mut list = TopicPartitionList::new();
-        for (partition, next) in positions {
-            let added =
-                list.add_partition_offset(topic.as_str(), partition.as_i32(), KafkaOffset::Offset(next.0));
-            added.map_err(failed("place", group))?;
+        self.log().set(group, topic, positions).map_err(failed("place", group))
+    }
+
+    fn rests(&self, group: &str, topic: &TopicName) -> Result<bool, PortError> {
+        match self.log().set(group, topic, &[(Partition::new(0), Offset(0))]) {
+            Ok(()) => Ok(true),
+            Err(error) if is_of_members(&error) => Ok(false),
+            Err(error) => Err(failed("ask", group)(error)),
         }
-        client.commit(&list, CommitMode::Sync).map_err(failed("place", group))
+    }
+
+    fn forget(&self, group: &str) -> Result<(), PortError> {
+        self.log().delete_group(group)
     }
 }

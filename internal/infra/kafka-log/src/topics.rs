@@ -5,7 +5,7 @@ use millstream_model::TopicName;
 use millstream_ports::{PortError, TopicDescription, TopicSpec};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::metadata::MetadataTopic;
 
 use crate::KafkaLog;
@@ -130,6 +130,19 @@ impl KafkaLog {
         Some(protocols.split(',').any(|protocol| protocol.trim() == "consumer"))
     }
 
+    /// Deletes a group and its positions; one that is not there is no error.
+    pub(crate) fn delete_group(&self, group: &str) -> Result<(), PortError> {
+        let attempt = || format!("could not delete group '{group}'");
+        let client = self.admin_client()?;
+        let options = AdminOptions::new().request_timeout(Some(ANSWER_WAIT));
+        let answer = pollster::block_on(client.delete_groups(&[group], &options));
+        retire(client);
+        match answer.map_err(|error| port_error(attempt(), &error))?.pop() {
+            None | Some(Ok(_) | Err((_, Code::GroupIdNotFound))) => Ok(()),
+            Some(Err((_, code))) => Err(refusal(attempt(), code)),
+        }
+    }
+
     /// Creates a topic, and waits until its partitions have leaders. One that exists already is no error.
     ///
     /// # Errors
@@ -156,7 +169,7 @@ impl KafkaLog {
         let named = specs.first().map(|spec| spec.name.as_str()).unwrap_or_default();
         for result in answer.map_err(|error| port_error(attempt(named), &error))? {
             match result {
-                Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                Ok(_) | Err((_, Code::TopicAlreadyExists)) => {}
                 Err((name, code)) => return Err(refusal(attempt(&name), code)),
             }
         }
@@ -192,8 +205,7 @@ impl KafkaLog {
         let attempt = || format!("could not delete topic '{name}'");
         for result in answer.map_err(|error| port_error(attempt(), &error))? {
             match result {
-                Ok(_)
-                | Err((_, RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic)) => {}
+                Ok(_) | Err((_, Code::UnknownTopicOrPartition | Code::UnknownTopic)) => {}
                 Err((_, code)) => return Err(refusal(attempt(), code)),
             }
         }

@@ -40,4 +40,22 @@ impl Groups for Sim {
             Ok(())
         })
     }
+
+    fn rests(&self, group: &str, _topic: &TopicName) -> Result<bool, PortError> {
+        self.with(|inside, process| {
+            inside.check_alive(process)?;
+            Ok(inside.groups.get(group).is_none_or(|group| group.members().is_empty()))
+        })
+    }
+
+    fn forget(&self, group: &str) -> Result<(), PortError> {
+        self.with(|inside, process| {
+            inside.check_alive(process)?;
+            if inside.groups.get(group).is_some_and(|group| !group.members().is_empty()) {
+                return Err(PortError::stop(format!("group '{group}' has members")));
+            }
+            inside.groups.remove(group);
+            Ok(())
+        })
+    }
 }

@@ -10,7 +10,7 @@ use millstream_ports::{Groups, PortError, Topics, World};
 use super::Inner;
 use super::book::Book;
 use super::group_entry::{Deed, GroupEntry};
-use super::shared_groups::{Gathering, Origin, SharedGroup, alike_by, may_share};
+use super::shared_groups::{Gathering, SharedGroup, alike_by, may_share};
 use crate::lower::group_of;
 use crate::shared::{Begins, reads_of};
 
@@ -20,6 +20,9 @@ const PACE: Duration = Duration::from_millis(100);
 /// How long groups must have been without members before it is asked where they are: a server that has not heard yet that
 /// they are to rest may be about to join one.
 const QUIET: Duration = Duration::from_millis(300);
+
+/// How long queries may stand still until it is told, and told again.
+const LATE: Duration = Duration::from_mins(1);
 
 /// How many intervals a server waits that had queries when it started: they have members still if it was killed, and whoever
 /// gathers them would wait until these are missed.
@@ -42,6 +45,8 @@ pub(super) struct Regrouper<W: World> {
     quiet: BTreeMap<String, Instant>,
     /// When queries may next be put together.
     next: Option<Instant>,
+    /// When it was last told that some stand still.
+    told: Option<Instant>,
 }
 
 impl<W: World + Topics + Groups> Regrouper<W> {
@@ -50,7 +55,7 @@ impl<W: World + Topics + Groups> Regrouper<W> {
         let has_queries = !inner.book().queries.is_empty();
         let next = interval
             .map(|interval| Instant::now() + if has_queries { interval * AFTER_START } else { interval });
-        Self { inner, due: BTreeMap::new(), quiet: BTreeMap::new(), next }
+        Self { inner, due: BTreeMap::new(), quiet: BTreeMap::new(), next, told: None }
     }
 
     /// Until the server stops.
@@ -75,7 +80,14 @@ impl<W: World + Topics + Groups> Regrouper<W> {
             let later = || Duration::from_millis(RandomState::new().hash_one(id) % LATER_MS);
             let due = *self.due.entry(id.clone()).or_insert_with(|| Instant::now() + later());
             if due <= Instant::now() {
-                self.settle(id, group)?;
+                let waits_for = self.settle(id, group).map_or_else(
+                    |error| error.to_string(),
+                    |()| {
+                        "members of the groups that they were in, one of which may have been killed"
+                            .to_owned()
+                    },
+                );
+                self.tell_late(id, due, &waits_for);
             }
         }
         self.due.retain(|id, _| is_there(id));
@@ -92,6 +104,13 @@ impl<W: World + Topics + Groups> Regrouper<W> {
             self.propose()?;
         }
         Ok(())
+    }
+
+    fn tell_late(&mut self, id: &str, due: Instant, waits_for: &str) {
+        if due.elapsed() > LATE && self.told.is_none_or(|told| told.elapsed() > LATE) {
+            tracing::warn!(group = id, waits_for, "queries stand still until they can have their group");
+            self.told = Some(Instant::now());
+        }
     }
 
     /// Says where queries begin in their group, once none of the groups that they were in has members.
@@ -118,15 +137,37 @@ impl<W: World + Topics + Groups> Regrouper<W> {
         tracing::info!(group = id, queries = members.len(), "queries share a group");
         self.write(id, Deed::Settle(members), |book| {
             book.shared.get(id).is_some_and(|known| **known == *group)
-        })
+        })?;
+        self.forget(gathering);
+        Ok(())
+    }
+
+    /// Has the brokers forget groups that nobody is in any more, once that is settled: to those who look after lags they would seem
+    /// to have stopped.
+    fn forget(&self, gathering: &Gathering) {
+        let used: BTreeSet<_> = {
+            let book = self.inner.book();
+            let alone = book.queries.values().filter(|query| {
+                book.shared
+                    .values()
+                    .all(|group| group.gathering.is_some() || !group.members.contains_key(&query.id))
+            });
+            alone.map(|query| group_of(&query.rule.name)).chain(book.shared.keys().cloned()).collect()
+        };
+        for group in gathering.groups().into_iter().filter(|group| !used.contains(*group)) {
+            if let Err(error) = self.inner.world.forget(group) {
+                tracing::debug!(group, %error, "a group that nobody is in stays known");
+            }
+        }
     }
 
     fn are_at_rest(&mut self, id: &str, gathering: &Gathering) -> Result<bool, PortError> {
-        let members = self.inner.world.groups()?;
-        let is_busy = |origin: &Origin| members.get(&origin.group).is_some_and(|members| *members > 0);
-        if gathering.from.values().any(is_busy) {
-            self.quiet.remove(id);
-            return Ok(false);
+        let journal = named(&self.inner.settings.journal_topic())?;
+        for group in gathering.groups() {
+            if !self.inner.world.rests(group, &journal)? {
+                self.quiet.remove(id);
+                return Ok(false);
+            }
         }
         let since = *self.quiet.entry(id.to_owned()).or_insert_with(Instant::now);
         Ok(since.elapsed() >= QUIET)

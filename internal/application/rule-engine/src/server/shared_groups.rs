@@ -36,6 +36,13 @@ pub(crate) struct Gathering {
     pub(crate) leaving: BTreeSet<String>,
 }
 
+impl Gathering {
+    /// The groups that its queries have been in.
+    pub(crate) fn groups(&self) -> BTreeSet<&str> {
+        self.from.values().map(|origin| origin.group.as_str()).collect()
+    }
+}
+
 /// Where a query has been: in a group, and there from certain offsets on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Origin {

@@ -61,7 +61,8 @@ impl Watch {
     ///
     /// # Errors
     /// When it comes before others of its partition that were: the client reads on at the beginning where a topic was made anew,
-    /// and to pass over what looks known would lose it.
+    /// and to pass over what looks known would lose it. One that is not the first of all may have been handed over by the client
+    /// twice, which it does (librdkafka 2.12) when its group is rebalanced while it asks where to read on; that can be done again.
     pub(super) fn note(
         &mut self,
         topic: (usize, &TopicName),
@@ -71,6 +72,11 @@ impl Watch {
         let Ok(partition) = Partition::try_from(partition) else { return Ok(()) };
         let Some(next) = self.places.note(topic.0, partition, offset) else { return Ok(()) };
         let (name, next) = (topic.1, Offset(next));
+        if offset > 0 {
+            return Err(PortError::retry(format!(
+                "{name}/{partition}: offset {offset} comes where {next} was next"
+            )));
+        }
         Err(PortError::stop(format!(
             "{name}/{partition} begins anew: offset {offset} comes where {next} was next; the topic was made anew, or its brokers \
              have lost records. Start again, and it is read from where the group has committed, or else from its beginning"

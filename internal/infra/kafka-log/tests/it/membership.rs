@@ -7,7 +7,7 @@ use std::time::Duration;
 use millstream_kafka_log::{KafkaGroup, KafkaWorld, NoTables};
 use millstream_model::{Offset, Partition, TopicName};
 use millstream_ports::{
-    Action, Delivery, GroupLog, Outlet, Polled, PortError, Start, Tail, TopicSpec, Topics as _, World,
+    Action, Delivery, GroupLog, Groups, Outlet, Polled, PortError, Start, Tail, TopicSpec, Topics as _, World,
 };
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
@@ -29,6 +29,7 @@ pub fn run(broker: &Broker) {
     inputs_that_grow_apart_stop_the_member(broker, 1);
     an_input_that_is_deleted_stops_the_member(broker);
     an_input_that_is_made_anew_is_not_passed_over(broker);
+    one_that_is_at_work_is_seen_from_outside(broker);
 }
 
 fn poll(member: &mut KafkaGroup) -> Result<Polled, PortError> {
@@ -395,4 +396,25 @@ fn an_input_that_is_made_anew_is_not_passed_over(broker: &Broker) {
         said.as_ref().is_none_or(|said| said.contains("begins anew") || said.contains("not exist any more")),
         "{said:?}"
     );
+}
+
+/// By either protocol, though the client can't read who is in a group of the newer one.
+fn one_that_is_at_work_is_seen_from_outside(broker: &Broker) {
+    let (topic, other) = (broker.topic("seen", 1, &[]), broker.topic("beside", 1, &[]));
+    for properties in [&[][..], &[("group.protocol", "classic")]] {
+        let (world, group) = (broker.world(properties), unique("seen"));
+        let rests = || world.rests(&group, &other).unwrap();
+        assert!(rests(), "nobody was ever in it");
+        let mut member = join_and_start(&world, &group, 0, &topic);
+        assert!(!rests());
+        world.place(&group, &topic, &[(P0, Offset(3))]).unwrap_err();
+        world.forget(&group).unwrap_err();
+        member.leave();
+        until("it has gone", rests);
+        world.place(&group, &topic, &[(P0, Offset(3))]).unwrap();
+        assert_eq!(world.positions(&group, &topic).unwrap(), [(P0, Offset(3))]);
+        world.forget(&group).unwrap();
+        assert_eq!(world.positions(&group, &topic).unwrap(), []);
+        world.forget(&group).unwrap();
+    }
 }
