@@ -13,7 +13,7 @@ use millstream_sql::{
 use super::columns::{Found, Remembered};
 use super::entry::{Entry, RESET, STREAMS};
 use super::fault::Fault;
-use super::shared_groups::SharedGroup;
+use super::shared_groups::{Leaves, SharedGroup};
 use crate::deploy::twice;
 use crate::formats::Formats;
 
@@ -224,7 +224,7 @@ impl Book {
             let stays = filling.clone().or_else(|| entry.query.clone());
             outcome.goes_on = stays.is_some();
             let id = stays.unwrap_or(id);
-            self.leave(&id, Some(entry.offset));
+            self.leave(&id, Leaves::Changes(entry.offset));
             outcome.message = replaced.map_or_else(
                 || format!("Created query with ID {id}"),
                 |verdict| format!("Replaced query with ID {id}; {verdict}"),
@@ -307,7 +307,7 @@ impl Book {
         self.planned(entry, formats)?;
         let mut outcome = Outcome::default();
         if let Some(query) = own.and_then(|id| self.queries.remove(&id)) {
-            self.leave(&query.id, None);
+            self.leave(&query.id, Leaves::Ends);
             outcome.ended.push(group(&query.rule.name));
         }
         self.statements.remove(name);
@@ -346,14 +346,14 @@ impl Book {
         let mut outcome = Outcome::default();
         for id in &ids {
             if how == Steering::Terminate {
-                self.leave(id, None);
+                self.leave(id, Leaves::Ends);
                 if let Some(ended) = self.queries.remove(id) {
                     outcome.ended.push(group(&ended.rule.name));
                 }
             } else if let Some(query) = self.queries.get_mut(id) {
                 query.is_paused = how == Steering::Pause;
                 if query.is_paused {
-                    self.leave(id, Some(entry.offset));
+                    self.leave(id, Leaves::Rests(entry.offset));
                 }
             }
         }

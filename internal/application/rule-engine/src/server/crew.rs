@@ -7,7 +7,7 @@ use millstream_runtime::Status;
 use millstream_sql::Rule;
 
 use super::book::{Book, QueryEntry};
-use super::shared_groups::letters;
+use super::shared_groups::{least, letters};
 use crate::deploy::{DeployError, Engine, RunningRule};
 use crate::lower::group_of;
 use crate::shared::{Begins, Joining};
@@ -98,8 +98,10 @@ impl<'b> Unit<'b> {
         let mut all: BTreeMap<_, _> = alone.map(|query| (query.id.as_str(), Self::Alone(query))).collect();
         for (id, group) in book.shared.iter().filter(|(_, group)| group.gathering.is_none()) {
             let query = |(id, begins)| Some((book.queries.get(id)?, begins));
-            let queries = group.members.iter().filter_map(query).collect();
-            all.insert(id, Self::Shared { group: id, queries });
+            let queries: Vec<_> = group.members.iter().filter_map(query).collect();
+            if queries.iter().any(|(query, _)| !query.is_paused) {
+                all.insert(id, Self::Shared { group: id, queries });
+            }
         }
         all
     }
@@ -129,6 +131,7 @@ impl<'b> Unit<'b> {
                     let dead_letters = rule.sink.on_error.has_dead_letters().then(|| rule.dead_letters());
                     Joining { rule, dead_letters, begins: (*begins).clone() }
                 });
+                engine.place_least(group, &least(queries.iter().map(|(_, begins)| *begins)))?;
                 engine.deploy_joining(group, &letters(group), joining.collect())
             }
         }
@@ -138,6 +141,9 @@ impl<'b> Unit<'b> {
     /// again and again, that is all of them.
     fn unfit<W: World + Groups>(&self, engine: &Engine<W>, failures: u32) -> BTreeSet<String> {
         let Self::Shared { queries, .. } = self else { return BTreeSet::new() };
+        if queries.len() < 2 {
+            return BTreeSet::new();
+        }
         let ids = |is_it: &dyn Fn(&QueryEntry) -> bool| -> BTreeSet<String> {
             queries.iter().filter(|(query, _)| is_it(query)).map(|(query, _)| query.id.clone()).collect()
         };

@@ -29,10 +29,17 @@ pub(crate) struct GroupEntry {
 pub(crate) enum Deed {
     /// These queries are to share it, and stop until it is known where each has been.
     Gather(BTreeSet<String>),
-    /// These queries share it from now on, each from where it begins. Said again without that once all have come so far.
-    Settle(BTreeMap<String, Begins>),
+    /// Queries have their groups. Said again of one, with no beginnings, once all of its queries have come so far.
+    Settle(Settled),
     /// These queries keep it from going on, and are to be by themselves again.
     Part(BTreeSet<String>),
+}
+
+/// Which queries share a group from now on, which that were with them have one each, and where each of them begins there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Settled {
+    pub(crate) members: BTreeMap<String, Begins>,
+    pub(crate) leaving: BTreeMap<String, Begins>,
 }
 
 impl GroupEntry {
@@ -57,9 +64,11 @@ impl GroupEntry {
         match &self.deed {
             Deed::Gather(queries) => parts.push(texts(queries)),
             Deed::Part(queries) => parts.extend([texts(queries), Value::Null]),
-            Deed::Settle(queries) => {
-                parts.push(texts(queries.keys()));
-                parts.push(Value::Array(queries.values().map(begins_value).collect()));
+            Deed::Settle(Settled { members, leaving }) => {
+                for queries in [members, leaving] {
+                    parts.push(texts(queries.keys()));
+                    parts.push(Value::Array(queries.values().map(begins_value).collect()));
+                }
             }
         }
         Value::Struct(parts).to_bytes()
@@ -72,9 +81,9 @@ impl GroupEntry {
         let (id, deed) = match parts.as_slice() {
             [id, queries] => (id, Deed::Gather(read_texts(queries)?.into_iter().collect())),
             [id, queries, Value::Null] => (id, Deed::Part(read_texts(queries)?.into_iter().collect())),
-            [id, queries, Value::Array(begins)] => {
-                let begins = begins.iter().map(read_begins).collect::<Option<Vec<_>>>()?;
-                (id, Deed::Settle(read_texts(queries)?.into_iter().zip(begins).collect()))
+            [id, members, begins, leaving, others] => {
+                let (members, leaving) = (read_queries(members, begins)?, read_queries(leaving, others)?);
+                (id, Deed::Settle(Settled { members, leaving }))
             }
             _ => return None,
         };
@@ -92,6 +101,12 @@ fn begins_value(begins: &Begins) -> Value {
         .iter()
         .flat_map(|(topic, begins)| begins.iter().map(move |(partition, offset)| (topic, partition, offset)));
     Value::Array(all.map(each).collect())
+}
+
+fn read_queries(queries: &Value, begins: &Value) -> Option<BTreeMap<String, Begins>> {
+    let Value::Array(begins) = begins else { return None };
+    let begins = begins.iter().map(read_begins).collect::<Option<Vec<_>>>()?;
+    Some(read_texts(queries)?.into_iter().zip(begins).collect())
 }
 
 fn read_begins(value: &Value) -> Option<Begins> {
@@ -119,7 +134,8 @@ mod tests {
         };
         let begins = [("A".to_owned(), at(7)), ("B".to_owned(), Begins::new())];
         let both = || ["A".to_owned(), "B".to_owned()].into();
-        for deed in [Deed::Gather(both()), Deed::Settle(begins.into()), Deed::Part(both())] {
+        let settled = Settled { members: begins.into(), leaving: [("C".to_owned(), at(2))].into() };
+        for deed in [Deed::Gather(both()), Deed::Settle(settled), Deed::Part(both())] {
             let entry = GroupEntry::new("g", 3, deed);
             let (value, headers) = (entry.value(), entry.headers());
             let view = RecordView {

@@ -8,8 +8,8 @@ use millstream_model::{Offset, Partition, TopicName};
 use millstream_ports::{Groups, PortError, Topics, World};
 
 use super::Inner;
-use super::book::Book;
-use super::group_entry::{Deed, GroupEntry};
+use super::book::{Book, QueryEntry};
+use super::group_entry::{Deed, GroupEntry, Settled};
 use super::shared_groups::{Gathering, SharedGroup, alike_by, may_share};
 use crate::lower::group_of;
 use crate::shared::{Begins, reads_of};
@@ -20,6 +20,9 @@ const PACE: Duration = Duration::from_millis(100);
 /// How long groups must have been without members before it is asked where they are: a server that has not heard yet that
 /// they are to rest may be about to join one.
 const QUIET: Duration = Duration::from_millis(300);
+
+/// By when each server has heard that a group has been left.
+const HEARD_BY: Duration = Duration::from_mins(10);
 
 /// How long queries may stand still until it is told, and told again.
 const LATE: Duration = Duration::from_mins(1);
@@ -34,6 +37,16 @@ const LATER_MS: u64 = 500;
 /// How long a topic's name may be in that of a group.
 const NAME_MAX: usize = 120;
 
+/// Queries that could share a group.
+#[derive(Default)]
+struct Alike {
+    /// In how many groups they are now.
+    parts: usize,
+    queries: BTreeSet<String>,
+    /// Some of them are on their way, and waited for.
+    waits: bool,
+}
+
 type Positions = BTreeMap<Partition, Offset>;
 
 /// Has queries that read the same share consumer groups, and says where each begins in its group.
@@ -47,6 +60,8 @@ pub(super) struct Regrouper<W: World> {
     next: Option<Instant>,
     /// When it was last told that some stand still.
     told: Option<Instant>,
+    /// Groups that queries have left, and when.
+    left: Vec<(String, Instant)>,
 }
 
 impl<W: World + Topics + Groups> Regrouper<W> {
@@ -55,7 +70,7 @@ impl<W: World + Topics + Groups> Regrouper<W> {
         let has_queries = !inner.book().queries.is_empty();
         let next = interval
             .map(|interval| Instant::now() + if has_queries { interval * AFTER_START } else { interval });
-        Self { inner, due: BTreeMap::new(), quiet: BTreeMap::new(), next, told: None }
+        Self { inner, due: BTreeMap::new(), quiet: BTreeMap::new(), next, told: None, left: Vec::new() }
     }
 
     /// Until the server stops.
@@ -100,6 +115,7 @@ impl<W: World + Topics + Groups> Regrouper<W> {
         }
         if self.next.is_some_and(|next| next <= Instant::now()) {
             self.next = self.inner.settings.share_interval.map(|interval| Instant::now() + interval);
+            self.forget();
             self.level()?;
             self.propose()?;
         }
@@ -119,42 +135,35 @@ impl<W: World + Topics + Groups> Regrouper<W> {
         if !self.are_at_rest(id, gathering)? {
             return Ok(());
         }
-        let begins = self.begins(gathering)?;
-        let members: BTreeMap<_, _> = group
-            .members
-            .keys()
-            .map(|query| (query.clone(), begins.get(query).cloned().unwrap_or_default()))
-            .collect();
-        for (topic, positions) in least(members.values()) {
-            self.place(id, &topic, positions)?;
-        }
-        for query in &gathering.leaving {
-            let Some(own) = self.own_group(query) else { continue };
-            for (topic, positions) in begins.get(query).into_iter().flatten() {
-                self.place(&own, topic, positions.clone())?;
-            }
-        }
-        tracing::info!(group = id, queries = members.len(), "queries share a group");
-        self.write(id, Deed::Settle(members), |book| {
-            book.shared.get(id).is_some_and(|known| **known == *group)
-        })?;
-        self.forget(gathering);
+        let mut begins = self.begins(gathering)?;
+        let mut of = |query: &String| (query.clone(), begins.remove(query).unwrap_or_default());
+        let members = group.members.keys().map(&mut of).collect();
+        let leaving = gathering.leaving.iter().map(&mut of).collect();
+        tracing::info!(group = id, queries = group.members.len(), "queries share a group");
+        let settled = Deed::Settle(Settled { members, leaving });
+        self.write(id, settled, |book| book.shared.get(id).is_some_and(|known| **known == *group))?;
+        let left = gathering.groups().into_iter().map(|group| (group.to_owned(), Instant::now()));
+        self.left.extend(left);
         Ok(())
     }
 
-    /// Has the brokers forget groups that nobody is in any more, once that is settled: to those who look after lags they would seem
-    /// to have stopped.
-    fn forget(&self, gathering: &Gathering) {
+    /// Has the brokers forget groups that nobody is in any more: to those who look after lags they would seem to have stopped. Not at
+    /// once, for a server that was held up may not have heard yet that it is in another.
+    fn forget(&mut self) {
+        let is_due = |(_, since): &(String, Instant)| since.elapsed() > HEARD_BY;
+        let due: Vec<_> = self.left.extract_if(.., |left| is_due(left)).map(|(group, _)| group).collect();
+        if due.is_empty() {
+            return;
+        }
         let used: BTreeSet<_> = {
             let book = self.inner.book();
-            let alone = book.queries.values().filter(|query| {
-                book.shared
-                    .values()
-                    .all(|group| group.gathering.is_some() || !group.members.contains_key(&query.id))
-            });
-            alone.map(|query| group_of(&query.rule.name)).chain(book.shared.keys().cloned()).collect()
+            let alone = book.queries.values().filter(|query| book.group_with(&query.id).is_none());
+            let from = book.shared.values().filter_map(|group| group.gathering.as_ref());
+            let from = from.flat_map(|gathering| gathering.groups().into_iter().map(ToOwned::to_owned));
+            let own = alone.map(|query| group_of(&query.rule.name));
+            own.chain(book.shared.keys().cloned()).chain(from).collect()
         };
-        for group in gathering.groups().into_iter().filter(|group| !used.contains(*group)) {
+        for group in due.iter().filter(|group| !used.contains(*group)) {
             if let Err(error) = self.inner.world.forget(group) {
                 tracing::debug!(group, %error, "a group that nobody is in stays known");
             }
@@ -214,15 +223,6 @@ impl<W: World + Topics + Groups> Regrouper<W> {
         found.unwrap_or_default()
     }
 
-    fn own_group(&self, query: &str) -> Option<String> {
-        self.inner.book().queries.get(query).map(|query| group_of(&query.rule.name))
-    }
-
-    fn place(&self, group: &str, topic: &str, positions: Positions) -> Result<(), PortError> {
-        let positions: Vec<_> = positions.into_iter().collect();
-        self.inner.world.place(group, &named(topic)?, &positions)
-    }
-
     /// Says that queries need no more be told from where they began, once their group has come as far. What a topic was deleted
     /// with has no beginning any more: the next one of its name counts anew.
     fn level(&self) -> Result<(), PortError> {
@@ -234,7 +234,8 @@ impl<W: World + Topics + Groups> Regrouper<W> {
         for (id, group) in uneven {
             if self.inner.crew().lacks_topic(&id) || self.is_level(&id, &group)? {
                 let members = group.members.keys().map(|query| (query.clone(), Begins::new())).collect();
-                self.write(&id, Deed::Settle(members), |book| book.shared.get(&id) == Some(&group))?;
+                let level = Deed::Settle(Settled { members, ..Settled::default() });
+                self.write(&id, level, |book| book.shared.get(&id) == Some(&group))?;
             }
         }
         Ok(())
@@ -272,26 +273,28 @@ impl<W: World + Topics + Groups> Regrouper<W> {
     fn together(&self, interval: Duration) -> Vec<(Vec<String>, BTreeSet<String>)> {
         let book = self.inner.book();
         let crew = self.inner.crew();
-        let mut all = BTreeMap::<_, (usize, BTreeSet<String>)>::new();
-        let alone = book.queries.values().filter(|query| {
-            !query.is_paused && may_share(&query.rule) && book.group_with(&query.id).is_none()
-        });
-        for query in alone.filter(|query| crew.is_steady(query, interval)) {
-            let (parts, queries) = all.entry(alike_by(&query.rule)).or_default();
-            *parts += 1;
-            queries.insert(query.id.clone());
+        let mut all = BTreeMap::<_, Alike>::new();
+        let is_ready = |query: &QueryEntry| {
+            !query.is_paused && may_share(&query.rule) && crew.is_steady(query, interval)
+        };
+        let alone = book.queries.values().filter(|query| book.group_with(&query.id).is_none());
+        for query in alone.filter(|query| is_ready(query)) {
+            let alike = all.entry(alike_by(&query.rule)).or_default();
+            alike.parts += 1;
+            alike.queries.insert(query.id.clone());
         }
         for group in book.shared.values() {
-            let first = group.members.keys().next().and_then(|id| book.queries.get(id));
-            let Some((parts, queries)) = first.and_then(|query| all.get_mut(&alike_by(&query.rule))) else {
-                continue;
-            };
-            // One that gathers is waited for.
-            *parts = if group.gathering.is_some() { 0 } else { *parts + 1 };
-            queries.extend(group.members.keys().cloned());
+            let known = group.members.keys().filter_map(|id| book.queries.get(id));
+            let Some(first) = known.clone().next() else { continue };
+            let alike = all.entry(alike_by(&first.rule)).or_default();
+            alike.waits |= group.gathering.is_some();
+            if known.count() > 1 || is_ready(first) {
+                alike.parts += 1;
+                alike.queries.extend(group.members.keys().cloned());
+            }
         }
-        let split = all.into_iter().filter(|(_, (parts, _))| *parts > 1);
-        split.map(|((reads, _), (_, queries))| (reads.topics, queries)).collect()
+        let split = all.into_iter().filter(|(_, alike)| alike.parts > 1 && !alike.waits);
+        split.map(|((reads, _), alike)| (reads.topics, alike.queries)).collect()
     }
 
     fn group_name(&self, topics: &[String], place: i64) -> String {
@@ -318,40 +321,4 @@ impl<W: World + Topics + Groups> Regrouper<W> {
 
 fn named(topic: &str) -> Result<TopicName, PortError> {
     TopicName::new(topic).map_err(|error| PortError::stop("not a topic").because(error))
-}
-
-/// Where a group begins, in which each of its queries begins somewhere: where the first of them does. Of a partition that one
-/// of them has no position in, the group has none either.
-fn least<'b>(all: impl Iterator<Item = &'b Begins>) -> Begins {
-    let either = |one: Begins, two: &Begins| {
-        let topics = one.into_iter().map(|(topic, begins)| {
-            let other = two.get(&topic);
-            let both = begins
-                .into_iter()
-                .filter_map(|(partition, offset)| Some((partition, offset.min(*other?.get(&partition)?))));
-            let both = both.collect();
-            (topic, both)
-        });
-        topics.collect()
-    };
-    let mut all = all;
-    let first = all.next().cloned().unwrap_or_default();
-    all.fold(first, either)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_group_begins_where_the_first_of_its_queries_does() {
-        let at = |offsets: &[(u32, i64)]| {
-            let offsets =
-                offsets.iter().map(|(partition, offset)| (Partition::new(*partition), Offset(*offset)));
-            Begins::from([("t".to_owned(), offsets.collect())])
-        };
-        let all = [at(&[(0, 5), (1, 9), (2, 3)]), at(&[(0, 7), (1, 2)]), at(&[(0, 6), (1, 4), (2, 8)])];
-        assert_eq!(least(all.iter()), at(&[(0, 5), (1, 2)]));
-        assert_eq!(least([].iter()), Begins::new());
-    }
 }

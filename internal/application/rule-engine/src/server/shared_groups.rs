@@ -2,16 +2,18 @@
 //!
 //! Each begins in a group of its own. Once several have caught up they are gathered: they stop, it is noted where each of
 //! them has been, and a new group goes on from the least of these positions, in which each query works on what it has not
-//! worked on yet. One that is to rest or to be replaced leaves in the same way, and is by itself again. So no record is
-//! worked on twice or left out, whichever way a query takes.
+//! worked on yet. One that is to rest or to be replaced leaves in the same way, for a new group that it has to itself. So no
+//! record is worked on twice or left out, whichever way a query takes.
+//!
+//! What counts is what the journal says. Nothing is done to a group before it is settled there, and no group is gone back to.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use millstream_sql::{Guarantee, Rule};
 
-use super::book::Book;
-use super::group_entry::{Deed, GroupEntry};
+use super::book::{Book, QueryEntry};
+use super::group_entry::{Deed, GroupEntry, Settled};
 use crate::lower::group_of;
 use crate::members::Reads;
 use crate::shared::{Begins, can_share, reads_of};
@@ -32,7 +34,7 @@ pub(crate) struct SharedGroup {
 pub(crate) struct Gathering {
     /// Where each has been.
     pub(crate) from: BTreeMap<String, Origin>,
-    /// Those that will be by themselves.
+    /// Those of them that will have a group each.
     pub(crate) leaving: BTreeSet<String>,
 }
 
@@ -66,6 +68,15 @@ impl SharedGroup {
         self.gathering.is_none() && self.members.values().any(|begins| !begins.is_empty())
     }
 
+    /// Whether what is to be settled is what it waits for, or that all of its queries are as far as it is.
+    fn expects(&self, settled: &Settled) -> bool {
+        let is_same = self.members.keys().eq(settled.members.keys());
+        match &self.gathering {
+            Some(gathering) => is_same && gathering.leaving.iter().eq(settled.leaving.keys()),
+            None => is_same && self.is_uneven() && settled.members.values().all(Begins::is_empty),
+        }
+    }
+
     /// Whether a query is in it, or on its way into it or out of it.
     fn has(&self, query: &str) -> bool {
         self.members.contains_key(query)
@@ -84,7 +95,7 @@ impl Book {
         let is_taken = self.last < entry.seen
             && match &entry.deed {
                 Deed::Gather(queries) => self.gather(entry, queries),
-                Deed::Settle(begins) => self.settle(entry, begins),
+                Deed::Settle(settled) => self.settle(entry, settled),
                 Deed::Part(queries) => self.part(entry, queries),
             };
         if is_taken {
@@ -135,35 +146,36 @@ impl Book {
         Some(from)
     }
 
-    fn settle(&mut self, entry: &GroupEntry, begins: &BTreeMap<String, Begins>) -> bool {
+    fn settle(&mut self, entry: &GroupEntry, settled: &Settled) -> bool {
         // Where there is none, what gathered them has been taken out of the journal.
-        if let Some(group) = self.shared.get(&entry.id) {
-            let is_same = group.members.keys().eq(begins.keys());
-            let is_level = group.is_uneven() && begins.values().all(Begins::is_empty);
-            if !(is_same && (group.gathering.is_some() || is_level)) {
-                return false;
-            }
+        if self.shared.get(&entry.id).is_some_and(|group| !group.expects(settled)) {
+            return false;
         }
         let before = self.shared.remove(&entry.id).map(Arc::unwrap_or_clone).unwrap_or_default();
-        self.garbage.extend(before.keys);
-        let is_there = |id: &String| {
-            self.queries.get(id).is_some_and(|query| !query.is_paused && may_share(&query.rule))
-        };
-        let members: BTreeMap<_, _> = begins
-            .iter()
-            .filter(|(id, _)| is_there(id))
-            .map(|(id, begins)| (id.clone(), begins.clone()))
-            .collect();
-        for id in members.keys() {
-            self.leave(id, None);
+        let members = settled.members.iter().filter(|(id, _)| self.can_be_in_a_group(id, true));
+        let mut groups = vec![(entry.id.clone(), members.map(cloned).collect())];
+        let leaving = settled.leaving.iter().filter(|(id, _)| self.can_be_in_a_group(id, false));
+        groups.extend(
+            leaving.map(|(id, begins)| (settled.group_of(&entry.id, id), [cloned((id, begins))].into())),
+        );
+        for (name, members) in groups {
+            let members: BTreeMap<String, Begins> = members;
+            for id in members.keys() {
+                self.leave(id, Leaves::Ends);
+            }
+            if !members.is_empty() {
+                let group = SharedGroup { members, gathering: None, keys: vec![entry.key.clone()] };
+                self.shared.insert(name, Arc::new(group));
+            }
         }
-        if members.is_empty() {
-            self.garbage.push(entry.key.clone());
-        } else {
-            let group = SharedGroup { members, gathering: None, keys: vec![entry.key.clone()] };
-            self.shared.insert(entry.id.clone(), Arc::new(group));
-        }
+        self.drop_keys(before.keys);
+        self.drop_keys(vec![entry.key.clone()]);
         true
+    }
+
+    fn can_be_in_a_group(&self, id: &str, runs: bool) -> bool {
+        let is_fit = |query: &QueryEntry| !(runs && query.is_paused) && may_share(&query.rule);
+        self.queries.get(id).is_some_and(is_fit)
     }
 
     fn part(&mut self, entry: &GroupEntry, queries: &BTreeSet<String>) -> bool {
@@ -171,30 +183,35 @@ impl Book {
         let mut going = queries.iter().filter(|query| group.members.contains_key(*query)).peekable();
         let Some(first) = going.peek().copied() else { return false };
         for query in going {
-            self.leave(query, Some(entry.offset));
+            self.leave(query, Leaves::Changes(entry.offset));
         }
         self.let_go(first, vec![entry.key.clone()]);
         true
     }
 
-    /// A query is no more of the group that it shares. One that goes on by itself does so from where the group is, for which the
-    /// group has to stop; `Some` offset then names the group that the others go on in.
-    pub(super) fn leave(&mut self, query: &str, goes_on: Option<i64>) {
+    /// A query is no more of the group that it is in. One that goes on does so from where the group is, for which the group has to
+    /// stop.
+    pub(super) fn leave(&mut self, query: &str, how: Leaves) {
         let Some(id) = self.group_with(query).map(|(id, _)| id.clone()) else { return };
         let Some(group) = self.shared.remove(&id) else { return };
         let mut group = Arc::unwrap_or_clone(group);
+        let is_alone = group.gathering.is_none() && group.members.len() == 1;
+        if is_alone && matches!(how, Leaves::Rests(_)) {
+            self.shared.insert(id, Arc::new(group));
+            return;
+        }
         let begins = group.members.remove(query);
-        let name = match (&mut group.gathering, goes_on) {
-            (None, None) => id,
-            (None, Some(offset)) => {
+        let name = match (&mut group.gathering, how) {
+            (None, Leaves::Ends) => id,
+            (None, Leaves::Rests(offset) | Leaves::Changes(offset)) => {
                 group.part(&id, (query, begins.unwrap_or_default()));
                 anew(&id, offset)
             }
-            (Some(gathering), Some(_)) => {
+            (Some(gathering), Leaves::Rests(_) | Leaves::Changes(_)) => {
                 gathering.leaving.insert(query.to_owned());
                 id
             }
-            (Some(gathering), None) => {
+            (Some(gathering), Leaves::Ends) => {
                 gathering.from.remove(query);
                 gathering.leaving.remove(query);
                 id
@@ -202,10 +219,17 @@ impl Book {
         };
         let is_over = group.gathering.as_ref().is_none_or(|gathering| gathering.from.is_empty());
         if group.members.is_empty() && is_over {
-            self.garbage.extend(group.keys);
+            self.drop_keys(group.keys);
         } else {
             self.shared.insert(name, Arc::new(group));
         }
+    }
+
+    /// Keys of entries that one group less is of.
+    fn drop_keys(&mut self, keys: Vec<String>) {
+        let is_held = |key: &String| self.shared.values().any(|group| group.keys.contains(key));
+        let free: Vec<_> = keys.into_iter().filter(|key| !is_held(key)).collect();
+        self.garbage.extend(free);
     }
 
     /// Keys of entries of a query that are of no more use: at once, or once it is settled where it has been.
@@ -229,6 +253,48 @@ impl SharedGroup {
     }
 }
 
+/// How a query leaves its group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leaves {
+    /// There is no such query any more.
+    Ends,
+    /// It rests, as the entry at this offset says; from a group that it has to itself it need not go for that.
+    Rests(i64),
+    /// It is not what it was, as the entry at this offset says.
+    Changes(i64),
+}
+
+impl Settled {
+    /// The name of the group that one which leaves has to itself.
+    fn group_of(&self, id: &str, query: &str) -> String {
+        let place = self.leaving.keys().take_while(|leaving| *leaving != query).count();
+        format!("{id}.{place}")
+    }
+}
+
+fn cloned((id, begins): (&String, &Begins)) -> (String, Begins) {
+    (id.clone(), begins.clone())
+}
+
+/// Where a group begins, in which each of its queries begins somewhere: where the first of them does. Of a partition that one
+/// of them has no position in, the group has none either.
+pub(crate) fn least<'b>(all: impl Iterator<Item = &'b Begins>) -> Begins {
+    let either = |one: Begins, two: &Begins| {
+        let topics = one.into_iter().map(|(topic, begins)| {
+            let other = two.get(&topic);
+            let both = begins
+                .into_iter()
+                .filter_map(|(partition, offset)| Some((partition, offset.min(*other?.get(&partition)?))));
+            let both = both.collect();
+            (topic, both)
+        });
+        topics.collect()
+    };
+    let mut all = all;
+    let first = all.next().cloned().unwrap_or_default();
+    all.fold(first, either)
+}
+
 /// The name of the group that those who stay go on in: a group's name ends with the place in the journal that it is from.
 fn anew(id: &str, offset: i64) -> String {
     format!("{}-{offset}", base(id))
@@ -241,4 +307,23 @@ pub(crate) fn letters(id: &str) -> String {
 
 fn base(id: &str) -> &str {
     id.rsplit_once('-').map_or(id, |(base, _)| base)
+}
+
+#[cfg(test)]
+mod tests {
+    use millstream_model::{Offset, Partition};
+
+    use super::*;
+
+    #[test]
+    fn a_group_begins_where_the_first_of_its_queries_does() {
+        let at = |offsets: &[(u32, i64)]| {
+            let offsets =
+                offsets.iter().map(|(partition, offset)| (Partition::new(*partition), Offset(*offset)));
+            Begins::from([("t".to_owned(), offsets.collect())])
+        };
+        let all = [at(&[(0, 5), (1, 9), (2, 3)]), at(&[(0, 7), (1, 2)]), at(&[(0, 6), (1, 4), (2, 8)])];
+        assert_eq!(least(all.iter()), at(&[(0, 5), (1, 2)]));
+        assert_eq!(least([].iter()), Begins::new());
+    }
 }
