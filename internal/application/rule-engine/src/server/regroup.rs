@@ -17,9 +17,11 @@ use crate::shared::{Begins, reads_of};
 /// Time between two looks whether there is something to do.
 const PACE: Duration = Duration::from_millis(100);
 
-/// How long groups must have been without members before it is asked where they are: a server that has not heard yet that
-/// they are to rest may be about to join one.
+/// How long after they are to rest groups are asked where they are: a server that has not heard of it may be about to join one.
 const QUIET: Duration = Duration::from_millis(300);
+
+/// How many groups are asked at once.
+const ASKED_AT_ONCE: usize = 16;
 
 /// By when each server has heard that a group has been left.
 const HEARD_BY: Duration = Duration::from_mins(10);
@@ -54,8 +56,8 @@ pub(super) struct Regrouper<W: World> {
     inner: Arc<Inner<W>>,
     /// The groups that gather, and since when they could be settled.
     due: BTreeMap<String, Instant>,
-    /// Since when none of the groups that a group gathers from has members.
-    quiet: BTreeMap<String, Instant>,
+    /// By group that gathers, where the groups that it gathers from read on, of which none has members any more.
+    asked: BTreeMap<String, BTreeMap<String, Begins>>,
     /// When queries may next be put together.
     next: Option<Instant>,
     /// When it was last told that some stand still.
@@ -70,7 +72,7 @@ impl<W: World + Topics + Groups> Regrouper<W> {
         let has_queries = !inner.book().queries.is_empty();
         let next = interval
             .map(|interval| Instant::now() + if has_queries { interval * AFTER_START } else { interval });
-        Self { inner, due: BTreeMap::new(), quiet: BTreeMap::new(), next, told: None, left: Vec::new() }
+        Self { inner, due: BTreeMap::new(), asked: BTreeMap::new(), next, told: None, left: Vec::new() }
     }
 
     /// Until the server stops.
@@ -90,9 +92,9 @@ impl<W: World + Topics + Groups> Regrouper<W> {
             book.shared.iter().filter(gathers).map(|(id, group)| (id.clone(), group.clone())).collect()
         };
         let is_there = |id: &String| gathering.iter().any(|(known, _)| known == id);
-        self.quiet.retain(|id, _| is_there(id));
+        self.asked.retain(|id, _| is_there(id));
         for (id, group) in &gathering {
-            let later = || Duration::from_millis(RandomState::new().hash_one(id) % LATER_MS);
+            let later = || QUIET + Duration::from_millis(RandomState::new().hash_one(id) % LATER_MS);
             let due = *self.due.entry(id.clone()).or_insert_with(|| Instant::now() + later());
             if due <= Instant::now() {
                 let waits_for = self.settle(id, group).map_or_else(
@@ -132,10 +134,11 @@ impl<W: World + Topics + Groups> Regrouper<W> {
     /// Says where queries begin in their group, once none of the groups that they were in has members.
     fn settle(&mut self, id: &str, group: &SharedGroup) -> Result<(), PortError> {
         let Some(gathering) = &group.gathering else { return Ok(()) };
-        if !self.are_at_rest(id, gathering)? {
+        let topics = self.topics(gathering)?;
+        if !self.ask(id, gathering, &topics)? {
             return Ok(());
         }
-        let mut begins = self.begins(gathering)?;
+        let mut begins = self.begins(id, gathering, &topics)?;
         let mut of = |query: &String| (query.clone(), begins.remove(query).unwrap_or_default());
         let members = group.members.keys().map(&mut of).collect();
         let leaving = gathering.leaving.iter().map(&mut of).collect();
@@ -170,57 +173,78 @@ impl<W: World + Topics + Groups> Regrouper<W> {
         }
     }
 
-    fn are_at_rest(&mut self, id: &str, gathering: &Gathering) -> Result<bool, PortError> {
-        let journal = named(&self.inner.settings.journal_topic())?;
-        for group in gathering.groups() {
-            if !self.inner.world.rests(group, &journal)? {
-                self.quiet.remove(id);
-                return Ok(false);
-            }
-        }
-        let since = *self.quiet.entry(id.to_owned()).or_insert_with(Instant::now);
-        Ok(since.elapsed() >= QUIET)
+    /// What the queries read; all of them read the same.
+    fn topics(&self, gathering: &Gathering) -> Result<Vec<TopicName>, PortError> {
+        let book = self.inner.book();
+        let first = gathering.from.keys().find_map(|query| book.queries.get(query));
+        let topics = first.map(|query| reads_of(&query.rule).topics).unwrap_or_default();
+        topics.iter().map(|topic| named(topic)).collect()
     }
 
-    /// The offset up to which each query has worked on each partition; none where it has committed none.
-    fn begins(&self, gathering: &Gathering) -> Result<BTreeMap<String, Begins>, PortError> {
-        let mut known = BTreeMap::new();
+    /// Asks each group that a group gathers from where it reads on, once it has no members, and answers whether all have said so.
+    fn ask(&mut self, id: &str, gathering: &Gathering, topics: &[TopicName]) -> Result<bool, PortError> {
+        let journal = named(&self.inner.settings.journal_topic())?;
+        let asked = self.asked.entry(id.to_owned()).or_default();
+        let open: Vec<_> =
+            gathering.groups().into_iter().filter(|group| !asked.contains_key(*group)).collect();
+        let world = &self.inner.world;
+        let ask = |group: &str| {
+            if !world.rests(group, &journal)? {
+                return Ok(None);
+            }
+            let positions = |topic: &TopicName| {
+                let positions = world.positions(group, topic)?.into_iter().collect();
+                Ok((topic.as_str().to_owned(), positions))
+            };
+            topics.iter().map(positions).collect::<Result<Begins, PortError>>().map(Some)
+        };
+        for some in open.chunks(ASKED_AT_ONCE) {
+            let answers: Vec<_> = thread::scope(|scope| {
+                let asking: Vec<_> = some.iter().map(|group| scope.spawn(|| ask(group))).collect();
+                asking.into_iter().map(thread::ScopedJoinHandle::join).collect()
+            });
+            for (group, answer) in some.iter().zip(answers) {
+                let answer = answer.map_err(|_| PortError::stop("a question panicked"))?;
+                asked.extend(answer?.map(|positions| ((*group).to_owned(), positions)));
+            }
+        }
+        Ok(gathering.groups().into_iter().all(|group| asked.contains_key(group)))
+    }
+
+    /// The offset up to which each query has worked on each partition; none where it has committed none, or there is no such
+    /// topic any more.
+    fn begins(
+        &self,
+        id: &str,
+        gathering: &Gathering,
+        topics: &[TopicName],
+    ) -> Result<BTreeMap<String, Begins>, PortError> {
+        let found = self.inner.world.describe_topics(topics)?;
+        let there: Vec<_> = topics.iter().zip(found).filter(|(_, found)| found.is_some()).collect();
         let mut all = BTreeMap::new();
         for (query, origin) in &gathering.from {
-            let mut begins = origin.begins.clone();
-            for topic in self.topics(query) {
-                let place = (origin.group.clone(), topic.clone());
-                if !known.contains_key(&place) {
-                    known.insert(place.clone(), self.positions(&origin.group, &topic)?);
+            let at = self.asked.get(id).and_then(|asked| asked.get(&origin.group));
+            let mut begins = Begins::new();
+            for (topic, _) in &there {
+                let mut own = origin.begins.get(topic.as_str()).cloned().unwrap_or_default();
+                for (partition, at) in at.and_then(|at| at.get(topic.as_str())).into_iter().flatten() {
+                    let begin = own.entry(*partition).or_insert(*at);
+                    *begin = (*begin).max(*at);
                 }
-                let Some(Some(positions)) = known.get(&place) else {
-                    begins.remove(&topic);
-                    continue;
-                };
-                let begins = begins.entry(topic).or_default();
-                for (partition, position) in positions {
-                    let begin = begins.entry(*partition).or_insert(*position);
-                    *begin = (*begin).max(*position);
-                }
+                begins.insert(topic.as_str().to_owned(), own);
             }
             all.insert(query.clone(), begins);
         }
         Ok(all)
     }
 
-    /// Where a group reads on in a topic; `None` where there is no such topic.
-    fn positions(&self, group: &str, topic: &str) -> Result<Option<Positions>, PortError> {
+    /// Where a group reads on in a topic; nowhere where there is no such topic.
+    fn positions(&self, group: &str, topic: &str) -> Result<Positions, PortError> {
         let (world, name) = (&self.inner.world, named(topic)?);
         if world.describe_topics(std::slice::from_ref(&name))?.iter().all(Option::is_none) {
-            return Ok(None);
+            return Ok(Positions::new());
         }
-        Ok(Some(world.positions(group, &name)?.into_iter().collect()))
-    }
-
-    fn topics(&self, query: &str) -> Vec<String> {
-        let book = self.inner.book();
-        let found = book.queries.get(query).map(|query| reads_of(&query.rule).topics);
-        found.unwrap_or_default()
+        Ok(world.positions(group, &name)?.into_iter().collect())
     }
 
     /// Says that queries need no more be told from where they began, once their group has come as far. What a topic was deleted
@@ -245,7 +269,7 @@ impl<W: World + Topics + Groups> Regrouper<W> {
         let mut at = BTreeMap::new();
         for (topic, begins) in group.members.values().flatten() {
             if !at.contains_key(topic) {
-                at.insert(topic.clone(), self.positions(id, topic)?.unwrap_or_default());
+                at.insert(topic.clone(), self.positions(id, topic)?);
             }
             let at = at.get(topic);
             let is_there =
@@ -264,7 +288,7 @@ impl<W: World + Topics + Groups> Regrouper<W> {
             let id = self.group_name(&topics, self.inner.progress.applied());
             let is_new = |book: &Book| !book.shared.contains_key(&id);
             self.write(&id, Deed::Gather(queries), is_new)?;
-            self.due.insert(id, Instant::now());
+            self.due.insert(id, Instant::now() + QUIET);
         }
         Ok(())
     }
