@@ -251,7 +251,12 @@ pub fn delivered(settings: &Settings, guarantee: Option<Guarantee>) -> Settings 
 }
 
 pub(crate) fn topic(source: &Source) -> Result<TopicName, PortError> {
-    TopicName::new(source.topic.as_str()).map_err(|error| PortError::stop("not a topic").because(error))
+    named(&source.topic)
+}
+
+/// The topic of a name.
+pub(crate) fn named(name: &str) -> Result<TopicName, PortError> {
+    TopicName::new(name).map_err(|error| PortError::stop("not a topic").because(error))
 }
 
 /// A group reads each of its topics once, so a rule can't read one as two sources.

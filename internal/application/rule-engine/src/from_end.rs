@@ -4,7 +4,7 @@ use millstream_model::{Offset, Partition, TopicName};
 use millstream_ports::{Groups, PortError, Start, Tail, World};
 use millstream_sql::{Rule, SourceKind};
 
-use crate::deploy::{DeployError, Engine, topic};
+use crate::deploy::{DeployError, Engine, named, topic};
 use crate::lower::group_of;
 use crate::shared::Begins;
 
@@ -33,8 +33,7 @@ impl<W: World + Groups> Engine<W> {
     pub(crate) fn place_least(&self, group: &str, begins: &Begins) -> Result<(), DeployError> {
         let refused = |source| DeployError::Port { rule: group.to_owned(), source };
         begins.iter().filter(|(_, positions)| !positions.is_empty()).try_for_each(|(topic, positions)| {
-            let topic = TopicName::new(topic.as_str())
-                .map_err(|error| refused(PortError::stop("not a topic").because(error)))?;
+            let topic = named(topic).map_err(refused)?;
             let positions = || Ok(positions.iter().map(|(partition, at)| (*partition, *at)).collect());
             place(&self.world, group, &topic, positions).map_err(refused)
         })

@@ -8,6 +8,7 @@ use millstream_model::{NoHeaders, Partition, TopicName, Value, decode_value};
 use millstream_ports::{Outlet, PortError, SendRecord, Start, Tag, Tail, TopicSpec, World};
 use millstream_sql::{Shape, Sided};
 
+use crate::deploy::named;
 use crate::members::{Group, read_texts, texts};
 
 /// A compacted topic of one partition.
@@ -26,7 +27,7 @@ pub(crate) struct Journal {
 
 /// The topic that it is.
 pub(crate) fn topic() -> Result<TopicName, PortError> {
-    TopicName::new(TOPIC).map_err(|error| PortError::stop("not a topic").because(error))
+    named(TOPIC)
 }
 
 impl Journal {

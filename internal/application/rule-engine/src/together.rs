@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use millstream_model::TopicName;
 use millstream_ports::{Delivery, Groups, PortError, TopicSpec, World};
 use millstream_runtime::Processor;
 use millstream_sql::{Guarantee, OnError, Rule, Shape, Verdict};
 
-use crate::deploy::{DeployError, Engine, RunningRule, delivered};
+use crate::deploy::{DeployError, Engine, RunningRule, delivered, named};
 use crate::journal::{self, Journal, Notes};
 use crate::lower::group_of;
 use crate::members::{Candidate, Group, Sharing, sharing};
@@ -105,8 +104,7 @@ impl<W: World + Groups> Engine<W> {
             return Ok(());
         };
         for topic in &reads.topics {
-            let topic = TopicName::new(topic.as_str())
-                .map_err(|error| PortError::stop("not a topic").because(error))?;
+            let topic = named(topic)?;
             let positions = self.world.positions(group, &topic)?;
             gone.iter().try_for_each(|rule| self.world.place(&group_of(rule), &topic, &positions))?;
         }
@@ -116,13 +114,12 @@ impl<W: World + Groups> Engine<W> {
 
     fn deploy_group(&self, group: &Group, rules: Vec<Rule>) -> Result<RunningRule, DeployError> {
         let refused = |source| refused(&group.id, source);
-        let together = format!("{}-dead-letters", group.id);
         if rules.iter().any(|rule| rule.sink.on_error == OnError::DeadLetter) {
-            self.create_letters(&[&together]).map_err(refused)?;
+            self.create_letters(&[&group.letters]).map_err(refused)?;
         }
         let joining = |rule: Rule| {
             let dead_letters = match rule.sink.on_error {
-                OnError::DeadLetter => Some(together.clone()),
+                OnError::DeadLetter => Some(group.letters.clone()),
                 OnError::DeadLetterStream => Some(rule.dead_letters()),
                 OnError::Skip | OnError::Fail => None,
             };
@@ -178,9 +175,7 @@ impl<W: World + Groups> Engine<W> {
 
     /// Creates those of the topics of dead letters that are not there.
     pub(crate) fn create_letters(&self, topics: &[&str]) -> Result<(), PortError> {
-        let name =
-            |topic| TopicName::new(topic).map_err(|error| PortError::stop("not a topic").because(error));
-        let names = topics.iter().copied().map(name).collect::<Result<Vec<_>, _>>()?;
+        let names = topics.iter().map(|topic| named(topic)).collect::<Result<Vec<_>, _>>()?;
         let found = self.world.describe_topics(&names)?;
         let missing = names.into_iter().zip(found).filter(|(_, found)| found.is_none());
         let spec = |(name, _)| {

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 use millstream_ports::{Action, Groups, PortError, RowFormat, Side, Topics, World};
 use millstream_sql::Asserted;
 
-use super::copy::named;
 use super::{Fault, Server};
+use crate::deploy::named;
 
 /// Time between two looks.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);

@@ -6,6 +6,7 @@ use millstream_model::{Headers, Offset, Partition, TopicName, Value};
 use millstream_ports::{Action, PortError, Start, Tail, World};
 use millstream_sql::{Bounds, Source, SourceRecord};
 
+use crate::deploy::named;
 use crate::formats::Formats;
 use crate::halves::Halves;
 
@@ -157,10 +158,6 @@ pub(crate) fn record(halves: &Halves, raw: Raw) -> Result<Option<SourceRecord>, 
         headers: raw.headers,
         window: read.window,
     }))
-}
-
-pub(crate) fn named(topic: &str) -> Result<TopicName, PortError> {
-    TopicName::new(topic).map_err(|error| PortError::stop("not a topic").because(error))
 }
 
 /// How many partitions a topic has.

@@ -60,7 +60,7 @@ impl Entry {
             (is_property(name) && is_plain).then(|| (plain.to_owned(), value.clone()))
         });
         Self {
-            key: format!("{:016x}", RandomState::new().hash_one(seen)),
+            key: unused(seen),
             text: text.to_owned(),
             settings: settings.collect(),
             seen,
@@ -126,6 +126,11 @@ impl Entry {
     }
 }
 
+/// What no other entry is called.
+pub(super) fn unused(seen: i64) -> String {
+    format!("{:016x}", RandomState::new().hash_one(seen))
+}
+
 /// Up to which offset the writer of a record had read.
 pub(super) fn seen_of(view: &RecordView<'_>) -> i64 {
     let mut seen = 0;
@@ -139,10 +144,27 @@ pub(super) fn seen_of(view: &RecordView<'_>) -> i64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use millstream_model::{Offset, Partition, Timestamp};
 
     use super::*;
+
+    /// A record of the journal, at offset 9.
+    pub(in super::super) fn record<'r>(
+        key: &'r str,
+        value: &'r [u8],
+        headers: &'r Headers,
+    ) -> RecordView<'r> {
+        RecordView {
+            topic: 0,
+            partition: Partition::new(0),
+            offset: Offset(9),
+            timestamp: Timestamp(0),
+            key: Some(key.as_bytes()),
+            value: Some(value),
+            headers,
+        }
+    }
 
     #[test]
     fn an_entry_is_read_as_it_was_written() {
@@ -152,15 +174,7 @@ mod tests {
         let entry = Entry { query: Some("Q".to_owned()), columns, ..Entry::new("CREATE …", &set, 7) };
         assert_eq!(entry.settings.len(), 1, "what concerns one's own queries alone is not written");
         let headers = entry.headers();
-        let view = RecordView {
-            topic: 0,
-            partition: Partition::new(0),
-            offset: Offset(9),
-            timestamp: Timestamp(0),
-            key: Some(entry.key.as_bytes()),
-            value: Some(entry.text.as_bytes()),
-            headers: &headers,
-        };
+        let view = record(&entry.key, entry.text.as_bytes(), &headers);
         assert_eq!(Entry::read(&view).unwrap(), Entry { offset: 9, ..entry.clone() });
         assert_eq!(Entry::read(&RecordView { value: None, ..view }), None);
         let (key, headers) = Entry::aside(&entry.key, "no such function");

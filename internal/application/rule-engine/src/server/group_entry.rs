@@ -1,9 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{BuildHasher, RandomState};
 
 use millstream_model::{Headers, Offset, Partition, RecordView, Value, decode_value};
 
-use super::entry::{SEEN, seen_of};
+use super::entry::{SEEN, seen_of, unused};
 use crate::members::{read_texts, texts};
 use crate::shared::Begins;
 
@@ -44,7 +43,7 @@ pub(crate) struct Settled {
 
 impl GroupEntry {
     pub(crate) fn new(id: &str, seen: i64, deed: Deed) -> Self {
-        let key = format!("{GROUP}{:016x}", RandomState::new().hash_one(seen));
+        let key = format!("{GROUP}{}", unused(seen));
         Self { key, id: id.to_owned(), seen, deed, offset: seen }
     }
 
@@ -123,8 +122,7 @@ fn read_begins(value: &Value) -> Option<Begins> {
 
 #[cfg(test)]
 mod tests {
-    use millstream_model::Timestamp;
-
+    use super::super::entry::tests::record;
     use super::*;
 
     #[test]
@@ -138,15 +136,7 @@ mod tests {
         for deed in [Deed::Gather(both()), Deed::Settle(settled), Deed::Part(both())] {
             let entry = GroupEntry::new("g", 3, deed);
             let (value, headers) = (entry.value(), entry.headers());
-            let view = RecordView {
-                topic: 0,
-                partition: Partition::new(0),
-                offset: Offset(9),
-                timestamp: Timestamp(0),
-                key: Some(entry.key.as_bytes()),
-                value: Some(&value),
-                headers: &headers,
-            };
+            let view = record(&entry.key, &value, &headers);
             assert_eq!(GroupEntry::read(&view), Some(GroupEntry { offset: 9, ..entry.clone() }));
             assert_eq!(GroupEntry::read(&RecordView { key: Some(b"0123"), ..view }), None);
         }

@@ -5,8 +5,9 @@ use millstream_model::{Headers, Partition, Timestamp, Value};
 use millstream_ports::{Groups, Outlet, PortError, SendRecord, Tag, Topics, World};
 use millstream_sql::{Bounds, Insertion, Source, plan};
 
-use super::copy::{named, width};
+use super::copy::width;
 use super::{Fault, Server};
+use crate::deploy::named;
 use crate::formats::Formats;
 use crate::halves::Halves;
 

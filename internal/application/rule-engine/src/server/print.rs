@@ -7,9 +7,10 @@ use millstream_model::{Column, FormatOptions, Partition, Value};
 use millstream_ports::{Groups, RowCodec, RowSpec, Side, Start, Tail, Topics, World};
 use millstream_sql::{Bounds, KeyWindow, Printed, Source, text_of};
 
-use super::copy::{named, width};
+use super::copy::width;
 use super::push::{Flow, Row};
 use super::{Fault, Server};
+use crate::deploy::named;
 use crate::formats::Formats;
 use crate::halves::unwrapped;
 

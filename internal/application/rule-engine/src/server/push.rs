@@ -7,7 +7,8 @@ use millstream_ports::{PortError, Start, Tail, World};
 use millstream_sql::{Asking, Emission, SinkRow, SourceKind, SourceRecord};
 
 use super::Fault;
-use super::copy::{Raw, named, record, width};
+use super::copy::{Raw, record, width};
+use crate::deploy::named;
 use crate::formats::Formats;
 use crate::halves::Halves;
 use crate::trial::Memory;

@@ -11,6 +11,7 @@ use super::Inner;
 use super::book::{Book, QueryEntry};
 use super::group_entry::{Deed, GroupEntry, Settled};
 use super::shared_groups::{Gathering, SharedGroup, alike_by, may_share};
+use crate::deploy::named;
 use crate::lower::group_of;
 use crate::shared::{Begins, reads_of};
 
@@ -341,8 +342,4 @@ impl<W: World + Topics + Groups> Regrouper<W> {
         }
         Ok(())
     }
-}
-
-fn named(topic: &str) -> Result<TopicName, PortError> {
-    TopicName::new(topic).map_err(|error| PortError::stop("not a topic").because(error))
 }

@@ -7,9 +7,9 @@ use millstream_sql::{
 
 use super::answer::{Answer, Described, FunctionTold, ListedQuery, Property};
 use super::book::{Book, QueryEntry};
-use super::copy::named;
 use super::session::Session;
 use super::{Fault, Server};
+use crate::deploy::named;
 
 impl<W: World + Topics + Groups> Server<W> {
     pub(crate) fn show(&self, what: Listed, is_extended: bool, session: &Session) -> Result<Answer, Fault> {

@@ -5,11 +5,11 @@ use millstream_ports::{Groups, PortError, Side, TopicSpec, Topics, World};
 use millstream_sql::{Catalog, Command, Source, SourceKind, ask, command, plan, substitute};
 
 use super::answer::{Answer, Told};
-use super::copy::named;
 use super::entry::{RESET, STREAMS};
 use super::push::Push;
 use super::session::Session;
 use super::{Broken, Fault, Server};
+use crate::deploy::named;
 use crate::formats::Formats;
 
 /// Runs statements: a [`Server`] of any world, for those who let people and programs ask.
